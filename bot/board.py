@@ -1,0 +1,58 @@
+"""An incident as it stands, with what its messages show: alerts, timers, and where its messages are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection
+
+from bot.incidents.model import Event, Incident
+from bot.store import alerts, deliveries, incidents
+from bot.store.alerts import Group, Shown
+from bot.store.deliveries import Outgoing, State
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A consistent view of one incident."""
+
+    incident: Incident
+    alerts: tuple[Shown, ...] = ()
+    slots: Mapping[str, Outgoing] = field(default_factory=dict)
+    events: tuple[Event, ...] = ()
+    groups: tuple[Group, ...] = ()
+
+    @property
+    def firing(self) -> tuple[Shown, ...]:
+        """The alerts that fire."""
+        return tuple(a for a in self.alerts if a.firing)
+
+    def result(self, slot: str) -> Mapping[str, Any]:
+        """What a delivered slot brought back; empty while it is not delivered."""
+        row = self.slots.get(slot)
+        return row.result if row and row.state is State.DELIVERED else {}
+
+    def fact(self, *names: str) -> str:
+        """The first value of these names among the alerts, firing ones first."""
+        for shown in self.alerts:
+            value = shown.alert.fact(*names)
+            if value:
+                return value
+        return ""
+
+
+def load(connection: Connection, number: str, *, with_events: bool = False) -> Board | None:
+    """Read an incident's board."""
+    incident = incidents.load(connection, number)
+    incident_id = incidents.identity(connection, number)
+    if incident is None or incident_id is None:
+        return None
+    return Board(
+        incident=incident,
+        alerts=tuple(alerts.of_incident(connection, incident_id)),
+        slots={row.slot: row for row in deliveries.of_scope(connection, number)},
+        events=incidents.timeline(connection, number) if with_events else (),
+        groups=tuple(alerts.groups_of(connection, incident_id)),
+    )

@@ -1,0 +1,215 @@
+"""The YAML configuration: Slack's channels, severities, ladders, intake rules. Every key has a default."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from bot.durations import parse_duration
+from bot.errors import ConfigError
+from bot.incidents import intake as intake_rules
+from bot.incidents.policy import DEFAULT_SEVERITIES, Level, Policy, Severity, SeverityPolicy
+
+
+def _seconds(value: object) -> object:
+    if isinstance(value, str):
+        return parse_duration(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise ValueError(f"Give the duration its unit, such as {value}s or {value}m.")  # noqa: TRY004 - pydantic's way
+    return value
+
+
+Duration = Annotated[int, BeforeValidator(_seconds), Field(ge=1)]
+Offset = Annotated[int, BeforeValidator(_seconds), Field(ge=0)]
+
+
+def _channel(value: object) -> object:
+    return value.lstrip("#") if isinstance(value, str) else value
+
+
+ChannelName = Annotated[str, BeforeValidator(_channel), Field(min_length=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SlackConfig(_Strict):
+    """Where messages go, by channel name or id, and what the slash command is called."""
+
+    alerts_channel: ChannelName = "ops-alerts"
+    announcements_channel: ChannelName = "incidents"
+    operators_channel: ChannelName | None = None
+    command: str = Field(default="/incident", pattern=r"^/[a-z0-9_-]{1,31}$")
+
+    @property
+    def operators(self) -> str:
+        """The channel that is told of what failed for good."""
+        return self.operators_channel or self.alerts_channel
+
+
+class SeverityConfig(_Strict):
+    """One row of the severity table; what is left out keeps its default."""
+
+    update_every: Duration | None = None
+    respond_within: Duration | None = None
+    ladder: str | None = None
+    channel: bool | None = None
+
+
+class PagerDutyTarget(_Strict):
+    """Whom a ladder level is to page in PagerDuty; read and checked, not acted on yet (`warnings` says so)."""
+
+    escalation_policy: str = Field(min_length=1)
+
+
+class LevelConfig(_Strict):
+    """One rung: when (from the declaration), who."""
+
+    after: Offset
+    name: str = Field(min_length=1, max_length=80)
+    slack: list[str] = []
+    pagerduty: PagerDutyTarget | None = None
+
+
+class RuleConfig(_Strict):
+    """One intake rule; the first that matches wins."""
+
+    matchers: list[str]
+    then: intake_rules.Then
+    severity: Severity = Severity.SEV3
+
+
+class Config(_Strict):
+    """The whole file."""
+
+    slack: SlackConfig = SlackConfig()
+    severities: dict[Severity, SeverityConfig] = {}
+    ladders: dict[str, list[LevelConfig]] = {}
+    intake: list[RuleConfig] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Config:
+        for severity, row in self.severities.items():
+            if row.ladder and row.ladder not in self.ladders:
+                known = ", ".join(sorted(self.ladders)) or "none"
+                raise ValueError(f"severities.{severity.value}.ladder: add ladders.{row.ladder} (there are: {known}).")
+        for name, levels in self.ladders.items():
+            offsets = [level.after for level in levels]
+            if offsets != sorted(offsets):
+                raise ValueError(f"ladders.{name}: order the levels by `after`.")
+        for number, rule in enumerate(self.intake or (), start=1):
+            for matcher in rule.matchers:
+                try:
+                    intake_rules.Matcher.parse(matcher)
+                except ValueError as error:
+                    raise ValueError(f"intake rule {number}: {error}") from error
+        return self
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is configured and has no effect, for the log at start."""
+        return [
+            f"ladders.{name}: level {level.name!r} is paged in Slack only; `pagerduty` has no effect in this version"
+            for name, levels in self.ladders.items()
+            for level in levels
+            if level.pagerduty
+        ]
+
+    @property
+    def rules(self) -> tuple[intake_rules.Rule, ...]:
+        """The intake rules in force."""
+        if self.intake is None:
+            return intake_rules.complete(intake_rules.DEFAULT_RULES)
+        return intake_rules.complete(
+            [
+                intake_rules.Rule(tuple(intake_rules.Matcher.parse(m) for m in r.matchers), r.then, r.severity)
+                for r in self.intake
+            ]
+        )
+
+    @property
+    def policy(self) -> Policy:
+        """The response policy in force."""
+        rows = {}
+        for severity, default in DEFAULT_SEVERITIES.items():
+            row = self.severities.get(severity, SeverityConfig())
+            channel = default.channel if row.channel is None else row.channel
+            # Sev1 and sev2 climb the ladder called "default" unless told otherwise; sev3 and sev4 climb none.
+            ladder = row.ladder or ("default" if default.channel else "")
+            rows[severity] = SeverityPolicy(
+                respond_within=row.respond_within or default.respond_within,
+                update_every=row.update_every or default.update_every,
+                channel=channel,
+                ladder=tuple(
+                    Level(
+                        name=level.name,
+                        after=level.after,
+                        slack=tuple(level.slack),
+                    )
+                    for level in self.ladders.get(ladder, [])
+                ),
+            )
+        return Policy(rows)
+
+
+def load_config(path: Path | None) -> Config:
+    """Read the YAML file; without one, the defaults.
+
+    Raises:
+        ConfigError: the file is absent, no YAML, or a key or value in it is wrong.
+    """
+    if path is None:
+        return Config()
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"SITREP_CONFIG: there is no file {path}. Create it or unset the variable.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"SITREP_CONFIG: {path} cannot be read: {error}.") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"SITREP_CONFIG: mend the YAML in {path}: {error}") from error
+    if data is None:
+        return Config()
+    if not isinstance(data, dict):
+        raise ConfigError(f"SITREP_CONFIG: {path} must hold keys and values, such as `slack:`.")
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError("\n".join(f"{path}: {_explain(problem)}" for problem in error.errors())) from error
+
+
+def _explain(problem: Any) -> str:
+    where = ".".join(str(part) for part in problem["loc"] if part != "[key]")
+    if problem["type"] == "extra_forbidden":
+        known = _known_keys(problem["loc"][:-1])
+        key = str(problem["loc"][-1])
+        near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}."
+        return f"{where}: unknown key {key!r}; {hint}"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message
+
+
+def _known_keys(path: tuple[int | str, ...]) -> list[str]:
+    """Walk the models along an error's path and give the keys that are known there."""
+    model: Any = Config
+    for part in path:
+        model = _unwrap(model)
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            field = model.model_fields.get(str(part))
+            model = field.annotation if field else None
+        else:  # a list or a mapping: its values' type
+            model = (get_args(model) or (None,))[-1]
+    model = _unwrap(model)
+    return sorted(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+
+
+def _unwrap(model: Any) -> Any:
+    """Take `X | None` as `X`."""
+    inner = [a for a in get_args(model) if a is not type(None)]
+    return inner[0] if type(None) in get_args(model) and inner else model

@@ -1,0 +1,96 @@
+"""Where commands meet rows: load, decide, save, and enqueue what follows, all in one transaction."""
+
+from __future__ import annotations
+
+from bot import telemetry
+from bot.engine.port import Engine, Job, Work
+from bot.incidents import commands as c
+from bot.incidents.machine import decide
+from bot.incidents.model import Decision, Delivery, Incident, Refused
+from bot.incidents.policy import Policy
+from bot.store import deliveries, incidents
+from bot.store.tx import Tx
+
+
+def operators_scope(delivery_id: int) -> str:
+    """Where a message to the operators waits; each has a scope of its own, so that none holds up another."""
+    return f"operators:{delivery_id}"
+
+
+class Desk:
+    """Applies commands to incidents inside a caller's transaction."""
+
+    def __init__(self, engine: Engine, policy: Policy) -> None:
+        self._engine = engine
+        self._policy = policy
+
+    def declare(self, tx: Tx, command: c.Declare) -> tuple[Incident, int]:
+        """Open an incident under the next number (the command's own is replaced); gives it and its row's id."""
+        number = incidents.allocate_number(tx.connection, tx.now)
+        decision = decide(None, c.with_number(command, number), self._policy, tx.now)
+        incident_id = incidents.save_new(tx.connection, decision.incident, decision.events)
+        self._follow(tx, None, decision, incident_id)
+        return decision.incident, incident_id
+
+    def apply(self, tx: Tx, number: str, command: c.Command) -> Incident:
+        """Do what a command asks.
+
+        Raises:
+            Refused: it does not fit the incident's state, or there is no such incident.
+        """
+        before = incidents.load(tx.connection, number)
+        if before is None:
+            raise Refused("no_incident", f"There is no {number}. See `/incident list`.")
+        return self._apply(tx, before, command)
+
+    def refresh(self, tx: Tx, number: str) -> None:
+        """Have an incident's live messages show what has changed beside its own state."""
+        self.apply(tx, number, c.Refresh())
+
+    def fire_timers(self, tx: Tx, number: str) -> None:
+        """Fire the incident's timers that are due, in the order in which they were due."""
+        incident = incidents.load(tx.connection, number)
+        while incident is not None:
+            due = min((t for t in incident.timers if t.due_at <= tx.now), key=lambda t: t.due_at, default=None)
+            if due is None:
+                return
+            telemetry.TIMERS.observe((tx.now - due.due_at).total_seconds())
+            incident = self._apply(tx, incident, c.TimerFired(due.key), fired=frozenset({due.key}))
+
+    def post(self, tx: Tx, scope: str, delivery: Delivery) -> None:
+        """Put a delivery that belongs to no incident into the outbox."""
+        if deliveries.add(tx.connection, scope, None, [delivery], tx.now):
+            self._engine.enqueue(tx, Job(Work.DELIVERIES, scope))
+
+    def wake(self, tx: Tx) -> None:
+        """Enqueue everything that the rows say is to be done; the start of every process."""
+        for scope in deliveries.unfinished_scopes(tx.connection):
+            self._engine.enqueue(tx, Job(Work.DELIVERIES, scope))
+        for number, due_at in incidents.armed(tx.connection):
+            self._engine.enqueue(tx, Job(Work.TIMERS, number), due_at)
+
+    def sweep(self, tx: Tx) -> None:
+        """Enqueue what is due and what another process (the command line) has put into the rows."""
+        for scope in deliveries.due_scopes(tx.connection, tx.now):
+            self._engine.enqueue(tx, Job(Work.DELIVERIES, scope))
+        for number in incidents.due(tx.connection, tx.now):
+            self._engine.enqueue(tx, Job(Work.TIMERS, number))
+
+    def _apply(
+        self, tx: Tx, before: Incident, command: c.Command, *, fired: frozenset[str] = frozenset()
+    ) -> Incident:
+        decision = decide(before, command, self._policy, tx.now)
+        incident_id = incidents.save(tx.connection, before, decision.incident, decision.events, fired)
+        self._follow(tx, before, decision, incident_id)
+        return decision.incident
+
+    def _follow(self, tx: Tx, before: Incident | None, decision: Decision, incident_id: int) -> None:
+        number = decision.incident.number
+        if decision.deliveries and deliveries.add(
+            tx.connection, number, incident_id, decision.deliveries, tx.now
+        ):
+            self._engine.enqueue(tx, Job(Work.DELIVERIES, number))
+        known = {t.key for t in before.timers} if before else set()
+        for timer in decision.incident.timers:
+            if timer.key not in known:
+                self._engine.enqueue(tx, Job(Work.TIMERS, number), timer.due_at)

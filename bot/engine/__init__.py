@@ -1,0 +1,1 @@
+"""What wakes us: jobs that say "look at these rows". The rows decide what happens."""

@@ -1,0 +1,95 @@
+"""The update cadence of sev1 and sev2: a quiet reminder, an overdue notice, a climb on the ladder.
+
+For an interval U counted from the last update (or the declaration): reminder at 0.8 U, overdue at U, climb at 4/3 U,
+then one climb per U. Exactly one of these timers is armed at any time, so that time away ends in one message, not
+a backlog. Source: seed 003 (updates every 15 minutes) and seed 004, 5.3 (each update names the next).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from bot.incidents import escalation
+from bot.incidents.draft import Draft
+from bot.incidents.model import CADENCE_KINDS, Timer, TimerKind
+
+REMIND_AT = 0.8
+CLIMB_AFTER = 1 / 3
+
+
+def restart(draft: Draft, *, base: datetime | None = None) -> None:
+    """Count a full interval from `base` (now by default); stop where the severity has no cadence."""
+    stop(draft)
+    every = draft.incident.rule.update_every
+    if not draft.incident.status.is_open or every is None:
+        draft.set(cadence_from=None)
+        return
+    start = base or draft.now
+    draft.set(cadence_from=start)
+    draft.arm(TimerKind.UPDATE_REMINDER, start + timedelta(seconds=every * REMIND_AT))
+
+
+def stop(draft: Draft) -> None:
+    """Cancel whatever the cadence has armed."""
+    draft.disarm(lambda t: t.kind in CADENCE_KINDS or t.kind is TimerKind.CADENCE_RESUME)
+    draft.set(paused_until=None, cadence_from=None)
+
+
+def pause(draft: Draft, until: datetime) -> None:
+    """Ask for nothing until then; the cadence starts anew at that moment."""
+    stop(draft)
+    draft.set(paused_until=until)
+    draft.arm(TimerKind.CADENCE_RESUME, until)
+
+
+def fired(draft: Draft, timer: Timer) -> None:
+    """Do what a due cadence timer asks, and arm the one that follows."""
+    if timer.kind is TimerKind.CADENCE_RESUME:
+        draft.event("cadence_paused", "The pause is over; updates are due again", data={"resumed": True})
+        restart(draft)
+        draft.refresh()
+        return
+    every = draft.incident.rule.update_every
+    base = draft.incident.cadence_from
+    if every is None or base is None:  # a severity without cadence was set while the timer was on its way
+        return
+    due = base + timedelta(seconds=every)
+    late = int((draft.now - due).total_seconds())
+    if timer.kind is TimerKind.UPDATE_REMINDER and draft.now < due:
+        draft.event("update_due", f"Update due at {due:%H:%M} UTC", data={"due_at": due.isoformat()})
+        draft.deliver("reminder", "notice", needs=(draft.incident.home_slot,), data={"due_at": due.isoformat()})
+        draft.arm(TimerKind.UPDATE_OVERDUE, due)
+    elif timer.kind is TimerKind.UPDATE_CLIMB:
+        climbed = escalation.climb(draft, reason="update_overdue", late_seconds=late)
+        if not climbed:
+            _overdue(draft, due, late)
+        draft.arm(TimerKind.UPDATE_CLIMB, draft.now + timedelta(seconds=every))
+    else:
+        _overdue(draft, due, late)
+        climb_at = due + timedelta(seconds=every * CLIMB_AFTER)
+        if climb_at <= draft.now:
+            climb_at = draft.now + timedelta(seconds=every * CLIMB_AFTER)
+        draft.arm(TimerKind.UPDATE_CLIMB, climb_at)
+
+
+def _overdue(draft: Draft, due: datetime, late: int) -> None:
+    data = {"due_at": due.isoformat(), "late_seconds": late}
+    how_late = f" by {spell(late)}" if late >= 1 else ""
+    draft.event("update_overdue", f"Update overdue{how_late}; it was due at {due:%H:%M} UTC", data=data)
+    draft.deliver("overdue", "notice", needs=(draft.incident.home_slot,), data=data)
+    draft.refresh()
+
+
+def spell(seconds: float) -> str:
+    """Say a number of seconds for people: `45 s`, `12 min`, `1 h 05 min`, `2 d 3 h`."""
+    whole = max(int(seconds), 0)
+    if whole < 60:
+        return f"{whole} s"
+    minutes = whole // 60
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes:02} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"

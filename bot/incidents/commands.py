@@ -1,0 +1,211 @@
+"""What can be asked of an incident. Each is a fact or a wish; `machine.decide` says what follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from bot.incidents.model import SYSTEM, Actor, Alert, Person, Role, Status
+from bot.incidents.policy import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Declare:
+    """Open an incident. `number` comes from the database; `alerts` are those that made us."""
+
+    number: str
+    title: str
+    severity: Severity
+    actor: Actor
+    source: str = "slack"
+    summary: str = ""
+    impact: str = ""
+    service: str = ""
+    region: str = ""
+    tenants: str = ""
+    correlation_id: str = ""
+    resource_name: str = ""
+    host_role: str = ""
+    runbook_id: str = ""
+    alerts: tuple[Alert, ...] = ()
+    started_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsChanged:
+    """Alerts of the incident's group began or stopped firing. Never closes the incident."""
+
+    opened: tuple[Alert, ...] = ()
+    closed: tuple[Alert, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PostUpdate:
+    """A status update: what the state is, what is being done, when it should be over."""
+
+    text: str
+    actor: Actor
+    action: str = ""
+    eta: str = ""
+    impact: str = ""
+    status: Status | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeepCadence:
+    """Nothing has changed; the next update is due a full interval from now."""
+
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class PauseCadence:
+    """Ask for no updates for some seconds."""
+
+    seconds: int
+    actor: Actor
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SetStatus:
+    """Move to another status."""
+
+    status: Status
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class SetSeverity:
+    """Raise or lower the severity."""
+
+    severity: Severity
+    actor: Actor
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AssignRole:
+    """Give a role to a person."""
+
+    person: Person
+    actor: Actor
+    role: Role = Role.LEAD
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    """Somebody is on it: stop the ladder. `occurred_at` is the source's time where there is one."""
+
+    actor: Actor
+    via: str = "slack"
+    occurred_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AddNote:
+    """Put a line on the timeline."""
+
+    text: str
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve:
+    """The incident is over."""
+
+    actor: Actor
+    text: str = ""
+    root_cause: str = ""
+    fix: str = ""
+    follow_ups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reopen:
+    """It was not over."""
+
+    actor: Actor
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """An armed timer is due."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A delivery reached its destination; `result` is what came back (a channel id, a message's time stamp)."""
+
+    kind: str
+    slot: str
+    result: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFailed:
+    """A delivery failed for good; `fix` tells the operator what to do."""
+
+    kind: str
+    slot: str
+    reason: str
+    fix: str
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Something happened outside that belongs on the timeline and changes no state."""
+
+    kind: str
+    text: str
+    actor: Actor = SYSTEM
+    occurred_at: datetime | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+    source: str = ""
+    refresh: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Somebody wants the timeline in the channel, as md, json or csv."""
+
+    fmt: str
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """What the live messages show has changed, though no state has."""
+
+
+Command = (
+    Declare
+    | AlertsChanged
+    | PostUpdate
+    | KeepCadence
+    | PauseCadence
+    | SetStatus
+    | SetSeverity
+    | AssignRole
+    | Acknowledge
+    | AddNote
+    | Resolve
+    | Reopen
+    | TimerFired
+    | Delivered
+    | DeliveryFailed
+    | Record
+    | Export
+    | Refresh
+)
+
+
+def with_number(command: Declare, number: str) -> Declare:
+    """Give the same declaration under another number."""
+    return replace(command, number=number)

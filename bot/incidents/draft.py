@@ -1,0 +1,87 @@
+"""A decision in the making: collects events, timers and deliveries around an incident's next state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from bot.incidents.model import SYSTEM, Actor, Decision, Delivery, Event, Incident, Timer, TimerKind
+
+
+class Draft:
+    """Builds a `Decision`. `now` is the moment of the decision and the recorded time of its events."""
+
+    def __init__(self, incident: Incident, now: datetime) -> None:
+        self.incident = incident
+        self.now = now
+        self._events: list[Event] = []
+        self._deliveries: list[Delivery] = []
+
+    def set(self, **changes: Any) -> None:
+        """Change fields of the incident."""
+        self.incident = replace(self.incident, **changes)
+
+    def event(
+        self,
+        kind: str,
+        text: str,
+        *,
+        actor: Actor = SYSTEM,
+        data: dict[str, Any] | None = None,
+        occurred_at: datetime | None = None,
+        source: str = "",
+    ) -> Event:
+        """Append a line to the timeline."""
+        seq = self.incident.event_seq + 1
+        self.set(event_seq=seq)
+        event = Event(seq, occurred_at or self.now, self.now, kind, actor, text, data or {}, source)
+        self._events.append(event)
+        return event
+
+    def arm(self, kind: TimerKind, due_at: datetime, *, level: int = 0) -> None:
+        """Arm a timer."""
+        seq = self.incident.timer_seq + 1
+        timer = Timer(f"{kind.value}:{seq}", kind, due_at, level)
+        self.set(timer_seq=seq, timers=(*self.incident.timers, timer))
+
+    def disarm(self, which: Callable[[Timer], bool]) -> None:
+        """Cancel the armed timers that `which` picks."""
+        self.set(timers=tuple(t for t in self.incident.timers if not which(t)))
+
+    def deliver(
+        self,
+        kind: str,
+        lane: str,
+        *,
+        slot: str = "",
+        data: dict[str, Any] | None = None,
+        needs: tuple[str, ...] = (),
+        after: tuple[str, ...] = (),
+    ) -> None:
+        """Ask for a call to the outside; without a `slot` of its own it gets a numbered one."""
+        seq = self.incident.delivery_seq + 1
+        self.set(delivery_seq=seq)
+        self._deliveries.append(Delivery(kind, slot or f"{kind}:{seq}", lane, data or {}, needs, after))
+
+    def refresh(self) -> None:
+        """Have the live messages (card, announcement, topic) show the new state, once however often it is asked."""
+        if any(d.coalesce for d in self._deliveries):
+            return
+        seq = self.incident.delivery_seq + 1
+        self.set(delivery_seq=seq)
+        home = ("card",) if self.incident.opened_channel else ("thread",)
+        wanted = [("refresh_card", "card_edit", home)]
+        if self.incident.opened_channel:
+            wanted += [
+                ("refresh_announcement", "announce", ("announcement",)),
+                ("topic", "topic", ("channel",)),
+            ]
+        self._deliveries.extend(
+            Delivery(kind, f"{kind}:{seq}", lane, {}, needs, (), coalesce=True) for kind, lane, needs in wanted
+        )
+
+    def done(self) -> Decision:
+        """Give the finished decision."""
+        return Decision(self.incident, tuple(self._events), tuple(self._deliveries))

@@ -1,0 +1,258 @@
+"""Incidents, their events, timers and deliveries, as values. All times are aware UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from bot.incidents.policy import DEFAULT_POLICY, Policy, Severity, SeverityPolicy
+
+
+class Status(StrEnum):
+    """Where an incident stands."""
+
+    TRIAGE = "triage"
+    INVESTIGATING = "investigating"
+    IDENTIFIED = "identified"
+    MONITORING = "monitoring"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+    CANCELLED = "cancelled"
+    MERGED = "merged"
+    DECLINED = "declined"
+
+    @property
+    def is_open(self) -> bool:
+        """True while somebody has to work on it."""
+        return self in OPEN_STATUSES
+
+
+OPEN_STATUSES = frozenset({Status.TRIAGE, Status.INVESTIGATING, Status.IDENTIFIED, Status.MONITORING})
+
+
+class Role(StrEnum):
+    """The roles that can be assigned. The lead is the incident commander."""
+
+    LEAD = "lead"
+    TECH_LEAD = "tech_lead"
+    COMMUNICATIONS = "communications"
+    SCRIBE = "scribe"
+
+
+class TimerKind(StrEnum):
+    """What can wake an incident up."""
+
+    UPDATE_REMINDER = "update_reminder"
+    UPDATE_OVERDUE = "update_overdue"
+    UPDATE_CLIMB = "update_climb"
+    CADENCE_RESUME = "cadence_resume"
+    LADDER = "ladder"
+
+
+CADENCE_KINDS = frozenset({TimerKind.UPDATE_REMINDER, TimerKind.UPDATE_OVERDUE, TimerKind.UPDATE_CLIMB})
+
+
+class Refused(Exception):  # noqa: N818 - the word a responder is told
+    """A command does not fit the incident's state. `code` is for machines; the message names what to do instead."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who did something: `type` is human, bot, alert or system; `id` a Slack user id or the source's name."""
+
+    type: str
+    id: str
+    name: str
+
+
+SYSTEM = Actor("system", "sitrep", "Sitrep")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A human in Slack, by user id and the name to print."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert as its source tells it. `fingerprint` is an identity within the group, never an authentication."""
+
+    source: str
+    group_key: str
+    fingerprint: str
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    url: str = ""
+
+    def fact(self, *names: str) -> str:
+        """Give the first non-empty value among annotations, then labels, of these names; else an empty string."""
+        for name in names:
+            value = self.annotations.get(name) or self.labels.get(name)
+            if value:
+                return value
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A line of the timeline: append-only. `seq` counts from 1 within the incident."""
+
+    seq: int
+    occurred_at: datetime
+    recorded_at: datetime
+    kind: str
+    actor: Actor
+    text: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """An armed timer; `key` is unique within the incident and never used again."""
+
+    key: str
+    kind: TimerKind
+    due_at: datetime
+    level: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A call to the outside that must happen, once.
+
+    `slot` names it within the incident. `needs` lists slots that must have been delivered before; `after` lists
+    slots that must have ended, either way. Deliveries of one lane go out in order. A `coalesce` delivery is not
+    added while an equal one still waits: it renders the state of the moment it is sent in.
+    """
+
+    kind: str
+    slot: str
+    lane: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    coalesce: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """An incident's state. Everything in it follows from its timeline and its armed timers."""
+
+    number: str
+    title: str
+    severity: Severity
+    status: Status
+    declared_at: datetime
+    declared_by: Actor = SYSTEM
+    policy: Policy = DEFAULT_POLICY
+    summary: str = ""
+    impact: str = ""
+    kind: str = "operational"
+    drill: bool = False
+    private: bool = False
+    service: str = ""
+    region: str = ""
+    tenants: str = ""
+    correlation_id: str = ""
+    resource_name: str = ""
+    host_role: str = ""
+    source: str = "slack"
+    runbook_id: str = ""
+    roles: Mapping[str, Person] = field(default_factory=dict)
+    acknowledged_by: Actor | None = None
+    started_at: datetime | None = None
+    detected_at: datetime | None = None
+    acknowledged_at: datetime | None = None
+    mitigated_at: datetime | None = None
+    resolved_at: datetime | None = None
+    closed_at: datetime | None = None
+    channel_id: str = ""
+    channel_name: str = ""
+    cadence_from: datetime | None = None
+    paused_until: datetime | None = None
+    last_update: str = ""
+    ladder_from: datetime | None = None
+    ladder_level: int = 0
+    opened_channel: bool = False
+    timers: tuple[Timer, ...] = ()
+    event_seq: int = 0
+    timer_seq: int = 0
+    delivery_seq: int = 0
+
+    @property
+    def lead(self) -> Person | None:
+        """The incident commander, if there is one."""
+        return self.roles.get(Role.LEAD)
+
+    @property
+    def rule(self) -> SeverityPolicy:
+        """What the policy frozen on the incident says of its present severity."""
+        return self.policy.of(self.severity)
+
+    @property
+    def home_slot(self) -> str:
+        """The delivery that gives its messages a place: its own channel, or a thread in the alerts channel."""
+        return "channel" if self.opened_channel else "thread"
+
+    @property
+    def next_update_at(self) -> datetime | None:
+        """When the next update is due; None without a cadence or while it is paused."""
+        if not self.status.is_open or self.paused_until or self.cadence_from is None:
+            return None
+        every = self.rule.update_every
+        return self.cadence_from + timedelta(seconds=every) if every else None
+
+    @property
+    def next_page(self) -> Timer | None:
+        """The ladder step that comes next unless somebody acknowledges."""
+        return min((t for t in self.timers if t.kind is TimerKind.LADDER), key=lambda t: t.due_at, default=None)
+
+    @property
+    def duration(self) -> timedelta | None:
+        """From start (or declaration) to resolution; None while open."""
+        if self.resolved_at is None:
+            return None
+        return max(self.resolved_at - (self.started_at or self.declared_at), timedelta())
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a command leads to: the new state, lines for the timeline, calls to make. Timers are in the state."""
+
+    incident: Incident
+    events: tuple[Event, ...] = ()
+    deliveries: tuple[Delivery, ...] = ()
+
+
+def derive(events: Iterable[Event]) -> tuple[Status, Severity]:
+    """Work out status and severity from a timeline alone.
+
+    Raises:
+        ValueError: the timeline holds no `declared` event.
+    """
+    status: Status | None = None
+    severity: Severity | None = None
+    for event in events:
+        if event.kind == "declared":
+            status, severity = Status(event.data["status"]), Severity(event.data["severity"])
+        elif event.kind == "severity_changed":
+            severity = Severity(event.data["to"])
+        elif event.kind in {"status_changed", "resolved", "reopened", "closed"}:
+            status = Status(event.data["to"])
+    if status is None or severity is None:
+        raise ValueError("Give a timeline that holds its declared event.")
+    return status, severity

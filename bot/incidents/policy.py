@@ -1,0 +1,105 @@
+"""The response policy: severity table, escalation ladders, cadence. Frozen on an incident when it opens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Severity(StrEnum):
+    """Sev1 is a total outage or data loss, sev4 a minor issue without user impact (seed 004, 5.1)."""
+
+    SEV1 = "sev1"
+    SEV2 = "sev2"
+    SEV3 = "sev3"
+    SEV4 = "sev4"
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One rung of an escalation ladder.
+
+    `after` is in seconds, counted from the moment the ladder starts (the declaration). `slack` holds e-mail
+    addresses, Slack user ids or `@usergroup` handles.
+    """
+
+    name: str
+    after: int = 0
+    slack: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SeverityPolicy:
+    """What a severity means: seconds to respond, seconds between updates (None: no cadence), own channel, ladder."""
+
+    respond_within: int
+    update_every: int | None
+    channel: bool
+    ladder: tuple[Level, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The whole table, by severity."""
+
+    severities: Mapping[Severity, SeverityPolicy] = field(default_factory=dict)
+
+    def of(self, severity: Severity) -> SeverityPolicy:
+        """Give the row of a severity."""
+        return self.severities[severity]
+
+    def to_json(self) -> dict[str, Any]:
+        """Give a JSON-ready copy, to be frozen on an incident."""
+        return {
+            severity.value: {
+                "respond_within": row.respond_within,
+                "update_every": row.update_every,
+                "channel": row.channel,
+                "ladder": [
+                    {
+                        "name": level.name,
+                        "after": level.after,
+                        "slack": list(level.slack),
+                    }
+                    for level in row.ladder
+                ],
+            }
+            for severity, row in self.severities.items()
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Policy:
+        """Read what `to_json` wrote."""
+        return cls(
+            {
+                Severity(name): SeverityPolicy(
+                    respond_within=row["respond_within"],
+                    update_every=row["update_every"],
+                    channel=row["channel"],
+                    ladder=tuple(
+                        Level(
+                            name=level["name"],
+                            after=level["after"],
+                            slack=tuple(level["slack"]),
+                        )
+                        for level in row["ladder"]
+                    ),
+                )
+                for name, row in data.items()
+            }
+        )
+
+
+MINUTE = 60
+HOUR = 60 * MINUTE
+
+# Seed 004, 5.1 and 5.2: response times; updates every 15 minutes for sev1 and sev2 (seed 003, Communication).
+DEFAULT_SEVERITIES: Mapping[Severity, SeverityPolicy] = {
+    Severity.SEV1: SeverityPolicy(respond_within=5 * MINUTE, update_every=15 * MINUTE, channel=True),
+    Severity.SEV2: SeverityPolicy(respond_within=15 * MINUTE, update_every=15 * MINUTE, channel=True),
+    Severity.SEV3: SeverityPolicy(respond_within=HOUR, update_every=None, channel=False),
+    Severity.SEV4: SeverityPolicy(respond_within=4 * HOUR, update_every=None, channel=False),
+}
+DEFAULT_POLICY = Policy(DEFAULT_SEVERITIES)

@@ -1,0 +1,150 @@
+"""The runbooks of a directory, read and checked as a whole."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import frontmatter
+from pydantic import BaseModel, ValidationError
+from yaml import YAMLError
+
+from bot.runbooks.model import Checklist, ChecklistMetadata, Metadata, Runbook, Section
+from bot.runbooks.parse import ParseError, parse
+
+GENERAL_ID = "ops.general.first-response"
+CHECKLIST_ID = "checklist.first-response"
+CHECKLIST_FILE = Path("checklists") / "first-response.md"
+VERSION_LENGTH = 12  # hex digits: short enough to print, long enough never to clash within one catalog
+
+_Meta = TypeVar("_Meta", bound=BaseModel)
+
+
+class CatalogError(Exception):
+    """The catalog cannot be used. Each of `problems` names a file and what to change in it."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All runbooks in the order of their ids, and the first-response checklist."""
+
+    runbooks: tuple[Runbook, ...]
+    checklist: Checklist
+
+    @classmethod
+    def load(cls, path: Path) -> Catalog:
+        """Read `*.md` (but README.md) in a directory, and the checklist in its `checklists`.
+
+        Raises:
+            CatalogError: naming every file at fault and the fix.
+        """
+        if not path.is_dir():
+            raise CatalogError([f"{path}: is not a directory; point to the one that holds the runbooks"])
+        problems: list[str] = []
+        found: list[tuple[str, Runbook]] = []
+        for file in sorted(path.glob("*.md")):
+            if file.name.lower() == "readme.md":
+                continue
+            try:
+                found.append((file.name, _runbook(file)))
+            except CatalogError as error:
+                problems += error.problems
+        problems += _clashes(found)
+        if not problems and all(runbook.id != GENERAL_ID for _, runbook in found):
+            problems.append(f"{path}: add a runbook with `id: {GENERAL_ID}`, for the alerts that match no other")
+        checklist: Checklist | None = None
+        try:
+            checklist = _checklist(path / CHECKLIST_FILE)
+        except CatalogError as error:
+            problems += error.problems
+        if problems or checklist is None:
+            raise CatalogError(problems)
+        return cls(tuple(sorted((runbook for _, runbook in found), key=lambda runbook: runbook.id)), checklist)
+
+    def get(self, runbook_id: str) -> Runbook | None:
+        """Give the runbook of this id, or None."""
+        return next((runbook for runbook in self.runbooks if runbook.id == runbook_id), None)
+
+    @property
+    def general(self) -> Runbook:
+        """The runbook for alerts that match no other."""
+        return next(runbook for runbook in self.runbooks if runbook.id == GENERAL_ID)
+
+    def __iter__(self) -> Iterator[Runbook]:
+        return iter(self.runbooks)
+
+    def __len__(self) -> int:
+        return len(self.runbooks)
+
+
+def _runbook(file: Path) -> Runbook:
+    meta, preamble, sections, version = _read(file, Metadata)
+    if preamble.steps:
+        raise CatalogError([f"{file.name}: put the steps under level-2 headings such as `## Diagnosis`"])
+    if not any(section.steps for section in sections):
+        raise CatalogError([f"{file.name}: add at least one step, an item of an ordered list under a `## ` heading"])
+    return Runbook(**meta.model_dump(), version=version, summary=preamble.intro, sections=sections)
+
+
+def _checklist(file: Path) -> Checklist:
+    meta, preamble, sections, version = _read(file, ChecklistMetadata)
+    items = tuple(step for section in (preamble, *sections) for step in section.steps)
+    if meta.id != CHECKLIST_ID:
+        raise CatalogError([f"{file.name}: set `id: {CHECKLIST_ID}` instead of {meta.id}"])
+    if not items:
+        raise CatalogError([f"{file.name}: add at least one item of an ordered list"])
+    return Checklist(**meta.model_dump(), version=version, items=items)
+
+
+def _read(file: Path, model: type[_Meta]) -> tuple[_Meta, Section, tuple[Section, ...], str]:
+    """Give the metadata, what stands before the first level-2 heading, the sections, and the file's version."""
+    try:
+        raw = file.read_bytes()
+        text = raw.decode("utf-8-sig")
+    except OSError as error:
+        raise CatalogError([f"{file.name}: make it readable ({error.strerror or error})"]) from error
+    except UnicodeDecodeError as error:
+        raise CatalogError([f"{file.name}: save it as UTF-8 (byte {error.start} is not)"]) from error
+    try:
+        post = frontmatter.loads(text.replace("\r\n", "\n").replace("\r", "\n"))
+        preamble, *sections = parse(post.content)
+    except YAMLError as error:
+        raise CatalogError([f"{file.name}: mend the YAML front matter: {' '.join(str(error).split())}"]) from error
+    except ParseError as error:
+        raise CatalogError([f"{file.name}: {error}"]) from error
+    if not post.metadata:
+        raise CatalogError([f"{file.name}: begin the file with front matter between two `---` lines"])
+    try:
+        meta = model.model_validate(post.metadata)
+    except ValidationError as error:
+        raise CatalogError([f"{file.name}: {_fix(dict(problem))}" for problem in error.errors()]) from error
+    return meta, preamble, tuple(sections), hashlib.sha256(raw).hexdigest()[:VERSION_LENGTH]
+
+
+def _fix(problem: Mapping[str, Any]) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "missing":
+        return f"add `{key}` to the front matter"
+    if problem["type"] == "extra_forbidden":
+        return f"remove `{key}` from the front matter, or correct its spelling"
+    return f"correct `{key}` in the front matter: {problem['msg']}"
+
+
+def _clashes(found: Sequence[tuple[str, Runbook]]) -> list[str]:
+    """Tell of ids, URLs and signals that two files claim: an alert leads to one runbook, always the same."""
+    problems: list[str] = []
+    claimed: dict[tuple[str, str], str] = {}
+    for name, runbook in found:
+        keys = [("id", runbook.id), ("url", runbook.url), *(("signal", signal) for signal in runbook.signals)]
+        for kind, value in keys:
+            other = claimed.setdefault((kind, value), name)
+            if other != name:
+                problems.append(f"{name}: change the {kind} {value}; {other} has it already")
+    return problems

@@ -1,0 +1,164 @@
+"""The Web API over HTTP: tokens, faults, latency and hooks around the methods; uploads too."""
+
+import asyncio
+import contextlib
+import json
+import socket
+import struct
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from bot.sandbox import api_chat, api_conversations, api_people, views
+from bot.sandbox.args import Args
+from bot.sandbox.faults import Fault
+from bot.sandbox.model import Call, Json, SlackError
+from bot.sandbox.workspace import Workspace
+
+METHODS = {**api_chat.METHODS, **api_conversations.METHODS, **api_people.METHODS, **views.METHODS}
+
+_OUTAGE_PAGE = "<!doctype html><html><body><h1>Server Error</h1><p>Something went wrong.</p></body></html>"
+
+
+def act(workspace: Workspace, method: str, values: Json) -> Json:
+    """Run one method and return Slack's answer; errors are answers too."""
+    handler = METHODS.get(method)
+    if handler is None:
+        return {"ok": False, "error": "unknown_method", "req_method": method}
+    try:
+        with workspace.lock:
+            return {"ok": True, **handler(workspace, Args(workspace, values))}
+    except SlackError as error:
+        return {"ok": False, "error": error.code, **error.extra}
+
+
+class WebApi:
+    """The routes `/api/<method>` and `/upload/<file id>` of one workspace."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._closing = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def close(self) -> None:
+        """Let go of the calls that hang; may be called from any thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._closing.set)
+
+    def routes(self) -> list[Route]:
+        """What to mount at the server's root."""
+        return [
+            Route("/api/{method:path}", self._call, methods=["GET", "POST"]),
+            Route("/upload/{file_id}", self._upload, methods=["POST"]),
+        ]
+
+    async def _call(self, request: Request) -> Response:
+        method = request.path_params["method"]
+        values, malformed = _read(request, await request.body())
+        token = _token(request, values)
+        call = self._workspace.record_call(method, values)
+        return await self._serve(request, call, lambda: self._answer(method, values, token, malformed=malformed))
+
+    def _answer(self, method: str, values: Json, token: str | None, *, malformed: bool) -> Json:
+        if method != "api.test" and token != self._workspace.bot_token:
+            return {"ok": False, "error": "not_authed" if token is None else "invalid_auth"}
+        if malformed:
+            return {"ok": False, "error": "invalid_json"}
+        return act(self._workspace, method, values)
+
+    async def _upload(self, request: Request) -> Response:
+        file_id, body = request.path_params["file_id"], await request.body()
+        call = self._workspace.record_call("files.upload", {"file_id": file_id, "length": len(body)})
+
+        def store() -> Json:
+            file = self._workspace.files.get(file_id)
+            if file is None or file.complete:
+                return {"ok": False, "error": "file_not_found"}
+            if len(body) != file.declared_length:
+                return {"ok": False, "error": "length_mismatch"}
+            file.content = body
+            return {"ok": True}
+
+        answer = await self._serve(request, call, store)
+        if isinstance(answer, JSONResponse) and answer.status_code == 200:
+            return PlainTextResponse(f"OK - {len(body)}", status_code=200 if call.ok else 400)
+        return answer
+
+    async def _serve(self, request: Request, call: Call, handler: Any) -> Response:
+        workspace = self._workspace
+        fault = workspace.faults.take(call.method, call.args)
+        if seconds := workspace.latency_by_method.get(call.method, workspace.latency):
+            await asyncio.sleep(seconds)
+        if fault is not None and fault.kind != "drop_after":
+            return await self._fail(request, call, fault)
+        if workspace.before_call is not None:
+            workspace.before_call(call.index, call.method, call.args)
+        answer = handler()
+        call.ok, call.error, call.status = bool(answer["ok"]), answer.get("error"), 200
+        if workspace.after_call is not None:
+            workspace.after_call(call.index, call.method, call.args)
+        if fault is not None:
+            return await self._fail(request, call, fault)
+        return JSONResponse(answer)
+
+    async def _fail(self, request: Request, call: Call, fault: Fault) -> Response:
+        call.error = fault.error or fault.kind
+        match fault.kind:
+            case "error":
+                call.status = 200
+                return JSONResponse({"ok": False, "error": fault.error or "fatal_error"})
+            case "ratelimited":
+                call.status = 429
+                headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+                body = {"ok": False, "error": fault.error or "ratelimited"}
+                return JSONResponse(body, status_code=429, headers=headers)
+            case "http500":
+                call.status = 500
+                return JSONResponse({"ok": False, "error": fault.error or "internal_error"}, status_code=500)
+            case "html":
+                call.status = 503
+                return HTMLResponse(_OUTAGE_PAGE, status_code=503)
+            case "hang":
+                await self._hang(fault.seconds)
+        call.status = 0
+        _cut(request, reset=fault.kind == "refuse")
+        # lets the loop notice the lost connection before the response, which then goes nowhere
+        await asyncio.sleep(0.01)
+        return Response()
+
+    async def _hang(self, seconds: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), seconds)
+
+
+def _cut(request: Request, *, reset: bool) -> None:
+    transport: asyncio.Transport = request.scope["state"]["transport"]
+    if reset:
+        sock: socket.socket = transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+
+
+def _read(request: Request, body: bytes) -> tuple[Json, bool]:
+    values: Json = dict(request.query_params)
+    if request.headers.get("content-type", "").startswith("application/json"):
+        try:
+            sent = json.loads(body or b"{}")
+        except ValueError:
+            return values, True
+        if not isinstance(sent, dict):
+            return values, True
+        return values | sent, False
+    return values | dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True)), False
+
+
+def _token(request: Request, values: Json) -> str | None:
+    header = request.headers.get("authorization", "")
+    sent = values.pop("token", None)
+    if header.lower().startswith("bearer "):
+        return header[7:].strip()
+    return sent if isinstance(sent, str) and sent else None

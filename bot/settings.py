@@ -1,0 +1,173 @@
+"""The environment, checked at start. An integration whose variables are unset is off; it never blocks the rest."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+from functools import cached_property
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bot.config import Config, load_config
+from bot.errors import ConfigError
+
+ROLES = ("viewer", "responder", "admin")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiToken:
+    """A token of the HTTP API and what it may do."""
+
+    role: str
+    token: str
+
+
+def is_loopback(url: str) -> bool:
+    """True when a URL's host is this machine itself."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Settings(BaseSettings):
+    """Everything that the environment says. Secrets never show in a log or a traceback."""
+
+    model_config = SettingsConfigDict(env_prefix="", extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    database_url: str = Field("sqlite:///sitrep.db", validation_alias="SITREP_DATABASE_URL")
+    config_path: Path | None = Field(None, validation_alias="SITREP_CONFIG")
+    host: str = Field("127.0.0.1", validation_alias="SITREP_HOST")
+    port: int = Field(8080, validation_alias="SITREP_PORT", ge=0, le=65535)
+    runbooks: Path = Field(Path("runbooks"), validation_alias="SITREP_RUNBOOKS")
+    public_url: str = Field("", validation_alias="SITREP_PUBLIC_URL")
+    api_tokens: SecretStr | None = Field(None, validation_alias="SITREP_API_TOKENS")
+    heartbeat_url: str = Field("", validation_alias="SITREP_HEARTBEAT_URL")
+    max_body: int = Field(1024 * 1024, validation_alias="SITREP_MAX_BODY", ge=1024)
+    test_clock: Path | None = Field(None, validation_alias="SITREP_TEST_CLOCK")
+
+    slack_bot_token: SecretStr | None = Field(None, validation_alias="SLACK_BOT_TOKEN")
+    slack_signing_secret: SecretStr | None = Field(None, validation_alias="SLACK_SIGNING_SECRET")
+    slack_app_token: SecretStr | None = Field(None, validation_alias="SLACK_APP_TOKEN")
+    slack_api_url: str = Field("https://slack.com/api/", validation_alias="SLACK_API_URL")
+
+    pagerduty_api_token: SecretStr | None = Field(None, validation_alias="PAGERDUTY_API_TOKEN")
+    pagerduty_api_url: str = Field("https://api.pagerduty.com", validation_alias="PAGERDUTY_API_URL")
+    pagerduty_events_url: str = Field("https://events.pagerduty.com", validation_alias="PAGERDUTY_EVENTS_URL")
+    pagerduty_routing_key: SecretStr | None = Field(None, validation_alias="PAGERDUTY_ROUTING_KEY")
+    pagerduty_from: str = Field("", validation_alias="PAGERDUTY_FROM")
+    pagerduty_webhook_secrets: SecretStr | None = Field(None, validation_alias="PAGERDUTY_WEBHOOK_SECRETS")
+
+    alertmanager_webhook_token: SecretStr | None = Field(None, validation_alias="ALERTMANAGER_WEBHOOK_TOKEN")
+    alertmanager_api_url: str = Field("", validation_alias="ALERTMANAGER_API_URL")
+
+    @field_validator(
+        "api_tokens",
+        "slack_bot_token",
+        "slack_signing_secret",
+        "slack_app_token",
+        "pagerduty_api_token",
+        "pagerduty_routing_key",
+        "pagerduty_webhook_secrets",
+        "alertmanager_webhook_token",
+    )
+    @classmethod
+    def _not_empty(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not all(part.strip() for part in value.get_secret_value().split(",")):
+            raise ValueError("it is set but empty: give it a value or unset it")
+        return value
+
+    @field_validator("slack_api_url", "pagerduty_api_url", "pagerduty_events_url", "alertmanager_api_url")
+    @classmethod
+    def _secure(cls, value: str) -> str:
+        if value and urlsplit(value).scheme == "http" and not is_loopback(value):
+            raise ValueError("plain http:// is taken for loopback hosts only: use https://")
+        if value and urlsplit(value).scheme not in {"http", "https"}:
+            raise ValueError("give a URL that begins with https://")
+        return value
+
+    @field_validator("slack_api_url")
+    @classmethod
+    def _slash(cls, value: str) -> str:
+        return value if value.endswith("/") else value + "/"
+
+    @field_validator("public_url")
+    @classmethod
+    def _no_slash(cls, value: str) -> str:
+        return value.rstrip("/")
+
+    @field_validator("api_tokens")
+    @classmethod
+    def _token_form(cls, value: SecretStr | None) -> SecretStr | None:
+        for part in value.get_secret_value().split(",") if value else ():
+            role, colon, token = part.strip().partition(":")
+            if not colon or role not in ROLES or not token:
+                raise ValueError("write role:token pairs with commas between; roles are viewer, responder, admin")
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Settings:
+        if self.test_clock and not is_loopback(self.slack_api_url):
+            raise ValueError("SITREP_TEST_CLOCK: unset it; it moves the clock only with a loopback SLACK_API_URL")
+        if (self.slack_bot_token is None) != (self.slack_signing_secret is None and self.slack_app_token is None):
+            missing = "SLACK_BOT_TOKEN" if self.slack_bot_token is None else "SLACK_SIGNING_SECRET"
+            raise ValueError(f"{missing}: set it too, or unset the other SLACK_ variables")
+        return self
+
+    @cached_property
+    def config(self) -> Config:
+        """The YAML configuration."""
+        return load_config(self.config_path)
+
+    @property
+    def slack_on(self) -> bool:
+        """True when Slack is configured."""
+        return self.slack_bot_token is not None
+
+    @property
+    def webhook_secrets(self) -> tuple[bytes, ...]:
+        """PagerDuty's signing secrets; several while one is being rotated."""
+        if self.pagerduty_webhook_secrets is None:
+            return ()
+        return tuple(part.strip().encode() for part in self.pagerduty_webhook_secrets.get_secret_value().split(","))
+
+    @property
+    def tokens(self) -> tuple[ApiToken, ...]:
+        """The HTTP API's tokens."""
+        if self.api_tokens is None:
+            return ()
+        pairs = (part.strip().partition(":") for part in self.api_tokens.get_secret_value().split(","))
+        return tuple(ApiToken(role, token) for role, _, token in pairs)
+
+    def role_of(self, token: str) -> str | None:
+        """Give the role that a token has; all are compared, in constant time."""
+        found = [t.role for t in self.tokens if hmac.compare_digest(t.token.encode(), token.encode())]
+        return max(found, key=ROLES.index) if found else None
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the environment and the configuration file.
+
+    Raises:
+        ConfigError: a variable or a key is wrong; the message names it and the fix.
+    """
+    try:
+        settings = Settings(**overrides)
+        settings.config  # noqa: B018 - read now, so that a bad file stops the start and not the first incident
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(problem) for problem in error.errors())) from error
+    return settings
+
+
+def _explain(problem: Any) -> str:
+    where = ".".join(str(part) for part in problem["loc"])
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message

@@ -1,0 +1,1 @@
+"""Slack: idempotent operations on channels and messages, and how things look there."""

@@ -1,0 +1,183 @@
+"""The live card, the announcement and the topic: an incident's state at a glance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bot.board import Board
+from bot.incidents.model import Incident, Status
+from bot.incidents.policy import Severity
+from bot.slack import blocks as b
+from bot.slack.mrkdwn import clock_time, date_time, esc, link
+from bot.text import clip
+
+MARKS = {
+    Severity.SEV1: ":red_circle:",
+    Severity.SEV2: ":large_orange_circle:",
+    Severity.SEV3: ":large_yellow_circle:",
+    Severity.SEV4: ":white_circle:",
+}
+ALERTS_SHOWN = 8
+
+
+def card(board: Board) -> tuple[str, list[b.Block]]:
+    """Give the card's notification text and blocks: seven at most."""
+    incident = board.incident
+    made = [
+        b.header(f"{MARKS[incident.severity]} {incident.number} {incident.severity.value}: {incident.title}"),
+        b.fields(_facts(board)),
+    ]
+    alerts = _alerts(board)
+    if alerts:
+        made.append(b.section(alerts))
+    links = _links(board)
+    if links:
+        made.append(b.context(links))
+    if incident.last_update:
+        made.append(b.section(f"*Last update*\n{esc(incident.last_update, 1200)}"))
+    made.append(b.actions(buttons(incident)))
+    return sentence(incident), made
+
+
+def sentence(incident: Incident) -> str:
+    """Say the state in a full sentence, for notifications and screen readers."""
+    lead = f"lead is {esc(incident.lead.name)}" if incident.lead else "nobody has the lead yet"
+    due = f"; next update at {incident.next_update_at:%H:%M} UTC" if incident.next_update_at else ""
+    title = esc(incident.title, 200)
+    return f"{incident.number}, {incident.severity.value}, is {incident.status.value}: {title}. {lead}{due}."
+
+
+def buttons(incident: Incident) -> list[b.Block]:
+    """Give the buttons that make sense in this state."""
+    number = incident.number
+    if incident.status is Status.RESOLVED:
+        return [
+            b.button("Reopen", "incident_reopen", number),
+            b.button("Export timeline", "incident_export", number),
+        ]
+    if not incident.status.is_open:
+        return [b.button("Export timeline", "incident_export", number)]
+    made = [b.button("Update", "incident_update", number, "primary")]
+    if incident.acknowledged_at is None:
+        made.append(b.button("Acknowledge", "incident_ack", number))
+    made.append(b.button("Take lead", "incident_lead", number))
+    made.append(b.button("Resolve", "incident_resolve", number, "danger"))
+    return made
+
+
+def announcement(board: Board) -> tuple[str, list[b.Block]]:
+    """Give the announcement: one message in the announcements channel, edited in place."""
+    incident = board.incident
+    where = f" in <#{incident.channel_id}>" if incident.channel_id else ""
+    lines = [
+        f"{MARKS[incident.severity]} *{incident.number}* {incident.severity.value} "
+        f"*{incident.status.value}*: {esc(incident.title, 300)}{where}",
+        f"Lead: {_lead(incident)}  |  Impact: {esc(incident.impact, 300) or 'not stated yet'}",
+    ]
+    if incident.next_update_at:
+        lines.append(f"Next update: {clock_time(incident.next_update_at)}")
+    if incident.resolved_at:
+        lines.append(f"Resolved: {date_time(incident.resolved_at)}")
+    if incident.last_update:
+        lines.append(f"Last update: {esc(incident.last_update, 600)}")
+    return sentence(incident), [b.section("\n".join(lines))]
+
+
+def topic(incident: Incident) -> str:
+    """Give the channel's topic."""
+    lead = incident.lead.name if incident.lead else "none yet"
+    state = f"{incident.severity.value} {incident.status.value} | lead: {lead} | "
+    return state + clip(esc(incident.title, 180), 250 - len(state))
+
+
+def next_page(incident: Incident) -> str:
+    """Say who is paged next, and when."""
+    if not incident.rule.ladder:
+        return f"Nobody is paged: set `ladders.default` (or `severities.{incident.severity.value}.ladder`)"
+    if incident.acknowledged_at:
+        who = incident.acknowledged_by.name if incident.acknowledged_by else "somebody"
+        return f"Nobody: {esc(who)} acknowledged at {incident.acknowledged_at:%H:%M} UTC"
+    timer = incident.next_page
+    if timer is None or timer.level > len(incident.rule.ladder):
+        return "Nobody: the ladder is at its top" if incident.status.is_open else "Nobody"
+    level = incident.rule.ladder[timer.level - 1]
+    return f"{esc(level.name)} at {clock_time(timer.due_at)} unless acknowledged"
+
+
+def next_update(incident: Incident) -> str:
+    """Say when the next update is due."""
+    if incident.paused_until:
+        return f"Paused until {clock_time(incident.paused_until)}"
+    if incident.next_update_at:
+        return clock_time(incident.next_update_at)
+    return "None" if not incident.status.is_open else f"No cadence for {incident.severity.value}"
+
+
+def _facts(board: Board) -> list[tuple[str, str]]:
+    incident = board.incident
+    started = incident.started_at or incident.declared_at
+    facts = [
+        ("Status", f"{incident.status.value.capitalize()}"),
+        ("Severity", incident.severity.value),
+        ("Impact", esc(incident.impact, 500) or "Not stated yet: press Update"),
+        ("Lead", _lead(incident)),
+        ("Started", date_time(started)),
+        ("Next update", next_update(incident)),
+        ("Paged next", next_page(incident)),
+    ]
+    if incident.service:
+        facts.append(("Service", esc(incident.service, 200)))
+    pagerduty = _pagerduty(board)
+    if pagerduty:
+        facts.append(("PagerDuty", pagerduty))
+    return facts
+
+
+def _lead(incident: Incident) -> str:
+    return f"<@{incident.lead.id}>" if incident.lead else "Nobody yet: press Take lead"
+
+
+def _pagerduty(board: Board) -> str:
+    states = [link(g.data.get("url", ""), g.data["status"]) for g in board.groups if g.data.get("status")]
+    return ", ".join(states)
+
+
+def _alerts(board: Board) -> str:
+    if not board.alerts:
+        return ""
+    firing, over = list(board.firing), [a for a in board.alerts if not a.firing]
+    lines = [f"*Alerts*: {len(firing)} firing, {len(over)} resolved"]
+    for shown in [*firing, *over][:ALERTS_SHOWN]:
+        alert = shown.alert
+        mark = ":fire:" if shown.firing else ":white_check_mark:"
+        state = "firing" if shown.firing else "resolved"
+        lines.append(f"{mark} {esc(alert.name, 120)} {state}{_detail(alert)}")
+    hidden = len(board.alerts) - ALERTS_SHOWN
+    if hidden > 0:
+        lines.append(f"and {hidden} more")
+    return "\n".join(lines)
+
+
+def _detail(alert: Any) -> str:
+    named = [
+        ("subsystem", alert.fact("subsystem", "component", "service", "job")),
+        ("region", alert.fact("region", "cluster", "zone")),
+        ("instance", alert.fact("instance", "pod")),
+        ("metric", alert.fact("metric", "primary_metric")),
+        ("threshold", alert.fact("threshold")),
+        ("value", alert.fact("value", "current_value")),
+    ]
+    shown = ", ".join(f"{name} {esc(value, 80)}" for name, value in named if value)
+    return f" ({shown})" if shown else ""
+
+
+def _links(board: Board) -> str:
+    found = [
+        (board.fact("dashboard_url", "dashboard", "grafana_url"), "Dashboard"),
+        (board.fact("runbook_url", "runbook"), "Runbook"),
+        (next((s.alert.url for s in board.alerts if s.alert.url), ""), "Source"),
+    ]
+    links = [link(url, label) for url, label in found if url.startswith(("http://", "https://"))]
+    if board.incident.runbook_id:
+        links.append(f"Runbook `{esc(board.incident.runbook_id)}`")
+    return "  |  ".join(links)

@@ -1,0 +1,298 @@
+"""Slack's Web API as idempotent operations: each may be repeated after an unknown outcome and acts once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.errors import Permanent
+from bot.slack.faults import sort
+
+METADATA = "sitrep_delivery"
+TIMEOUT = 10.0  # seconds for one call
+PAGE = 200
+LOOK_BACK_PAGES = 5  # how far a lost message is looked for: 1,000 messages
+MAX_SUFFIX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """Where a message is."""
+
+    channel: str
+    ts: str
+
+
+class Gateway:
+    """Calls Slack. Its own retries are off: the outbox owns them."""
+
+    def __init__(self, token: str, base_url: str) -> None:
+        self._token = token
+        self._base_url = base_url
+        self._client: AsyncWebClient | None = None
+        self._session: aiohttp.ClientSession | None = None
+        self._me: dict[str, str] | None = None
+        self._channels: dict[str, str] = {}
+
+    @property
+    def client(self) -> AsyncWebClient:
+        """The SDK's client, made on the running event loop."""
+        if self._client is None:
+            self._session = aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=TIMEOUT), connector=aiohttp.TCPConnector(limit=64)
+            )
+            self._client = AsyncWebClient(
+                token=self._token, base_url=self._base_url, retry_handlers=[], session=self._session, timeout=int(TIMEOUT)
+            )
+        return self._client
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session:
+            await self._session.close()
+
+    async def call(self, method: str, **args: Any) -> dict[str, Any]:
+        """Call a method that changes something.
+
+        Raises:
+            OutwardError: by what became of it.
+        """
+        try:
+            response = await self.client.api_call(method, json={k: v for k, v in args.items() if v is not None})
+        except Exception as error:  # noqa: BLE001 - sorted, and raised again where it is none of Slack's
+            raise sort(error, method) from error
+        return dict(response.data) if isinstance(response.data, dict) else {}
+
+    async def ask(self, method: str, **args: Any) -> dict[str, Any]:
+        """Call a method that only reads.
+
+        Raises:
+            OutwardError: by what became of it.
+        """
+        params = {k: (str(v).lower() if isinstance(v, bool) else v) for k, v in args.items() if v is not None}
+        try:
+            response = await self.client.api_call(method, http_verb="GET", params=params)
+        except Exception as error:  # noqa: BLE001
+            raise sort(error, method) from error
+        return dict(response.data) if isinstance(response.data, dict) else {}
+
+    async def pages(self, method: str, key: str, **args: Any) -> AsyncIterator[list[dict[str, Any]]]:
+        """Give a listing page by page."""
+        cursor = None
+        while True:
+            answer = await self.ask(method, cursor=cursor, limit=PAGE, **args)
+            yield answer.get(key) or []
+            cursor = (answer.get("response_metadata") or {}).get("next_cursor")
+            if not cursor:
+                return
+
+    async def me(self) -> dict[str, str]:
+        """Who the bot is: user_id, bot_id, team_id, url."""
+        if self._me is None:
+            answer = await self.ask("auth.test")
+            self._me = {k: str(v) for k, v in answer.items() if isinstance(v, str)}
+        return self._me
+
+    # Channels
+
+    async def open_channel(self, name: str, number: str, *, maybe_done: bool) -> tuple[str, str]:
+        """Create an incident's channel; gives its id and name.
+
+        A channel that already has the name is taken over only after an attempt whose outcome is unknown, and only
+        if this bot made it and no other incident's messages are in it. Otherwise the name gets a suffix.
+        """
+        for suffix in range(1, MAX_SUFFIX + 1):
+            candidate = name if suffix == 1 else f"{name}-{suffix}"
+            try:
+                answer = await self.call("conversations.create", name=candidate)
+            except Permanent as error:
+                if error.reason != "name_taken":
+                    raise
+            else:
+                return str(answer["channel"]["id"]), candidate
+            if maybe_done and (found := await self._ours(candidate, number)):
+                return found, candidate
+        raise Permanent("name_taken", "Rename or archive the channels that begin with this name.", name)
+
+    async def _ours(self, name: str, number: str) -> str | None:
+        me = (await self.me()).get("user_id")
+        async for channels in self.pages(
+            "conversations.list", "channels", types="public_channel,private_channel", exclude_archived=True
+        ):
+            for channel in channels:
+                if channel.get("name") != name:
+                    continue
+                if channel.get("creator") != me:
+                    return None
+                foreign = [
+                    payload
+                    async for _, payload in self._marked(str(channel["id"]), None)
+                    if payload.get("incident") != number
+                ]
+                return None if foreign else str(channel["id"])
+        return None
+
+    async def channel_id(self, name: str) -> str:
+        """Give the id of a channel by its name (or id).
+
+        Raises:
+            Permanent: the bot sees no such channel.
+        """
+        if name[:1] in {"C", "G"} and name.isalnum() and name.isupper():
+            return name
+        if name not in self._channels:
+            async for channels in self.pages(
+                "conversations.list", "channels", types="public_channel,private_channel", exclude_archived=True
+            ):
+                self._channels.update({str(c["name"]): str(c["id"]) for c in channels})
+                if name in self._channels:
+                    break
+        if name not in self._channels:
+            raise Permanent(
+                "channel_not_found", f"Create #{name} and invite the bot, or name another channel in SITREP_CONFIG."
+            )
+        return self._channels[name]
+
+    async def set_topic(self, channel: str, topic: str) -> None:
+        """Set a channel's topic unless it is set already: each change is announced in the channel."""
+        info = await self.ask("conversations.info", channel=channel)
+        if ((info.get("channel") or {}).get("topic") or {}).get("value") != topic:
+            await self.call("conversations.setTopic", channel=channel, topic=topic)
+
+    async def invite(self, channel: str, users: Sequence[str]) -> list[str]:
+        """Invite people; gives a problem a line for those who could not be invited."""
+        if len(users) > 1:
+            try:
+                await self.call("conversations.invite", channel=channel, users=",".join(users))
+            except Permanent:
+                pass  # Slack refuses all for the sake of one: go one by one
+            else:
+                return []
+        problems = []
+        for user in users:
+            try:
+                await self.call("conversations.invite", channel=channel, users=user)
+            except Permanent as error:
+                if error.reason in {"channel_not_found", "is_archived", "missing_scope"}:
+                    raise
+                if error.reason not in {"already_in_channel", "cant_invite_self"}:
+                    problems.append(f"<@{user}>: {error.reason}")
+        return problems
+
+    # Messages
+
+    async def post(
+        self,
+        channel: str,
+        text: str,
+        blocks: Sequence[Mapping[str, Any]] | None,
+        *,
+        key: str,
+        number: str = "",
+        thread_ts: str | None = None,
+        maybe_done: bool = False,
+    ) -> Posted:
+        """Post a message; after an unknown outcome it is looked for by its key first."""
+        if maybe_done and (found := await self.find(channel, key, thread_ts)):
+            return Posted(channel, found)
+        args: dict[str, Any] = {
+            "channel": channel,
+            "text": text,
+            "blocks": list(blocks) if blocks else None,
+            "thread_ts": thread_ts,
+            "unfurl_links": False,
+            "unfurl_media": False,
+            "metadata": {"event_type": METADATA, "event_payload": {"key": key, "incident": number}},
+        }
+        try:
+            answer = await self.call("chat.postMessage", **args)
+        except Permanent as error:
+            if error.reason != "not_in_channel":
+                raise
+            await self.call("conversations.join", channel=channel)
+            answer = await self.call("chat.postMessage", **args)
+        return Posted(str(answer.get("channel") or channel), str(answer["ts"]))
+
+    async def edit(
+        self, posted: Posted, text: str, blocks: Sequence[Mapping[str, Any]] | None, *, key: str, number: str = ""
+    ) -> None:
+        """Replace a message's content. Its metadata stays, so that it can still be found by the key it was posted with."""
+        try:
+            await self.call(
+                "chat.update",
+                channel=posted.channel,
+                ts=posted.ts,
+                text=text,
+                blocks=list(blocks) if blocks else None,
+                metadata={"event_type": METADATA, "event_payload": {"key": key, "incident": number}},
+            )
+        except Permanent as error:
+            if error.reason != "no_text":  # an identical update
+                raise
+
+    async def find(self, channel: str, key: str, thread_ts: str | None) -> str | None:
+        """Look for a message by its delivery's key; gives its time stamp."""
+        async for ts, payload in self._marked(channel, thread_ts):
+            if payload.get("key") == key:
+                return ts
+        return None
+
+    async def _marked(self, channel: str, thread_ts: str | None) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        method = "conversations.replies" if thread_ts else "conversations.history"
+        looked = 0
+        async for messages in self.pages(
+            method, "messages", channel=channel, ts=thread_ts, include_all_metadata=True
+        ):
+            for message in messages:
+                metadata = message.get("metadata") or {}
+                if metadata.get("event_type") == METADATA:
+                    yield str(message["ts"]), dict(metadata.get("event_payload") or {})
+            looked += 1
+            if looked >= LOOK_BACK_PAGES:
+                return
+
+    async def pin(self, posted: Posted) -> None:
+        """Pin a message."""
+        try:
+            await self.call("pins.add", channel=posted.channel, timestamp=posted.ts)
+        except Permanent as error:
+            if error.reason != "already_pinned":
+                raise
+
+    async def whisper(self, channel: str, user: str, text: str, thread_ts: str | None = None) -> None:
+        """Show a message to one person; it can't be looked for, so it goes out at most once."""
+        await self.call("chat.postEphemeral", channel=channel, user=user, text=text, thread_ts=thread_ts)
+
+    async def put_file(self, filename: str, content: bytes) -> str:
+        """Upload a file that nobody sees yet; gives its id."""
+        answer = await self.ask("files.getUploadURLExternal", filename=filename, length=len(content))
+        client = self.client
+        assert client.session is not None  # noqa: S101 - made with the client
+        try:
+            async with client.session.post(str(answer["upload_url"]), data=content) as response:
+                response.raise_for_status()
+        except Exception as error:  # noqa: BLE001
+            raise sort(error, "file upload") from error
+        return str(answer["file_id"])
+
+    async def share_file(
+        self, file_id: str, title: str, channel: str, comment: str, thread_ts: str | None, *, maybe_done: bool
+    ) -> None:
+        """Show an uploaded file in a channel; after an unknown outcome it is looked for first."""
+        if maybe_done:
+            method = "conversations.replies" if thread_ts else "conversations.history"
+            async for messages in self.pages(method, "messages", channel=channel, ts=thread_ts):
+                if any(f.get("id") == file_id for m in messages for f in m.get("files") or []):
+                    return
+                break  # it was shared just now: the first page holds it
+        await self.call(
+            "files.completeUploadExternal",
+            files=[{"id": file_id, "title": title}],
+            channel_id=channel,
+            initial_comment=comment,
+            thread_ts=thread_ts,
+        )

@@ -1,0 +1,224 @@
+"""What is said in an incident's channel: pages, reminders, updates, the runbook, the checklist."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from bot.board import Board
+from bot.incidents.cadence import spell
+from bot.incidents.model import Event, Incident
+from bot.runbooks.catalog import Catalog
+from bot.runbooks.match import Match
+from bot.runbooks.model import Step
+from bot.runbooks.templates import Mrkdwn, Templates
+from bot.slack import blocks as b
+from bot.slack.card import next_update
+from bot.slack.mrkdwn import clock_time, date_time, esc, link
+
+Message = tuple[str, list[b.Block]]
+MAX_STEPS = 40  # of a message's 50 blocks
+BRIEFING_EVENTS = 3
+QUIET_KINDS = frozenset({"page_delivered", "channel_opened", "runbook_posted", "update_due", "delivery_failed"})
+
+
+def notification(templates: Templates, board: Board, mentions: Sequence[str]) -> Message:
+    """The initial notification (seed 004, 5.3)."""
+    incident = board.incident
+    level = incident.rule.ladder[0].name if incident.rule.ladder else ""
+    responders = f"{esc(level)}: {' '.join(mentions)}" if mentions else "nobody is paged yet"
+    text = templates.render(
+        "initial",
+        severity=incident.severity.value,
+        number=incident.number,
+        title=incident.title,
+        service=incident.service,
+        impact=incident.impact,
+        detected=Mrkdwn(date_time(incident.detected_at or incident.declared_at)),
+        status=incident.status.value,
+        responders=Mrkdwn(responders),
+        next_update=Mrkdwn(next_update(incident)),
+        customer_notification="",
+    )
+    return _sentence(f"{incident.number} {incident.severity.value} declared: {incident.title}"), b.paragraphs(text)
+
+
+def update(templates: Templates, incident: Incident, data: Mapping[str, Any]) -> Message:
+    """A status update."""
+    due = _moment(data.get("next_update_at"))
+    text = templates.render(
+        "update",
+        number=incident.number,
+        severity=incident.severity.value,
+        status=str(data.get("status") or incident.status.value),
+        state=str(data["state"]),
+        action=str(data.get("action") or ""),
+        eta=str(data.get("eta") or ""),
+        next_update=Mrkdwn(clock_time(due)) if due else "",
+        author=Mrkdwn(str(data["author"])),
+    )
+    return _sentence(f"Update on {incident.number}: {data['state']}"), b.paragraphs(text)
+
+
+def resolution(templates: Templates, incident: Incident, data: Mapping[str, Any], public_url: str) -> Message:
+    """The resolution, with a link to the timeline."""
+    if public_url:
+        timeline = link(f"{public_url}/api/v1/incidents/{incident.number}/timeline?format=md", "timeline")
+    else:
+        timeline = "`/incident export md`"
+    text = templates.render(
+        "resolution",
+        number=incident.number,
+        severity=incident.severity.value,
+        title=incident.title,
+        service=incident.service,
+        duration=spell(float(data["duration_seconds"])),
+        root_cause=str(data.get("root_cause") or ""),
+        fix=str(data.get("fix") or ""),
+        follow_ups=[str(item) for item in data.get("follow_ups") or []],
+        timeline=Mrkdwn(timeline),
+        author=Mrkdwn(str(data["author"])),
+    )
+    return _sentence(f"{incident.number} is resolved: {incident.title}"), b.paragraphs(text)
+
+
+def reminder(incident: Incident, data: Mapping[str, Any]) -> Message:
+    """The quiet reminder: mentions nobody."""
+    due = _moment(data["due_at"])
+    said = f"Post an update by {clock_time(due)}." if due else "Post an update."
+    return said, [b.section(f":hourglass_flowing_sand: {said}"), b.actions(_update_buttons(incident))]
+
+
+def overdue(incident: Incident, data: Mapping[str, Any], mentions: Sequence[str]) -> Message:
+    """The overdue notice: mentions the lead, or whoever was paged last where nobody has the lead."""
+    late = int(data["late_seconds"])
+    due = _moment(data["due_at"])
+    how_late = spell(late) if late >= 60 else "less than 1 min"
+    who = f"{' '.join(mentions)} " if mentions else ""
+    since = f" It was due at {clock_time(due)}." if due else ""
+    lead = "" if incident.lead else " Nobody has the lead: press Take lead on the card."
+    text = f":warning: {who}Update overdue by {how_late}.{since} Post one now: `/incident update <text>`.{lead}"
+    shown = text.replace("<text>", "&lt;text&gt;")
+    return shown, [b.section(shown), b.actions(_update_buttons(incident))]
+
+
+def page(board: Board, data: Mapping[str, Any], mentions: Sequence[str]) -> Message:
+    """A page: mentions a level's people and briefs them in one paragraph (seed 001: timeline, tenants, mitigation)."""
+    incident = board.incident
+    if data["reason"] == "update_overdue":
+        why = f"the update is overdue by {spell(int(data.get('late_seconds', 0)))}"
+    elif data["reason"] == "not_acknowledged":
+        why = f"nobody has acknowledged for {spell(int(data.get('waited_seconds', 0)))}"
+    else:
+        why = "you are the first to be paged"
+    head = f":rotating_light: {' '.join(mentions)} you are paged as *{esc(str(data['name']))}*: {why}."
+    number = incident.number
+    buttons = [b.button("Take lead", "incident_lead", number), b.button("Update", "incident_update", number)]
+    if incident.acknowledged_at is None:
+        buttons.insert(0, b.button("Acknowledge", "incident_ack", number, "primary"))
+    return f"{head} {briefing(board)}", [b.section(head), b.section(briefing(board)), b.actions(buttons)]
+
+
+def briefing(board: Board) -> str:
+    """Tell somebody who has just arrived what matters, in one paragraph."""
+    incident = board.incident
+    told = [e for e in board.events if e.kind not in QUIET_KINDS][-BRIEFING_EVENTS:]
+    so_far = "; ".join(_line(event) for event in told)
+    tenants = incident.tenants or board.fact("tenant", "tenant_id", "customer")
+    mitigated = f"in place since {incident.mitigated_at:%H:%M} UTC" if incident.mitigated_at else "none yet"
+    parts = [
+        f"*{incident.number}* {incident.severity.value} is {incident.status.value}: {esc(incident.title, 200)}.",
+        f"Started {clock_time(incident.started_at or incident.declared_at)}.",
+        f"Impact: {esc(incident.impact, 300) or 'not stated yet'}.",
+        f"Tenants affected: {esc(tenants, 200) or 'not known yet'}.",
+        f"Alerts firing: {len(board.firing)}.",
+        f"Mitigation: {mitigated}.",
+        f"Last update: {esc(incident.last_update, 300) or 'none yet'}.",
+        f"So far: {so_far}.",
+    ]
+    return " ".join(parts)
+
+
+def runbook(found: Match) -> Message:
+    """A runbook's steps, and why it was chosen."""
+    book = found.runbook
+    made = [
+        b.header(f":book: Runbook: {book.title}"),
+        b.context(f"`{esc(book.id)}`, {esc(found.reason)}. Owner: {esc(book.owner_team)}. Source: {esc(book.url)}"),
+    ]
+    steps = list(book.steps)
+    section = ""
+    for step in steps[:MAX_STEPS]:
+        title = f"*{esc(step.section)}*\n" if step.section != section else ""
+        section = step.section
+        made.append(b.section(title + _step(step)))
+    if len(steps) > MAX_STEPS:
+        made.append(b.context(f"{len(steps) - MAX_STEPS} more steps: see {esc(book.url)}"))
+    return f"Runbook for this incident: {esc(book.title)} ({len(steps)} steps).", made
+
+
+def checklist(catalog: Catalog) -> Message:
+    """The first-response checklist."""
+    steps = catalog.checklist.items
+    lines = "\n".join(f":white_medium_square: {esc(step.text)}" for step in steps)
+    title = catalog.checklist.title
+    return f"{esc(title)}: {len(steps)} points.", [b.section(f"*{esc(title)}*"), *b.paragraphs(lines)]
+
+
+def triage(alerts: Sequence[Any], severity: str) -> Message:
+    """Alerts that want a human's judgement."""
+    firing = [s for s in alerts if s.firing]
+    first = (firing or list(alerts))[0].alert
+    state = f"{len(firing)} firing" if firing else "resolved"
+    summary = first.fact("summary", "description", "title")
+    where = ", ".join(v for v in (first.fact("service", "job"), first.fact("region", "cluster")) if v)
+    text = f"Triage ({severity}): {esc(first.name, 150)}, {state}" + (f" on {esc(where, 150)}" if where else "")
+    lines = [f":mag: *{text}*"]
+    if summary:
+        lines.append(esc(summary, 500))
+    lines.append("Look at it. If it is an incident: `/incident declare &lt;title&gt;`.")
+    return f"{text}.", [b.section("\n".join(lines))]
+
+
+def plain(text: str) -> Message:
+    """One line about what somebody did; the text is mrkdwn already."""
+    return text, [b.section(text)]
+
+
+def note(data: Mapping[str, Any]) -> Message:
+    """A note that somebody put on the timeline."""
+    text = f":memo: {data['author']} noted: {esc(str(data['text']), 2500)}"
+    return text, [b.section(text)]
+
+
+def operators(text: str) -> Message:
+    """What failed for good, and the fix."""
+    said = f":warning: {esc(text, 2500)}"
+    return said, [b.section(said)]
+
+
+def _step(step: Step) -> str:
+    text = f"{step.number}. {esc(step.text, 1200)}"
+    return f"{text}\n```{esc(step.code, 1500)}```" if step.code else text
+
+
+def _line(event: Event) -> str:
+    return f"{event.occurred_at:%H:%M} {esc(event.text, 160)}"
+
+
+def _update_buttons(incident: Incident) -> list[b.Block]:
+    made = [b.button("Post update", "incident_update", incident.number, "primary")]
+    if incident.rule.update_every:
+        label = f"No change, +{spell(incident.rule.update_every)}"
+        made.append(b.button(label, "incident_same", incident.number))
+    return made
+
+
+def _moment(value: Any) -> datetime | None:
+    return datetime.fromisoformat(value) if isinstance(value, str) and value else None
+
+
+def _sentence(text: str) -> str:
+    short = esc(text, 300)
+    return short if short.endswith((".", "!", "?", "…")) else f"{short}."

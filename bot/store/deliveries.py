@@ -1,0 +1,204 @@
+"""The outbox: calls to the outside that must happen, as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, insert, select, update
+
+from bot.incidents.model import Delivery
+from bot.store.tables import deliveries
+
+
+class State(StrEnum):
+    """Where a delivery stands. `sending` that is found at start, and `unknown`, mean: it may have happened."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    UNKNOWN = "unknown"
+    DELIVERED = "delivered"
+    SUPERSEDED = "superseded"
+    FAILED = "failed"
+
+
+UNFINISHED = (State.PENDING, State.SENDING, State.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A delivery's row. `key` makes it recognisable outside; `tried` says that an earlier attempt may have acted."""
+
+    id: int
+    scope: str
+    incident_id: int | None
+    kind: str
+    slot: str
+    lane: str
+    data: Mapping[str, Any]
+    needs: tuple[str, ...]
+    after: tuple[str, ...]
+    coalesce: bool
+    state: State
+    attempts: int
+    next_at: datetime
+    created_at: datetime
+    tried_at: datetime | None
+    result: Mapping[str, Any]
+    error: str
+
+    @property
+    def key(self) -> str:
+        """The idempotency key: the same for every attempt, never used by another delivery."""
+        return f"{self.scope}/{self.kind}/{self.id}"
+
+    @property
+    def tried(self) -> bool:
+        """True when an attempt was made whose outcome is not known."""
+        return self.state in {State.SENDING, State.UNKNOWN}
+
+
+def add(connection: Connection, scope: str, incident_id: int | None, new: Iterable[Delivery], now: datetime) -> int:
+    """Put deliveries into a scope's outbox; gives how many were added."""
+    added = 0
+    for delivery in new:
+        if delivery.coalesce and _waits(connection, scope, delivery.kind):
+            continue
+        connection.execute(
+            insert(deliveries).values(
+                scope=scope,
+                incident_id=incident_id,
+                kind=delivery.kind,
+                slot=delivery.slot,
+                lane=delivery.lane,
+                data=dict(delivery.data),
+                needs=list(delivery.needs),
+                after=list(delivery.after),
+                coalesce=delivery.coalesce,
+                state=State.PENDING.value,
+                attempts=0,
+                created_at=now,
+                next_at=now,
+                result={},
+                error="",
+            )
+        )
+        added += 1
+    return added
+
+
+def _waits(connection: Connection, scope: str, kind: str) -> bool:
+    query = (
+        select(deliveries.c.id)
+        .where(
+            deliveries.c.scope == scope,
+            deliveries.c.kind == kind,
+            deliveries.c.state == State.PENDING.value,
+            deliveries.c.attempts == 0,
+            deliveries.c.coalesce.is_(True),
+        )
+        .limit(1)
+    )
+    return connection.execute(query).first() is not None
+
+
+def of_scope(connection: Connection, scope: str) -> list[Outgoing]:
+    """Give a scope's deliveries, oldest first."""
+    rows = connection.execute(select(deliveries).where(deliveries.c.scope == scope).order_by(deliveries.c.id))
+    return [_outgoing(row) for row in rows.mappings()]
+
+
+def unfinished_scopes(connection: Connection) -> list[str]:
+    """Give the scopes that have something to send."""
+    query = (
+        select(deliveries.c.scope)
+        .where(deliveries.c.state.in_([s.value for s in UNFINISHED]))
+        .group_by(deliveries.c.scope)
+        .order_by(deliveries.c.scope)
+    )
+    return [row.scope for row in connection.execute(query)]
+
+
+def due_scopes(connection: Connection, now: datetime) -> list[str]:
+    """Give the scopes with a delivery whose time has come."""
+    query = (
+        select(deliveries.c.scope)
+        .where(
+            deliveries.c.state.in_([State.PENDING.value, State.UNKNOWN.value]),
+            deliveries.c.next_at <= now,
+        )
+        .group_by(deliveries.c.scope)
+    )
+    return [row.scope for row in connection.execute(query)]
+
+
+def claim(connection: Connection, delivery: Outgoing, now: datetime) -> bool:
+    """Mark a delivery as being sent; False when somebody else got there first."""
+    done = connection.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.id == delivery.id,
+            deliveries.c.state == delivery.state.value,
+            deliveries.c.attempts == delivery.attempts,
+        )
+        .values(
+            state=State.SENDING.value,
+            attempts=delivery.attempts + 1,
+            tried_at=delivery.tried_at or now,
+        )
+    )
+    return done.rowcount == 1
+
+
+def finish(
+    connection: Connection,
+    delivery_id: int,
+    state: State,
+    now: datetime,
+    *,
+    result: Mapping[str, Any] | None = None,
+    error: str = "",
+) -> None:
+    """End a delivery: delivered, superseded or failed."""
+    connection.execute(
+        update(deliveries)
+        .where(deliveries.c.id == delivery_id)
+        .values(state=state.value, finished_at=now, result=dict(result or {}), error=error)
+    )
+
+
+def postpone(connection: Connection, delivery_id: int, state: State, next_at: datetime, error: str) -> None:
+    """Try a delivery again later: `pending` when it surely did not happen, `unknown` when it may have."""
+    connection.execute(
+        update(deliveries).where(deliveries.c.id == delivery_id).values(state=state.value, next_at=next_at, error=error)
+    )
+
+
+def keep_progress(connection: Connection, delivery_id: int, result: Mapping[str, Any]) -> None:
+    """Save what a delivery of several calls has reached so far."""
+    connection.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(result=dict(result)))
+
+
+def _outgoing(row: RowMapping) -> Outgoing:
+    return Outgoing(
+        id=row["id"],
+        scope=row["scope"],
+        incident_id=row["incident_id"],
+        kind=row["kind"],
+        slot=row["slot"],
+        lane=row["lane"],
+        data=row["data"],
+        needs=tuple(row["needs"]),
+        after=tuple(row["after"]),
+        coalesce=row["coalesce"],
+        state=State(row["state"]),
+        attempts=row["attempts"],
+        next_at=row["next_at"],
+        created_at=row["created_at"],
+        tried_at=row["tried_at"],
+        result=row["result"],
+        error=row["error"],
+    )

@@ -1,0 +1,71 @@
+"""The inbox: every inbound body as it came, for replay and as dead letters."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, RowMapping, insert, select, update
+
+from bot.store.tables import inbox
+
+ACCEPTED = "accepted"
+DEAD = "dead"
+REPLAYED = "replayed"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A body that came in; `outcome` says what became of it."""
+
+    receipt: str
+    source: str
+    received_at: datetime
+    body: bytes
+    state: str
+    outcome: str
+
+
+def keep(
+    connection: Connection, source: str, body: bytes, now: datetime, *, dedup_key: str | None = None
+) -> str | None:
+    """Keep a body and give its receipt; None when a body with this key has come before."""
+    if dedup_key is not None:
+        query = select(inbox.c.id).where(inbox.c.source == source, inbox.c.dedup_key == dedup_key)
+        if connection.execute(query).first():
+            return None
+    receipt = str(uuid.uuid4())
+    connection.execute(
+        insert(inbox).values(
+            receipt=receipt,
+            source=source,
+            dedup_key=dedup_key,
+            received_at=now,
+            body=body,
+            state=ACCEPTED,
+            outcome="",
+        )
+    )
+    return receipt
+
+
+def note(connection: Connection, receipt: str, outcome: str, *, state: str = ACCEPTED) -> None:
+    """Say what became of a body."""
+    connection.execute(update(inbox).where(inbox.c.receipt == receipt).values(outcome=outcome, state=state))
+
+
+def dead(connection: Connection) -> list[Letter]:
+    """Give the bodies that could not be read, oldest first."""
+    rows = connection.execute(select(inbox).where(inbox.c.state == DEAD).order_by(inbox.c.id)).mappings()
+    return [_letter(row) for row in rows]
+
+
+def find(connection: Connection, receipt: str) -> Letter | None:
+    """Give one body by its receipt."""
+    row = connection.execute(select(inbox).where(inbox.c.receipt == receipt)).mappings().first()
+    return _letter(row) if row else None
+
+
+def _letter(row: RowMapping) -> Letter:
+    return Letter(row["receipt"], row["source"], row["received_at"], row["body"], row["state"], row["outcome"])

@@ -1,0 +1,229 @@
+"""Incidents, their timeline and their timers, to rows and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, insert, select, update
+
+from bot.incidents.model import OPEN_STATUSES, Actor, Event, Incident, Person, Status, Timer, TimerKind
+from bot.incidents.policy import Policy, Severity
+from bot.store.tables import counters, events, incidents, timers
+
+_COLUMNS = tuple(f.name for f in fields(Incident) if f.name != "timers")
+
+
+def allocate_number(connection: Connection, now: datetime) -> str:
+    """Take the next number of the UTC day; the database counts."""
+    day = f"{now:%Y%m%d}"
+    taken = connection.execute(
+        update(counters).where(counters.c.day == day).values(last=counters.c.last + 1).returning(counters.c.last)
+    ).scalar()
+    if taken is None:
+        connection.execute(insert(counters).values(day=day, last=1))
+        taken = 1
+    return f"INC-{day}-{taken:03}"
+
+
+def load(connection: Connection, number: str) -> Incident | None:
+    """Give an incident with its armed timers. It stays locked until the transaction ends, where there are locks."""
+    row = (
+        connection.execute(select(incidents).where(incidents.c.number == number).with_for_update()).mappings().first()
+    )
+    return _incident(connection, row) if row else None
+
+
+def by_channel(connection: Connection, channel_id: str) -> Incident | None:
+    """Give the newest incident whose own channel this is."""
+    row = (
+        connection.execute(
+            select(incidents).where(incidents.c.channel_id == channel_id).order_by(incidents.c.id.desc()).limit(1)
+        )
+        .mappings()
+        .first()
+    )
+    return _incident(connection, row) if row and channel_id else None
+
+
+def identity(connection: Connection, number: str) -> int | None:
+    """Give the row's id."""
+    return connection.execute(select(incidents.c.id).where(incidents.c.number == number)).scalar()
+
+
+def number_of(connection: Connection, incident_id: int) -> str:
+    """Give the number of a row's id."""
+    return str(connection.execute(select(incidents.c.number).where(incidents.c.id == incident_id)).scalar_one())
+
+
+def list_open(connection: Connection, limit: int = 50) -> list[Incident]:
+    """Give the open incidents, worst and oldest first."""
+    rows = (
+        connection.execute(
+            select(incidents)
+            .where(incidents.c.status.in_([s.value for s in OPEN_STATUSES]))
+            .order_by(incidents.c.severity, incidents.c.id)
+            .limit(limit)
+        )
+        .mappings()
+        .all()
+    )
+    return [_incident(connection, row) for row in rows]
+
+
+def page(connection: Connection, *, limit: int, before: int | None, status: str | None) -> list[tuple[int, Incident]]:
+    """Give incidents, newest first, with their row ids; `before` is the id that the last page ended with."""
+    query = select(incidents).order_by(incidents.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(incidents.c.id < before)
+    if status == "open":
+        query = query.where(incidents.c.status.in_([s.value for s in OPEN_STATUSES]))
+    elif status:
+        query = query.where(incidents.c.status == status)
+    rows = connection.execute(query).mappings().all()
+    return [(row["id"], _incident(connection, row)) for row in rows]
+
+
+def save_new(connection: Connection, incident: Incident, lines: Iterable[Event]) -> int:
+    """Write an incident that has just been declared; gives its row's id."""
+    incident_id = connection.execute(insert(incidents).values(_row(incident))).inserted_primary_key
+    assert incident_id is not None  # noqa: S101 - an insert of one row always has a key
+    _append(connection, incident_id[0], lines)
+    _arm(connection, incident_id[0], incident.timers)
+    return int(incident_id[0])
+
+
+def save(
+    connection: Connection, before: Incident, after: Incident, lines: Iterable[Event], fired: frozenset[str]
+) -> int:
+    """Write what a decision changed; timers that vanish become fired (where named in `fired`) or cancelled."""
+    incident_id = identity(connection, before.number)
+    assert incident_id is not None  # noqa: S101 - it was loaded in this transaction
+    old, new = _row(before), _row(after)
+    changed = {name: value for name, value in new.items() if old[name] != value}
+    if changed:
+        connection.execute(update(incidents).where(incidents.c.id == incident_id).values(changed))
+    _append(connection, incident_id, lines)
+    kept = {t.key for t in after.timers}
+    for timer in before.timers:
+        if timer.key not in kept:
+            connection.execute(
+                update(timers)
+                .where(timers.c.incident_id == incident_id, timers.c.key == timer.key, timers.c.state == "armed")
+                .values(state="fired" if timer.key in fired else "cancelled")
+            )
+    known = {t.key for t in before.timers}
+    _arm(connection, incident_id, (t for t in after.timers if t.key not in known))
+    return incident_id
+
+
+def timeline(connection: Connection, number: str) -> tuple[Event, ...]:
+    """Give an incident's events in the order of their seq."""
+    rows = connection.execute(
+        select(events)
+        .join(incidents, incidents.c.id == events.c.incident_id)
+        .where(incidents.c.number == number)
+        .order_by(events.c.seq)
+    ).mappings()
+    return tuple(
+        Event(
+            seq=row["seq"],
+            occurred_at=row["occurred_at"],
+            recorded_at=row["recorded_at"],
+            kind=row["kind"],
+            actor=Actor(row["actor_type"], row["actor_id"], row["actor_name"]),
+            text=row["text"],
+            data=row["data"],
+            source=row["source"],
+        )
+        for row in rows
+    )
+
+
+def armed(connection: Connection) -> list[tuple[str, datetime]]:
+    """Give every armed timer as (incident number, due), earliest first."""
+    rows = connection.execute(
+        select(incidents.c.number, timers.c.due_at)
+        .join(incidents, incidents.c.id == timers.c.incident_id)
+        .where(timers.c.state == "armed")
+        .order_by(timers.c.due_at)
+    )
+    return [(row.number, row.due_at) for row in rows]
+
+
+def due(connection: Connection, now: datetime) -> list[str]:
+    """Give the numbers of incidents with an armed timer whose time has come."""
+    rows = connection.execute(
+        select(incidents.c.number)
+        .join(timers, incidents.c.id == timers.c.incident_id)
+        .where(timers.c.state == "armed", timers.c.due_at <= now)
+        .group_by(incidents.c.number)
+    )
+    return [row.number for row in rows]
+
+
+def _append(connection: Connection, incident_id: int, lines: Iterable[Event]) -> None:
+    rows = [
+        {
+            "incident_id": incident_id,
+            "seq": e.seq,
+            "occurred_at": e.occurred_at,
+            "recorded_at": e.recorded_at,
+            "kind": e.kind,
+            "actor_type": e.actor.type,
+            "actor_id": e.actor.id,
+            "actor_name": e.actor.name,
+            "text": e.text,
+            "data": dict(e.data),
+            "source": e.source,
+        }
+        for e in lines
+    ]
+    if rows:
+        connection.execute(insert(events), rows)
+
+
+def _arm(connection: Connection, incident_id: int, new: Iterable[Timer]) -> None:
+    rows = [
+        {
+            "incident_id": incident_id,
+            "key": t.key,
+            "kind": t.kind.value,
+            "level": t.level,
+            "due_at": t.due_at,
+            "state": "armed",
+        }
+        for t in new
+    ]
+    if rows:
+        connection.execute(insert(timers), rows)
+
+
+def _row(incident: Incident) -> dict[str, Any]:
+    row: dict[str, Any] = {name: getattr(incident, name) for name in _COLUMNS}
+    row["severity"] = incident.severity.value
+    row["status"] = incident.status.value
+    row["policy"] = incident.policy.to_json()
+    row["declared_by"] = asdict(incident.declared_by)
+    row["acknowledged_by"] = asdict(incident.acknowledged_by) if incident.acknowledged_by else None
+    row["roles"] = {str(role): asdict(person) for role, person in incident.roles.items()}
+    return row
+
+
+def _incident(connection: Connection, row: RowMapping) -> Incident:
+    armed_rows = connection.execute(
+        select(timers)
+        .where(timers.c.incident_id == row["id"], timers.c.state == "armed")
+        .order_by(timers.c.due_at, timers.c.key)
+    ).mappings()
+    values: dict[str, Any] = {name: row[name] for name in _COLUMNS}
+    values["severity"] = Severity(row["severity"])
+    values["status"] = Status(row["status"])
+    values["policy"] = Policy.from_json(row["policy"])
+    values["declared_by"] = Actor(**row["declared_by"])
+    values["acknowledged_by"] = Actor(**row["acknowledged_by"]) if row["acknowledged_by"] else None
+    values["roles"] = {role: Person(**person) for role, person in row["roles"].items()}
+    values["timers"] = tuple(Timer(t["key"], TimerKind(t["kind"]), t["due_at"], t["level"]) for t in armed_rows)
+    return Incident(**values)

@@ -1,0 +1,222 @@
+"""The tables, by SQLAlchemy Core. Portable between SQLite and PostgreSQL; every change has its migration."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.engine import Dialect
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware UTC time. SQLite keeps no zone, so it is taken off on the way in and put back on the way out."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """Refuse naive times; store UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("Give an aware time.")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Give aware UTC."""
+        if value is None:
+            return None
+        moment: datetime = value
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("number", String(24), nullable=False, unique=True),
+    Column("title", Text, nullable=False),
+    Column("severity", String(8), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("declared_at", Moment, nullable=False),
+    Column("declared_by", JSON, nullable=False),
+    Column("policy", JSON, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("impact", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("drill", Boolean, nullable=False),
+    Column("private", Boolean, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("region", Text, nullable=False),
+    Column("tenants", Text, nullable=False),
+    Column("correlation_id", Text, nullable=False),
+    Column("resource_name", Text, nullable=False),
+    Column("host_role", Text, nullable=False),
+    Column("source", String(32), nullable=False),
+    Column("runbook_id", Text, nullable=False),
+    Column("roles", JSON, nullable=False),
+    Column("acknowledged_by", JSON),
+    Column("started_at", Moment),
+    Column("detected_at", Moment),
+    Column("acknowledged_at", Moment),
+    Column("mitigated_at", Moment),
+    Column("resolved_at", Moment),
+    Column("closed_at", Moment),
+    Column("channel_id", String(32), nullable=False),
+    Column("channel_name", String(80), nullable=False),
+    Column("cadence_from", Moment),
+    Column("paused_until", Moment),
+    Column("last_update", Text, nullable=False),
+    Column("ladder_from", Moment),
+    Column("ladder_level", Integer, nullable=False),
+    Column("opened_channel", Boolean, nullable=False),
+    Column("event_seq", Integer, nullable=False),
+    Column("timer_seq", Integer, nullable=False),
+    Column("delivery_seq", Integer, nullable=False),
+    Index("ix_incidents_status", "status", "id"),
+    Index("ix_incidents_channel_id", "channel_id"),
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("day", String(8), primary_key=True),
+    Column("last", Integer, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("incident_id", ForeignKey("incidents.id"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("occurred_at", Moment, nullable=False),
+    Column("recorded_at", Moment, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("actor_type", String(8), nullable=False),
+    Column("actor_id", Text, nullable=False),
+    Column("actor_name", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("data", JSON, nullable=False),
+    Column("source", Text, nullable=False),
+)
+
+timers = Table(
+    "timers",
+    metadata,
+    Column("incident_id", ForeignKey("incidents.id"), primary_key=True),
+    Column("key", String(48), primary_key=True),
+    Column("kind", String(24), nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("state", String(12), nullable=False),
+    Index("ix_timers_state_due_at", "state", "due_at"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("scope", String(64), nullable=False),
+    Column("incident_id", ForeignKey("incidents.id")),
+    Column("kind", String(32), nullable=False),
+    Column("slot", String(64), nullable=False),
+    Column("lane", String(24), nullable=False),
+    Column("data", JSON, nullable=False),
+    Column("needs", JSON, nullable=False),
+    Column("after", JSON, nullable=False),
+    Column("coalesce", Boolean, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("next_at", Moment, nullable=False),
+    Column("tried_at", Moment),
+    Column("finished_at", Moment),
+    Column("result", JSON, nullable=False),
+    Column("error", Text, nullable=False),
+    Index("ix_deliveries_scope", "scope", "id"),
+    Index("ix_deliveries_state_next_at", "state", "next_at"),
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("receipt", String(36), nullable=False, unique=True),
+    Column("source", String(24), nullable=False),
+    Column("dedup_key", String(128)),
+    Column("received_at", Moment, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("outcome", Text, nullable=False),
+    UniqueConstraint("source", "dedup_key", name="uq_inbox_source_dedup_key"),
+    Index("ix_inbox_state", "state", "id"),
+)
+
+alert_groups = Table(
+    "alert_groups",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("source", String(24), nullable=False),
+    Column("group_key", Text, nullable=False),
+    Column("group_hash", String(255), nullable=False),
+    Column("incident_id", ForeignKey("incidents.id")),
+    Column("data", JSON, nullable=False),
+    UniqueConstraint("source", "group_key", name="uq_alert_groups_source_group_key"),
+    Index("ix_alert_groups_group_hash", "group_hash"),
+    Index("ix_alert_groups_incident_id", "incident_id"),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("group_id", ForeignKey("alert_groups.id"), nullable=False),
+    Column("incident_id", ForeignKey("incidents.id")),
+    Column("fingerprint", String(64), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("labels", JSON, nullable=False),
+    Column("annotations", JSON, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("starts_at", Moment),
+    Column("ends_at", Moment),
+    Column("opened_at", Moment, nullable=False),
+    Column("closed_at", Moment),
+    Index("ix_alerts_group_id", "group_id", "fingerprint", "id"),
+    Index("ix_alerts_incident_id", "incident_id", "id"),
+    # At most one occurrence of a fingerprint is open in a group: the database holds it, not a check before.
+    Index(
+        "uq_alerts_open",
+        "group_id",
+        "fingerprint",
+        unique=True,
+        sqlite_where=text("closed_at IS NULL"),
+        postgresql_where=text("closed_at IS NULL"),
+    ),
+)

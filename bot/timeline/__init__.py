@@ -1,0 +1,1 @@
+"""An incident's timeline as a document: Markdown, JSON and CSV."""

@@ -1,0 +1,1 @@
+"""The HTTP API: incidents, timelines, health."""

@@ -1,0 +1,154 @@
+"""The read-only HTTP API and the health endpoints."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy import text
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from bot.errors import DatabaseUnavailable
+from bot.incidents.model import Incident
+from bot.services import Services
+from bot.settings import ROLES
+from bot.store import incidents
+from bot.timeline.as_json import incident_json, milestones_json
+from bot.timeline.collect import collect
+from bot.timeline.export import UnknownFormat, render
+from bot.timeline.dossier import utc_or_none
+from bot.timeline.milestones import milestones
+from handlers.http import credentials, problem
+
+PAGE = 50
+PAGE_MAX = 200
+_STATUS = re.compile(r"[a-z]{1,16}")
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Api:
+    """The endpoints, bound to one process's parts."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    @property
+    def routes(self) -> list[Route]:
+        """The routes to mount."""
+        return [
+            Route("/healthz", self.healthz),
+            Route("/readyz", self.readyz),
+            Route("/metrics", self.metrics),
+            Route("/api/v1/incidents", self._guard(self.list)),
+            Route("/api/v1/incidents/{number}", self._guard(self.show)),
+            Route("/api/v1/incidents/{number}/timeline", self._guard(self.timeline)),
+        ]
+
+    async def healthz(self, _request: Request) -> Response:
+        """The process lives."""
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(self, _request: Request) -> Response:
+        """The process can take work: the database answers."""
+        await self._services.store.read(lambda connection: connection.execute(text("SELECT 1")).scalar())
+        return JSONResponse({"status": "ready"})
+
+    async def metrics(self, _request: Request) -> Response:
+        """Prometheus' view."""
+        return PlainTextResponse(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    async def list(self, request: Request) -> Response:
+        """Incidents, newest first: `?status=open&limit=50&before=<next>`."""
+        query = request.query_params
+        status = query.get("status")
+        limit, before = query.get("limit", str(PAGE)), query.get("before")
+        if not limit.isdecimal() or not 1 <= int(limit) <= PAGE_MAX:
+            return problem(400, "bad_limit", f"Give limit a number from 1 to {PAGE_MAX}.")
+        if before is not None and not (before.isdecimal() and len(before) < 18):
+            return problem(400, "bad_before", "Give before the value of `next` from the page before.")
+        if status and not _STATUS.fullmatch(status):
+            return problem(400, "bad_status", "Give status a status, or `open`.")
+        wanted = int(limit)
+        rows = await self._services.store.read(
+            lambda c: incidents.page(
+                c, limit=wanted + 1, before=int(before) if before else None, status=status
+            )
+        )
+        more = len(rows) > wanted
+        rows = rows[:wanted]
+        return JSONResponse(
+            {
+                "incidents": [_shown(incident) for _, incident in rows],
+                "next": str(rows[-1][0]) if more else None,
+            }
+        )
+
+    async def show(self, request: Request) -> Response:
+        """One incident."""
+        number = request.path_params["number"].upper()
+        incident = await self._services.store.read(lambda c: incidents.load(c, number))
+        return JSONResponse(_shown(incident)) if incident else self._unknown(number)
+
+    async def timeline(self, request: Request) -> Response:
+        """One incident's timeline: `?format=md|json|csv`."""
+        number = request.path_params["number"].upper()
+        dossier = await self._services.store.read(lambda c: collect(c, number))
+        if dossier is None:
+            return self._unknown(number)
+        try:
+            made = render(dossier, request.query_params.get("format", "json"))
+        except UnknownFormat as error:
+            return problem(400, "bad_format", str(error))
+        return Response(
+            made.content,
+            media_type=made.content_type,
+            headers={"content-disposition": f'inline; filename="{made.filename}"'},
+        )
+
+    def _guard(self, endpoint: Endpoint, role: str = "viewer") -> Endpoint:
+        async def guarded(request: Request) -> Response:
+            settings = self._services.settings
+            if not settings.tokens:
+                return problem(503, "integration_off", "Set SITREP_API_TOKENS (role:token,...) and restart.")
+            has = settings.role_of(credentials(request) or "")
+            if has is None:
+                return problem(
+                    401,
+                    "unauthorized",
+                    "Send a token of SITREP_API_TOKENS as a Bearer token or as a Basic password.",
+                    headers={"www-authenticate": 'Basic realm="Sitrep"'},
+                )
+            if ROLES.index(has) < ROLES.index(role):
+                return problem(403, "forbidden", f"Use a token with the role {role}.")
+            return await endpoint(request)
+
+        return guarded
+
+    def _unknown(self, number: str) -> Response:
+        return problem(404, "no_incident", f"There is no {number[:40]}. See /api/v1/incidents.")
+
+
+def _shown(incident: Incident) -> dict[str, Any]:
+    return {
+        **incident_json(incident),
+        "milestones": milestones_json(milestones(incident)),
+        "next_update_at": utc_or_none(incident.next_update_at),
+    }
+
+
+async def unavailable(_request: Request, error: Exception) -> Response:
+    """Answer for a database that is away."""
+    return problem(503, "database_unavailable", f"Try again: {error}", headers={"retry-after": "5"})
+
+
+async def broken(_request: Request, _error: Exception) -> Response:
+    """Answer for a defect; the log has the traceback."""
+    return problem(500, "defect", "Report it with the log of this moment.")
+
+
+HANDLERS: dict[Any, Any] = {DatabaseUnavailable: unavailable, Exception: broken}

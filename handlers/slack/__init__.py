@@ -1,0 +1,1 @@
+"""What Slack calls: commands, buttons, modals, events."""

@@ -1,0 +1,80 @@
+"""`POST /webhooks/alertmanager`: Alertmanager's webhook, version 4 of its body.
+
+Source: https://prometheus.io/docs/alerting/latest/configuration/#webhook_config. Alertmanager retries 5xx at once and
+other errors at the next group_interval only, so trouble of our own answers 503.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bot.incidents.model import Alert
+from bot.reception import ALERTMANAGER, Notification
+from bot.text import clean
+from handlers.webhooks.reading import Malformed, explain, parse_json
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class AlertBody(_Model):
+    """One alert of the body."""
+
+    status: Literal["firing", "resolved"]
+    labels: dict[str, str]
+    annotations: dict[str, str] = {}
+    startsAt: datetime | None = None  # noqa: N815 - Alertmanager's name
+    endsAt: datetime | None = None  # noqa: N815
+    generatorURL: str = ""  # noqa: N815
+    fingerprint: str = Field(min_length=1, max_length=64)
+
+
+class Body(_Model):
+    """The body; fields that newer servers add are ignored."""
+
+    version: Literal["4"]
+    groupKey: str = Field(min_length=1)  # noqa: N815
+    truncatedAlerts: int = 0  # noqa: N815
+    alerts: list[AlertBody]
+
+
+def read(raw: bytes) -> Notification:
+    """Parse a body.
+
+    Raises:
+        Malformed: it is none that Alertmanager sends; the message says why.
+    """
+    try:
+        body = Body.model_validate(parse_json(raw))
+    except ValidationError as error:
+        raise Malformed(explain(error)) from error
+    made = [(alert.status, _alert(body.groupKey, alert)) for alert in body.alerts]
+    return Notification(
+        group_key=body.groupKey,
+        firing=tuple(alert for status, alert in made if status == "firing"),
+        resolved=tuple(alert for status, alert in made if status == "resolved"),
+        truncated=body.truncatedAlerts,
+    )
+
+
+def _alert(group_key: str, alert: AlertBody) -> Alert:
+    return Alert(
+        source=ALERTMANAGER,
+        group_key=group_key,
+        fingerprint=alert.fingerprint,
+        name=clean(alert.labels.get("alertname", "Alert"), 200),
+        labels=alert.labels,
+        annotations=alert.annotations,
+        starts_at=_moment(alert.startsAt),
+        ends_at=_moment(alert.endsAt),
+        url=alert.generatorURL,
+    )
+
+
+def _moment(value: datetime | None) -> datetime | None:
+    # Go's zero time, 0001-01-01, stands for "not yet".
+    return value if value and value.tzinfo and value.year > 1970 else None

@@ -1,0 +1,56 @@
+"""Reads JSON from outside: hostile or broken bodies end in one typed error."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+from pydantic import ValidationError
+
+from bot.text import clean_deep
+
+MAX_DEPTH = 64
+
+
+class Malformed(ValueError):  # noqa: N818 - a state, said as one
+    """A body that can't be taken in; the message says why."""
+
+
+def parse_json(raw: bytes) -> Any:
+    """Parse JSON and clean every string in it.
+
+    Raises:
+        Malformed: it is no JSON, holds NaN or Infinity, or is nested too deep.
+    """
+    try:
+        value = json.loads(raw, parse_constant=_refuse)
+    except RecursionError as error:
+        raise Malformed("nested too deep") from error
+    except (ValueError, UnicodeDecodeError) as error:
+        raise Malformed(f"not JSON: {error}") from error
+    if _depth(value) > MAX_DEPTH:
+        raise Malformed("nested too deep")
+    return clean_deep(value)
+
+
+def explain(error: ValidationError) -> str:
+    """Say in one line what is wrong with a body."""
+    problems = [f"{'.'.join(str(p) for p in e['loc']) or 'body'}: {e['msg']}" for e in error.errors()[:5]]
+    return "; ".join(problems)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _depth(value: Any) -> int:
+    deepest, level = 0, [value]
+    while level and deepest <= MAX_DEPTH:
+        deepest += 1
+        level = [
+            child
+            for item in level
+            if isinstance(item, (dict, list))
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+    return deepest

@@ -1,0 +1,128 @@
+"""The webhook endpoints: verify, parse, commit, answer 202."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import Callable
+from typing import TypeVar
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from bot import telemetry
+from bot.errors import DatabaseUnavailable
+from bot.reception import ALERTMANAGER, PAGERDUTY
+from bot.services import Services
+from bot.store import inbox
+from bot.store.tx import Tx
+from handlers.http import credentials, problem
+from handlers.webhooks import alertmanager, pagerduty
+from handlers.webhooks.reading import Malformed
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+ANSWER_WITHIN = 4.5  # seconds; PagerDuty gives a webhook 5
+RETRY_AFTER = {"retry-after": "5"}
+
+
+class Webhooks:
+    """The endpoints, bound to one process's parts."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    @property
+    def routes(self) -> list[Route]:
+        """The routes to mount."""
+        return [
+            Route("/webhooks/alertmanager", self.alertmanager, methods=["POST"]),
+            Route("/webhooks/pagerduty", self.pagerduty, methods=["POST"]),
+        ]
+
+    async def alertmanager(self, request: Request) -> Response:
+        """Take a notification in."""
+        secret = self._services.settings.alertmanager_webhook_token
+        if secret is None:
+            return self._off(ALERTMANAGER, "ALERTMANAGER_WEBHOOK_TOKEN")
+        token = credentials(request)
+        if token is None or not hmac.compare_digest(token.encode("utf-8", "replace"), secret.get_secret_value().encode()):
+            telemetry.WEBHOOKS.labels(ALERTMANAGER, "unauthorized").inc()
+            return problem(
+                401,
+                "unauthorized",
+                "Send ALERTMANAGER_WEBHOOK_TOKEN as a Bearer token or as a Basic password.",
+                headers={"www-authenticate": "Bearer"},
+            )
+        raw = await request.body()
+        try:
+            notification = alertmanager.read(raw)
+        except Malformed as error:
+            return await self._dead(ALERTMANAGER, raw, str(error))
+        return await self._accept(ALERTMANAGER, raw, None, lambda tx: self._services.reception.alertmanager(tx, notification))
+
+    async def pagerduty(self, request: Request) -> Response:
+        """Take an event in."""
+        secrets = self._services.settings.webhook_secrets
+        if not secrets:
+            return self._off(PAGERDUTY, "PAGERDUTY_WEBHOOK_SECRETS")
+        raw = await request.body()
+        if not pagerduty.verified(raw, request.headers.get("x-pagerduty-signature", ""), secrets):
+            telemetry.WEBHOOKS.labels(PAGERDUTY, "unauthorized").inc()
+            # Three refusals in a row and PagerDuty turns the subscription off for a day.
+            log.error("pagerduty_signature_wrong", fix="Set PAGERDUTY_WEBHOOK_SECRETS to the subscription's secret.")
+            return problem(401, "bad_signature", "Sign the raw body with a secret in PAGERDUTY_WEBHOOK_SECRETS.")
+        try:
+            event = pagerduty.read(raw)
+        except Malformed as error:
+            return await self._dead(PAGERDUTY, raw, str(error))
+        return await self._accept(PAGERDUTY, raw, event.id, lambda tx: self._services.pagerduty.receive(tx, event))
+
+    async def _accept(
+        self, source: str, raw: bytes, dedup_key: str | None, take: Callable[[Tx], str]
+    ) -> Response:
+        def work(tx: Tx) -> tuple[str, str]:
+            receipt = inbox.keep(tx.connection, source, raw, tx.now, dedup_key=dedup_key)
+            if receipt is None:
+                return "", "duplicate"
+            outcome = take(tx)
+            inbox.note(tx.connection, receipt, outcome)
+            return receipt, outcome
+
+        try:
+            receipt, outcome = await self._write(work)
+        except (DatabaseUnavailable, TimeoutError) as error:
+            return self._unavailable(source, error)
+        telemetry.WEBHOOKS.labels(source, outcome.split(":")[0].split(" ")[0]).inc()
+        return JSONResponse({"receipt": receipt, "outcome": outcome}, status_code=202)
+
+    async def _dead(self, source: str, raw: bytes, why: str) -> Response:
+        def work(tx: Tx) -> str:
+            receipt = inbox.keep(tx.connection, source, raw, tx.now)
+            assert receipt is not None  # noqa: S101 - without a dedup key every body is kept
+            inbox.note(tx.connection, receipt, why, state=inbox.DEAD)
+            return receipt
+
+        try:
+            receipt = await self._write(work)
+        except (DatabaseUnavailable, TimeoutError) as error:
+            return self._unavailable(source, error)
+        telemetry.WEBHOOKS.labels(source, "malformed").inc()
+        log.warning("webhook_malformed", source=source, receipt=receipt, why=why)
+        fix = f"Mend the sender. The body is kept: `sitrep inbox show {receipt}`."
+        return problem(400, "malformed", f"{why}. {fix}", details={"receipt": receipt})
+
+    async def _write(self, work: Callable[[Tx], T]) -> T:
+        return await asyncio.wait_for(self._services.store.write(work), ANSWER_WITHIN)
+
+    def _off(self, source: str, variable: str) -> Response:
+        telemetry.WEBHOOKS.labels(source, "off").inc()
+        return problem(503, "integration_off", f"Set {variable} and restart to take {source} webhooks.")
+
+    def _unavailable(self, source: str, error: Exception) -> Response:
+        telemetry.WEBHOOKS.labels(source, "unavailable").inc()
+        log.error("database_unavailable", source=source, reason=str(error) or type(error).__name__)
+        return problem(503, "database_unavailable", "Send it again; nothing was saved.", headers=RETRY_AFTER)

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+import re
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from bot.runbooks.catalog import Catalog
+from bot.runbooks.model import Runbook
+
+SECTIONS = ("Symptoms", "Diagnosis", "Remediation", "Verification", "Escalation")
+IDS = ("ops.api.error-rate", "ops.database.connections", "ops.general.first-response", "ops.webhook.outage")
+
+
+@pytest.fixture(scope="module")
+def catalog(content: Path) -> Catalog:
+    return Catalog.load(content)
+
+
+def book(catalog: Catalog, runbook_id: str) -> Runbook:
+    found = catalog.get(runbook_id)
+    assert found is not None
+    return found
+
+
+def test_the_shipped_runbooks_are_these(catalog: Catalog) -> None:
+    """The catalog holds the four promised runbooks."""
+    assert tuple(one.id for one in catalog) == IDS
+
+
+@pytest.mark.parametrize("runbook_id", IDS)
+def test_every_runbook_has_the_sections_in_order(catalog: Catalog, runbook_id: str) -> None:
+    """A responder finds the same five sections everywhere, with work to do in four of them."""
+    runbook = book(catalog, runbook_id)
+    assert tuple(section.title for section in runbook.sections) == SECTIONS
+    counts = {section.title: len(section.steps) for section in runbook.sections}
+    assert 4 <= counts["Diagnosis"] <= 6
+    assert 3 <= counts["Remediation"] <= 6
+    assert counts["Verification"] >= 2
+    assert counts["Escalation"] >= 2
+    assert runbook.last_reviewed_at == date(2026, 11, 21)
+
+
+@pytest.mark.parametrize("runbook_id", IDS)
+def test_every_remediation_names_its_rollback(catalog: Catalog, runbook_id: str) -> None:
+    """Whatever a runbook changes, it says how to take it back (seed 001)."""
+    for step in book(catalog, runbook_id).steps:
+        if step.section == "Remediation":
+            assert "Rollback:" in step.text, step
+
+
+@pytest.mark.parametrize("runbook_id", IDS)
+def test_numbers_in_the_file_are_the_numbers_of_the_steps(catalog: Catalog, content: Path, runbook_id: str) -> None:
+    """Step 7 in Slack is step 7 in the file."""
+    runbook = book(catalog, runbook_id)
+    text = (content / runbook.url.removeprefix("runbooks/")).read_text(encoding="utf-8")
+    numbers = [int(number) for number in re.findall(r"^(\d+)\. ", text, flags=re.MULTILINE)]
+    assert numbers == [step.number for step in runbook.steps]
+
+
+@pytest.mark.parametrize("runbook_id", IDS)
+def test_steps_fit_a_slack_block_and_name_their_language(catalog: Catalog, runbook_id: str) -> None:
+    """A step with its code fits one Slack section (3,000 characters), and no code is of an unknown language."""
+    for step in book(catalog, runbook_id).steps:
+        assert len(step.text) + len(step.code or "") < 1500
+        assert (step.language in {"sh", "sql", "promql", "logql"}) if step.code else step.language == ""
+
+
+def test_every_url_is_the_files_own_path(catalog: Catalog, content: Path) -> None:
+    """The url of each runbook leads to its file."""
+    for runbook in catalog:
+        assert (content.parent / runbook.url).is_file()
+
+
+def test_the_general_runbook_serves_no_signal(catalog: Catalog) -> None:
+    """The fallback is chosen by absence, never by a signal."""
+    assert catalog.general.signals == ()
+
+
+def test_the_checklist_is_short_and_ordered(catalog: Catalog) -> None:
+    """The first-response checklist begins with the acknowledgement and fits a phone."""
+    assert 5 <= len(catalog.checklist.items) <= 10
+    assert "Acknowledge" in catalog.checklist.items[0].text
+    assert [item.number for item in catalog.checklist.items] == list(range(1, len(catalog.checklist.items) + 1))
+
+
+def test_a_runbook_becomes_json(catalog: Catalog) -> None:
+    """The API can give a runbook as it is."""
+    document = json.loads(catalog.general.model_dump_json())
+    assert document["severity_hint"] == "sev3"
+    assert document["sections"][1]["steps"][0]["number"] == 1
