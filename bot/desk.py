@@ -76,9 +76,7 @@ class Desk:
         for number in incidents.due(tx.connection, tx.now):
             self._engine.enqueue(tx, Job(Work.TIMERS, number))
 
-    def _apply(
-        self, tx: Tx, before: Incident, command: c.Command, *, fired: frozenset[str] = frozenset()
-    ) -> Incident:
+    def _apply(self, tx: Tx, before: Incident, command: c.Command, *, fired: frozenset[str] = frozenset()) -> Incident:
         decision = decide(before, command, self._policy, tx.now)
         incident_id = incidents.save(tx.connection, before, decision.incident, decision.events, fired)
         self._follow(tx, before, decision, incident_id)
@@ -86,9 +84,7 @@ class Desk:
 
     def _follow(self, tx: Tx, before: Incident | None, decision: Decision, incident_id: int) -> None:
         number = decision.incident.number
-        if decision.deliveries and deliveries.add(
-            tx.connection, number, incident_id, decision.deliveries, tx.now
-        ):
+        if decision.deliveries and deliveries.add(tx.connection, number, incident_id, decision.deliveries, tx.now):
             self._engine.enqueue(tx, Job(Work.DELIVERIES, number))
         known = {t.key for t in before.timers} if before else set()
         for timer in decision.incident.timers:

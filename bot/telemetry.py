@@ -16,7 +16,9 @@ TIMERS = Histogram(
     "Seconds from the moment a timer was due to the moment it fired.",
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 30, 300, 3600),
 )
-INTERACTIONS = Counter("sitrep_interactions_total", "Slash commands, buttons and modals by outcome.", ["kind", "outcome"])
+INTERACTIONS = Counter(
+    "sitrep_interactions_total", "Slash commands, buttons and modals by outcome.", ["kind", "outcome"]
+)
 
 
 def configure_logging(level: int = logging.INFO) -> None:

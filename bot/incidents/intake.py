@@ -150,9 +150,7 @@ class News:
     repeated: tuple[Alert, ...]
 
 
-def news(
-    firing: Iterable[Alert], resolved: Iterable[Alert], known: Mapping[str, Occurrence], now: datetime
-) -> News:
+def news(firing: Iterable[Alert], resolved: Iterable[Alert], known: Mapping[str, Occurrence], now: datetime) -> News:
     """Compare a notification with what is known of its group, by fingerprint.
 
     `known` holds the newest occurrence of each fingerprint. An alert that a (truncated) notification leaves out is

@@ -114,9 +114,7 @@ def _open(draft: Draft) -> None:
 def _must_be_open(draft: Draft) -> None:
     incident = draft.incident
     if not incident.status.is_open:
-        raise Refused(
-            "not_open", f"{incident.number} is {incident.status.value}. Reopen it first: `/incident reopen`."
-        )
+        raise Refused("not_open", f"{incident.number} is {incident.status.value}. Reopen it first: `/incident reopen`.")
 
 
 def _alert_event(draft: Draft, alert: Alert, kind: str) -> None:
@@ -305,7 +303,9 @@ def _acknowledge(draft: Draft, command: c.Acknowledge) -> None:
     _must_be_open(draft)
     if incident.acknowledged_at:
         who = incident.acknowledged_by.name if incident.acknowledged_by else "somebody"
-        raise Refused("no_change", f"{who} acknowledged at {incident.acknowledged_at:%H:%M} UTC; the ladder is stopped.")
+        raise Refused(
+            "no_change", f"{who} acknowledged at {incident.acknowledged_at:%H:%M} UTC; the ladder is stopped."
+        )
     moment = min(command.occurred_at or draft.now, draft.now)
     draft.set(acknowledged_at=moment, acknowledged_by=command.actor)
     escalation.stop(draft)

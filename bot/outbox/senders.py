@@ -247,9 +247,7 @@ async def _update(call: Call) -> Result:
 
 
 async def _resolution(call: Call) -> Result:
-    message = messages.resolution(
-        call.tools.templates, call.board.incident, call.row.data, call.tools.public_url
-    )
+    message = messages.resolution(call.tools.templates, call.board.incident, call.row.data, call.tools.public_url)
     return await call.post(message)
 
 

@@ -65,9 +65,7 @@ class Outbox:
                 if not under_way:
                     return
                 # Looks again each second: a page that came meanwhile must not wait for a call that hangs.
-                done, _ = await asyncio.wait(
-                    under_way, timeout=LOOK_AGAIN, return_when=asyncio.FIRST_COMPLETED
-                )
+                done, _ = await asyncio.wait(under_way, timeout=LOOK_AGAIN, return_when=asyncio.FIRST_COMPLETED)
                 finished = [(under_way.pop(task), task.result()) for task in done]
         finally:
             for task in under_way:
@@ -84,9 +82,7 @@ class Outbox:
             log.exception("delivery_broken", delivery=row.key)
             return Permanent("defect", "Report it with the log of this moment.", f"{type(error).__name__}: {error}")
 
-    def _step(
-        self, tx: Tx, scope: str, settled: Sequence[tuple[Outgoing, Outcome]], busy: set[int]
-    ) -> list[Outgoing]:
+    def _step(self, tx: Tx, scope: str, settled: Sequence[tuple[Outgoing, Outcome]], busy: set[int]) -> list[Outgoing]:
         """Save outcomes and claim what has become ready, in one transaction."""
         for row, outcome in settled:
             self._settle(tx, row, outcome)
@@ -116,7 +112,9 @@ class Outbox:
         else:
             telemetry.DELIVERIES.labels(row.kind, outcome.reason).inc()
             state = State.UNKNOWN if isinstance(outcome, Ambiguous) or row.tried else State.PENDING
-            wait = outcome.after if isinstance(outcome, Retryable) and outcome.after is not None else backoff(row.attempts)
+            wait = (
+                outcome.after if isinstance(outcome, Retryable) and outcome.after is not None else backoff(row.attempts)
+            )
             log.warning("delivery_postponed", delivery=row.key, reason=str(outcome), seconds=round(wait, 1))
             deliveries.postpone(tx.connection, row.id, state, tx.now + timedelta(seconds=wait), str(outcome))
 
@@ -130,7 +128,9 @@ class Outbox:
         if row.kind not in {"operators", "whisper"}:
             what = row.kind.replace("_", " ")
             text = f"Could not deliver the {what} of {row.scope}: {outcome}. {fix}"
-            self._desk.post(tx, operators_scope(row.id), Delivery("operators", "operators", "operators", {"text": text}))
+            self._desk.post(
+                tx, operators_scope(row.id), Delivery("operators", "operators", "operators", {"text": text})
+            )
 
 
 def pick(rows: Sequence[Outgoing], busy: set[int], now: datetime) -> tuple[list[Outgoing], datetime | None]:

@@ -1,11 +1,6 @@
 """What the bot says in answer to an interaction: in the HTTP response, or later through a `response_url`."""
 
-import json
 from typing import Any
-
-from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
 
 from bot.sandbox.api_chat import apply_update, checked_blocks, remove
 from bot.sandbox.model import Json, Message, ResponseUrl, SlackError
@@ -43,29 +38,3 @@ def answer_later(ws: Workspace, entry: ResponseUrl, answer: Json) -> None:
         return
     if show(ws, entry.user, entry.channel, answer) is None:
         raise SlackError("no_text")
-
-
-def route(ws: Workspace) -> Route:
-    """`POST /response/<id>`: 5 uses in 30 minutes."""
-
-    async def respond(request: Request) -> Response:
-        body = await request.body()
-        call = ws.record_call("response_url", {"id": request.path_params["entry"]})
-        try:
-            answer = json.loads(body)
-        except ValueError:
-            answer = None
-        call.status = 200
-        try:
-            if not isinstance(answer, dict):
-                raise SlackError("invalid_payload")  # noqa: TRY301 - one way out for all refusals
-            call.args.update(answer)
-            with ws.lock:
-                answer_later(ws, ws.spend_response_url(request.path_params["entry"]), answer)
-        except SlackError as error:
-            call.status, call.error = (404 if error.code.endswith("_url") else 400), error.code
-            return JSONResponse({"ok": False, "error": error.code}, status_code=call.status)
-        call.ok = True
-        return PlainTextResponse("ok")
-
-    return Route("/response/{entry}", respond, methods=["POST"])

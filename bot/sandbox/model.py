@@ -150,7 +150,7 @@ class Channel:
 
     def find(self, ts: str) -> Message | None:
         """The message with that `ts`, ephemeral ones included."""
-        return next((m for m in self.log if m.ts == ts), None)
+        return next((m for m in reversed(self.log) if m.ts == ts), None)
 
     def api(self, viewer: str) -> Json:
         """The conversation object; `is_member` is said for `viewer` (a user id)."""

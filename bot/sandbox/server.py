@@ -15,7 +15,6 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from bot.sandbox import answers
 from bot.sandbox.model import Json
 from bot.sandbox.page import Page, Toolbar
 from bot.sandbox.people import Sender
@@ -163,7 +162,6 @@ class SandboxServer:
     def _app(self, api: WebApi) -> Starlette:
         routes = [
             *api.routes(),
-            answers.route(self.workspace),
             Route("/files/{file_id}/{name}", self._file),
             Route("/archives/{channel}/{message}", self._permalink),
             *Page(self.workspace, self.people, lambda: self.toolbar).routes(),

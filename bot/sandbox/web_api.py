@@ -5,7 +5,7 @@ import contextlib
 import json
 import socket
 import struct
-from typing import Any
+from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from bot.sandbox import api_chat, api_conversations, api_people, views
+from bot.sandbox.answers import answer_later
 from bot.sandbox.args import Args
 from bot.sandbox.faults import Fault
 from bot.sandbox.model import Call, Json, SlackError
@@ -36,7 +37,7 @@ def act(workspace: Workspace, method: str, values: Json) -> Json:
 
 
 class WebApi:
-    """The routes `/api/<method>` and `/upload/<file id>` of one workspace."""
+    """The routes `/api/<method>`, `/upload/<file id>` and `/response/<id>` of one workspace."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
@@ -53,6 +54,7 @@ class WebApi:
         return [
             Route("/api/{method:path}", self._call, methods=["GET", "POST"]),
             Route("/upload/{file_id}", self._upload, methods=["POST"]),
+            Route("/response/{entry}", self._respond, methods=["POST"]),
         ]
 
     async def _call(self, request: Request) -> Response:
@@ -60,7 +62,7 @@ class WebApi:
         values, malformed = _read(request, await request.body())
         token = _token(request, values)
         call = self._workspace.record_call(method, values)
-        return await self._serve(request, call, lambda: self._answer(method, values, token, malformed=malformed))
+        return await self.serve(request, call, lambda: self._answer(method, values, token, malformed=malformed))
 
     def _answer(self, method: str, values: Json, token: str | None, *, malformed: bool) -> Json:
         if method != "api.test" and token != self._workspace.bot_token:
@@ -82,12 +84,40 @@ class WebApi:
             file.content = body
             return {"ok": True}
 
-        answer = await self._serve(request, call, store)
-        if isinstance(answer, JSONResponse) and answer.status_code == 200:
-            return PlainTextResponse(f"OK - {len(body)}", status_code=200 if call.ok else 400)
-        return answer
+        def shown(answer: Json) -> Response:
+            return PlainTextResponse(f"OK - {len(body)}") if answer["ok"] else JSONResponse(answer, status_code=400)
 
-    async def _serve(self, request: Request, call: Call, handler: Any) -> Response:
+        return await self.serve(request, call, store, shown)
+
+    async def _respond(self, request: Request) -> Response:
+        entry, (answer, malformed) = request.path_params["entry"], _read(request, await request.body())
+        call = self._workspace.record_call("response_url", answer | {"id": entry})
+
+        def respond() -> Json:
+            try:
+                if malformed:
+                    raise SlackError("invalid_payload")  # noqa: TRY301 - one way out for all refusals
+                with self._workspace.lock:
+                    answer_later(self._workspace, self._workspace.spend_response_url(entry), answer)
+            except SlackError as error:
+                return {"ok": False, "error": error.code, **error.extra}
+            return {"ok": True}
+
+        def shown(outcome: Json) -> Response:
+            if outcome["ok"]:
+                return PlainTextResponse("ok")
+            return JSONResponse(outcome, status_code=404 if outcome["error"].endswith("_url") else 400)
+
+        return await self.serve(request, call, respond, shown)
+
+    async def serve(
+        self,
+        request: Request,
+        call: Call,
+        handler: Callable[[], Json],
+        shown: Callable[[Json], Response] = JSONResponse,
+    ) -> Response:
+        """Answer one recorded call with `handler`'s answer as `shown`, through latency, faults and hooks."""
         workspace = self._workspace
         fault = workspace.faults.take(call.method, call.args)
         if seconds := workspace.latency_by_method.get(call.method, workspace.latency):
@@ -97,12 +127,13 @@ class WebApi:
         if workspace.before_call is not None:
             workspace.before_call(call.index, call.method, call.args)
         answer = handler()
-        call.ok, call.error, call.status = bool(answer["ok"]), answer.get("error"), 200
+        response = shown(answer)
+        call.ok, call.error, call.status = bool(answer["ok"]), answer.get("error"), response.status_code
         if workspace.after_call is not None:
             workspace.after_call(call.index, call.method, call.args)
         if fault is not None:
             return await self._fail(request, call, fault)
-        return JSONResponse(answer)
+        return response
 
     async def _fail(self, request: Request, call: Call, fault: Fault) -> Response:
         call.error = fault.error or fault.kind

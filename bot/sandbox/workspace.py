@@ -43,7 +43,8 @@ class Workspace:
         latency: seconds that each Web API call takes before it acts; `latency_by_method` overrides it by method.
         before_call, after_call: called with (index, method, args) right before acting, and right after acting but
             before the answer is sent.
-        calls: every Web API call; `index` counts from 1.
+        calls: every Web API call; `index` counts from 1. Uploads (`files.upload`) and answers to a `response_url`
+            (`response_url`) count too, and the faults and hooks hold for them.
         monotonic: the clock of `trigger_id`s, in seconds.
         shortcuts: what the page offers, as in the app's manifest: `{"callback_id", "name", "type"}` where `type` is
             `message` or `global`.
@@ -144,18 +145,22 @@ class Workspace:
     def user(self, name_or_id: str) -> User:
         """The user of that id or name. Raises KeyError when there is none."""
         with self.lock:
+            if found := self.users.get(name_or_id):
+                return found
             wanted = name_or_id.removeprefix("@")
             for user in self.users.values():
-                if wanted in (user.id, user.name):
+                if wanted == user.name:
                     return user
         raise KeyError(f"no user {name_or_id!r}")
 
     def channel(self, name_or_id: str) -> Channel:
         """The channel of that id or name (a `#` may stand before it). Raises KeyError when there is none."""
         with self.lock:
+            if found := self.channels.get(name_or_id):
+                return found
             wanted = name_or_id.removeprefix("#")
             for channel in self.channels.values():
-                if wanted in (channel.id, channel.name):
+                if wanted and wanted == channel.name:
                     return channel
         raise KeyError(f"no channel {name_or_id!r}")
 

@@ -46,7 +46,11 @@ class Gateway:
                 timeout=aiohttp.ClientTimeout(total=TIMEOUT), connector=aiohttp.TCPConnector(limit=64)
             )
             self._client = AsyncWebClient(
-                token=self._token, base_url=self._base_url, retry_handlers=[], session=self._session, timeout=int(TIMEOUT)
+                token=self._token,
+                base_url=self._base_url,
+                retry_handlers=[],
+                session=self._session,
+                timeout=int(TIMEOUT),
             )
         return self._client
 
@@ -244,9 +248,7 @@ class Gateway:
     async def _marked(self, channel: str, thread_ts: str | None) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         method = "conversations.replies" if thread_ts else "conversations.history"
         looked = 0
-        async for messages in self.pages(
-            method, "messages", channel=channel, ts=thread_ts, include_all_metadata=True
-        ):
+        async for messages in self.pages(method, "messages", channel=channel, ts=thread_ts, include_all_metadata=True):
             for message in messages:
                 metadata = message.get("metadata") or {}
                 if metadata.get("event_type") == METADATA:

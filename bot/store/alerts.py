@@ -72,9 +72,7 @@ def set_group(
 ) -> None:
     """Link a group to an incident, or save its facts; its alerts that still fire follow."""
     if incident_id is not None:
-        connection.execute(
-            update(alert_groups).where(alert_groups.c.id == group_id).values(incident_id=incident_id)
-        )
+        connection.execute(update(alert_groups).where(alert_groups.c.id == group_id).values(incident_id=incident_id))
         connection.execute(
             update(alerts)
             .where(alerts.c.group_id == group_id, alerts.c.closed_at.is_(None))

@@ -30,9 +30,7 @@ def allocate_number(connection: Connection, now: datetime) -> str:
 
 def load(connection: Connection, number: str) -> Incident | None:
     """Give an incident with its armed timers. It stays locked until the transaction ends, where there are locks."""
-    row = (
-        connection.execute(select(incidents).where(incidents.c.number == number).with_for_update()).mappings().first()
-    )
+    row = connection.execute(select(incidents).where(incidents.c.number == number).with_for_update()).mappings().first()
     return _incident(connection, row) if row else None
 
 

@@ -75,9 +75,7 @@ class Api:
             return problem(400, "bad_status", "Give status a status, or `open`.")
         wanted = int(limit)
         rows = await self._services.store.read(
-            lambda c: incidents.page(
-                c, limit=wanted + 1, before=int(before) if before else None, status=status
-            )
+            lambda c: incidents.page(c, limit=wanted + 1, before=int(before) if before else None, status=status)
         )
         more = len(rows) > wanted
         rows = rows[:wanted]

@@ -129,6 +129,4 @@ def usage(command: str, verb: Verb) -> str:
 def help_text(command: str) -> str:
     """Give the help."""
     lines = [f"{usage(command, verb)}: {verb.help}" for verb in VERBS]
-    return "\n".join(
-        ["*Type one of these in an incident's channel, or put its number first:*", *lines]
-    )
+    return "\n".join(["*Type one of these in an incident's channel, or put its number first:*", *lines])

@@ -49,7 +49,9 @@ class Webhooks:
         if secret is None:
             return self._off(ALERTMANAGER, "ALERTMANAGER_WEBHOOK_TOKEN")
         token = credentials(request)
-        if token is None or not hmac.compare_digest(token.encode("utf-8", "replace"), secret.get_secret_value().encode()):
+        if token is None or not hmac.compare_digest(
+            token.encode("utf-8", "replace"), secret.get_secret_value().encode()
+        ):
             telemetry.WEBHOOKS.labels(ALERTMANAGER, "unauthorized").inc()
             return problem(
                 401,
@@ -62,7 +64,9 @@ class Webhooks:
             notification = alertmanager.read(raw)
         except Malformed as error:
             return await self._dead(ALERTMANAGER, raw, str(error))
-        return await self._accept(ALERTMANAGER, raw, None, lambda tx: self._services.reception.alertmanager(tx, notification))
+        return await self._accept(
+            ALERTMANAGER, raw, None, lambda tx: self._services.reception.alertmanager(tx, notification)
+        )
 
     async def pagerduty(self, request: Request) -> Response:
         """Take an event in."""
@@ -81,9 +85,7 @@ class Webhooks:
             return await self._dead(PAGERDUTY, raw, str(error))
         return await self._accept(PAGERDUTY, raw, event.id, lambda tx: self._services.pagerduty.receive(tx, event))
 
-    async def _accept(
-        self, source: str, raw: bytes, dedup_key: str | None, take: Callable[[Tx], str]
-    ) -> Response:
+    async def _accept(self, source: str, raw: bytes, dedup_key: str | None, take: Callable[[Tx], str]) -> Response:
         def work(tx: Tx) -> tuple[str, str]:
             receipt = inbox.keep(tx.connection, source, raw, tx.now, dedup_key=dedup_key)
             if receipt is None:

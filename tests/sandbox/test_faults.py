@@ -9,13 +9,14 @@ import httpx
 import pytest
 
 from bot.sandbox import Fault, SandboxServer
+from tests.sandbox.standin import NO_TLS
 
 HEADERS = {"Authorization": "Bearer xoxb-sandbox"}
 
 
 def post(server: SandboxServer, text: str = "x", timeout: float = 5) -> httpx.Response:
     body = {"channel": "incidents", "text": text}
-    return httpx.post(f"{server.api_url}chat.postMessage", headers=HEADERS, json=body, timeout=timeout)
+    return httpx.post(f"{server.api_url}chat.postMessage", headers=HEADERS, json=body, timeout=timeout, verify=NO_TLS)
 
 
 @pytest.mark.parametrize(("retry_after", "header"), [(7, "7"), (None, None)])
@@ -74,7 +75,7 @@ def test_latency_overlaps(server: SandboxServer) -> None:
     server.workspace.latency = 0.2
 
     async def scenario() -> float:
-        async with httpx.AsyncClient(headers=HEADERS) as client:
+        async with httpx.AsyncClient(headers=HEADERS, verify=NO_TLS) as client:
             began = time.monotonic()
             await asyncio.gather(*(client.get(f"{server.api_url}auth.test") for _ in range(10)))
             return time.monotonic() - began
@@ -108,3 +109,13 @@ def test_a_stopped_server_refuses_and_comes_back(server: SandboxServer) -> None:
     server.start()
     assert post(server, "y").json()["ok"]
     assert server.workspace.texts("incidents") == ["x", "y"]
+
+
+def test_response_urls_can_fail_too(server: SandboxServer) -> None:
+    """Faults, hooks and the record of calls hold for a response_url as well."""
+    workspace = server.workspace
+    url = workspace.mint_response_url(workspace.user("alice").id, workspace.channel("incidents").id)
+    workspace.faults.add(Fault("response_url", "http500"))
+    assert [httpx.post(url, json={"text": "a"}, verify=NO_TLS).status_code for _ in range(2)] == [500, 200]
+    assert [(c.method, c.status) for c in workspace.calls] == [("response_url", 500), ("response_url", 200)]
+    assert workspace.texts("incidents", user="alice") == ["a"]

@@ -172,8 +172,8 @@ function drawChannel(channel, ctx) {
   at("members").textContent = `👥 ${channel.members.length}`;
   at("members").title = channel.members.map((id) => ctx.names.users[id] ?? id).join(", ");
   at("bookmarks").replaceChildren(...channel.bookmarks.map((b) => el("a", { class: "chip", href: b.link, target: "_blank", rel: "noopener" }, b.title)));
-  list.show(channel, ctx, { joined, reply: (ts) => { thread = ts; composer(channel, joined); at("say").focus(); } });
   composer(channel, joined);
+  list.show(channel, ctx, { joined, reply: (ts) => { thread = ts; composer(channel, joined); at("say").focus(); } });
   if (target && list.reveal(target)) target = null;
 }
 

@@ -9,12 +9,20 @@ export class MessageList {
     this.post = post;
     this.nodes = new Map();
     this.channel = null;
+    this.opened = new Set();
+    this.last = "";
+    this.newer = document.getElementById("newer");
+    this.newer.addEventListener("click", () => { root.scrollTop = root.scrollHeight; root.focus(); });
+    root.addEventListener("scroll", () => {
+      if (root.scrollHeight - root.scrollTop - root.clientHeight < 60) this.newer.hidden = true;
+    });
   }
 
   show(channel, context, extras) {
     const fresh = this.channel !== channel.id;
     const atEnd = this.root.scrollHeight - this.root.scrollTop - this.root.clientHeight < 60;
     if (fresh) {
+      this.newer.hidden = true;
       this.nodes.clear();
       this.channel = channel.id;
     }
@@ -35,7 +43,13 @@ export class MessageList {
       this.root.replaceChildren(...nodes);
     }
     if (focus && focusIn) document.getElementById(focusIn)?.querySelector(`[data-key="${CSS.escape(focus)}"]`)?.focus({ preventScroll: true });
-    if (fresh || atEnd) this.root.scrollTop = this.root.scrollHeight;
+    const card = channel.name.startsWith("incident-") && !this.opened.has(channel.id) && channel.pins[0];
+    if (fresh) this.opened.add(channel.id);
+    // who opens an incident for the first time wants its card, later on what was said last
+    if (fresh && card) document.getElementById(anchor(card))?.scrollIntoView({ block: "start" });
+    else if (fresh || atEnd) this.root.scrollTop = this.root.scrollHeight;
+    else if (channel.messages.at(-1)?.ts > this.last) this.newer.hidden = false;
+    this.last = channel.messages.at(-1)?.ts ?? "";
   }
 
   draw(message, pinned, channel, context, extras) {
@@ -59,7 +73,7 @@ export class MessageList {
       body.append(el("div", { class: "reactions" }, ...Object.entries(message.reactions).map(([name, users]) => (
         el("span", { title: users.map((id) => context.names.users[id]).join(", ") }, `${emoji(name)} ${users.length}`)))));
     }
-    const node = el("article", { class: classes.filter(Boolean).join(" "), id: `m${message.ts.replace(".", "")}` },
+    const node = el("article", { class: classes.filter(Boolean).join(" "), id: anchor(message.ts) },
       avatar(user, message.thread), body);
     if (!system && !message.ephemeral && extras.joined && !channel.archived) node.append(this.tools(message, context, extras));
     return node;
@@ -83,7 +97,7 @@ export class MessageList {
   }
 
   reveal(ts) {
-    const node = document.getElementById(`m${ts.replace(".", "")}`);
+    const node = document.getElementById(anchor(ts));
     if (!node) return false;
     node.scrollIntoView({ block: "center" });
     node.classList.remove("target");
@@ -109,6 +123,7 @@ function group(messages) {
   return map;
 }
 
+const anchor = (ts) => `m${ts.replace(".", "")}`;
 const clock = (ts) => new Date(Number(ts) * 1000).toISOString().slice(11, 16);
 
 function meta(message, user, pinned) {

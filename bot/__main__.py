@@ -1,0 +1,159 @@
+"""The `sitrep` command."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from sqlalchemy import Connection
+
+from bot.errors import SitrepError
+from bot.settings import Settings, load_settings
+
+T = TypeVar("T")
+
+cli = typer.Typer(
+    name="sitrep",
+    no_args_is_help=True,
+    add_completion=False,
+    help="A ChatOps incident bot.",
+    pretty_exceptions_enable=False,
+)
+db = typer.Typer(no_args_is_help=True, help="The database.")
+inbox_cli = typer.Typer(no_args_is_help=True, help="What came in and could not be read.")
+cli.add_typer(db, name="db")
+cli.add_typer(inbox_cli, name="inbox")
+
+
+def main() -> None:
+    """Run the command; an error that names its fix is printed without a traceback."""
+    try:
+        cli()
+    except SitrepError as error:
+        typer.echo(f"sitrep: {error}", err=True)
+        sys.exit(1)
+
+
+@cli.command()
+def serve() -> None:
+    """Run the bot: webhooks, Slack, timers, deliveries."""
+    import uvicorn
+
+    from bot.app import make_app
+    from bot.migrate import migrate
+    from bot.store.sqlite import ProcessLock
+    from bot.telemetry import configure_logging
+
+    configure_logging()
+    settings = load_settings()
+    lock = ProcessLock(settings.database_url)
+    lock.acquire()
+    try:
+        migrate(settings.database_url)
+        uvicorn.run(
+            make_app(settings),
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=8,
+        )
+    finally:
+        lock.release()
+
+
+@cli.command()
+def demo(
+    port: Annotated[int, typer.Option(help="The page's port; 0 takes a free one.")] = 0,
+) -> None:
+    """Run the bot and a local Slack workspace on loopback, with an alert that fires."""
+    from bot.sandbox.demo import run
+
+    sys.exit(run(port=port))
+
+
+@cli.command()
+def export(
+    number: Annotated[str, typer.Argument(help="The incident: INC-YYYYMMDD-NNN.")],
+    fmt: Annotated[str, typer.Option("--format", help="md, json or csv.")] = "md",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; standard output by default.")] = None,
+) -> None:
+    """Write an incident's timeline; the service may be stopped."""
+    from bot.timeline.collect import collect
+    from bot.timeline.export import UnknownFormat, render
+
+    dossier = _read(load_settings(), lambda connection: collect(connection, number.upper()))
+    if dossier is None:
+        raise SitrepError(f"There is no {number} in this database. Check SITREP_DATABASE_URL.")
+    try:
+        made = render(dossier, fmt)
+    except UnknownFormat as error:
+        raise SitrepError(str(error)) from error
+    if output is None:
+        sys.stdout.buffer.write(made.content)
+    else:
+        output.write_bytes(made.content)
+
+
+@db.command()
+def upgrade() -> None:
+    """Bring the database to this version's schema."""
+    from bot.migrate import migrate
+
+    settings = load_settings()
+    migrate(settings.database_url)
+    typer.echo("The database is up to date.")
+
+
+@inbox_cli.command("list")
+def inbox_list() -> None:
+    """List the dead letters: bodies that could not be read."""
+    from bot.store import inbox
+
+    for letter in _read(load_settings(), inbox.dead):
+        typer.echo(f"{letter.receipt}  {letter.received_at:%Y-%m-%d %H:%M:%S} UTC  {letter.source}  {letter.outcome}")
+
+
+@inbox_cli.command("show")
+def inbox_show(receipt: str) -> None:
+    """Print a body as it came."""
+    from bot.store import inbox
+
+    letter = _read(load_settings(), lambda connection: inbox.find(connection, receipt))
+    if letter is None:
+        raise SitrepError(f"There is no {receipt}. See `sitrep inbox list`.")
+    sys.stdout.buffer.write(letter.body)
+
+
+@inbox_cli.command("replay")
+def inbox_replay(receipt: str) -> None:
+    """Take a dead letter in again, say after an upgrade; a running service acts on it within seconds."""
+    from bot.replay import replay
+
+    typer.echo(json.dumps({"receipt": receipt, "outcome": replay(load_settings(), receipt)}))
+
+
+def _read(settings: Settings, work: Callable[[Connection], T]) -> T:
+    """Read beside a running service, or without one."""
+    from sqlalchemy.exc import DBAPIError
+
+    from bot.store.sqlite import connect, sqlite_path
+
+    if not sqlite_path(settings.database_url).exists():
+        raise SitrepError(f"There is no database at {settings.database_url}. Set SITREP_DATABASE_URL.")
+    engine = connect(settings.database_url)
+    try:
+        with engine.begin() as connection:
+            return work(connection)
+    except DBAPIError as error:
+        raise SitrepError(f"The database cannot be read: {error.orig}. Run `sitrep db upgrade` first.") from error
+    finally:
+        engine.dispose()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""The composition root: the only place where parts are wired together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from fastapi import FastAPI
+from slack_bolt.adapter.starlette.async_handler import AsyncSlackRequestHandler
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from bot import __version__
+from bot.clock import Clock, FileClock, SystemClock
+from bot.desk import Desk
+from bot.engine.embedded import EmbeddedEngine
+from bot.engine.port import Engine, Job, Work
+from bot.outbox.senders import Sender, Tools
+from bot.outbox.worker import Outbox
+from bot.pagerduty import PagerDutyReception
+from bot.reception import Reception
+from bot.runbooks.catalog import Catalog
+from bot.runbooks.templates import Templates
+from bot.services import Services
+from bot.settings import Settings
+from bot.slack.directory import Directory
+from bot.slack.gateway import Gateway
+from bot.store.sqlite import SqliteStore
+from handlers.api.routes import HANDLERS, Api
+from handlers.http import LimitBody, problem
+from handlers.slack.app import make_bolt
+from handlers.webhooks.routes import Webhooks
+
+log = structlog.get_logger()
+
+SWEEP = 15  # seconds between looks for rows that another process has written, or whose wake-up was lost
+
+
+def make_clock(settings: Settings) -> Clock:
+    """Give the clock that the settings ask for."""
+    return FileClock(settings.test_clock) if settings.test_clock else SystemClock()
+
+
+def make_services(settings: Settings, store: SqliteStore, engine: Engine, clock: Clock) -> Services:
+    """Wire the parts that handlers work with."""
+    config = settings.config
+    desk = Desk(engine, config.policy)
+    reception = Reception(desk, config.rules)
+    gateway = directory = None
+    if settings.slack_bot_token is not None:
+        gateway = Gateway(settings.slack_bot_token.get_secret_value(), settings.slack_api_url)
+        directory = Directory(gateway)
+    return Services(
+        settings=settings,
+        clock=clock,
+        store=store,
+        engine=engine,
+        desk=desk,
+        reception=reception,
+        pagerduty=PagerDutyReception(desk, reception),
+        catalog=Catalog.load(settings.runbooks),
+        gateway=gateway,
+        directory=directory,
+    )
+
+
+def make_app(settings: Settings) -> FastAPI:
+    """Make the web application; the database has been migrated and locked before."""
+    clock = make_clock(settings)
+    store = SqliteStore(settings.database_url, clock)
+    engine = EmbeddedEngine(clock)
+    services = make_services(settings, store, engine, clock)
+    tools = Tools(
+        store=store,
+        slack=settings.config.slack,
+        catalog=services.catalog,
+        templates=Templates(settings.runbooks / "templates"),
+        gateway=services.gateway,
+        directory=services.directory,
+        public_url=settings.public_url,
+    )
+    outbox = Outbox(store, services.desk, engine, Sender(tools))
+    bolt = make_bolt(services) if settings.slack_on else None
+
+    async def work(job: Job) -> None:
+        if job.work is Work.TIMERS:
+            await store.write(lambda tx: services.desk.fire_timers(tx, job.scope))
+        else:
+            await outbox.run(job.scope)
+
+    async def sweep() -> None:
+        await store.write(services.desk.sweep)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await engine.start(work)
+        await store.write(services.desk.wake)
+        ticker = AsyncIOScheduler(timezone=UTC)
+        ticker.add_job(sweep, "interval", seconds=SWEEP, max_instances=1, coalesce=True, misfire_grace_time=None)
+        ticker.start()
+        socket = await _connect(settings, bolt)
+        _say_what_is_off(settings)
+        try:
+            yield
+        finally:
+            if socket is not None:
+                await socket.close_async()  # type: ignore[no-untyped-call]
+            ticker.shutdown(wait=False)
+            outbox.stop()
+            await engine.stop()
+            await store.close()
+            if services.gateway is not None:
+                await services.gateway.close()
+
+    app = FastAPI(
+        title="Sitrep",
+        version=__version__,
+        lifespan=lifespan,
+        openapi_url=None,
+        exception_handlers=HANDLERS,
+        routes=[
+            *Webhooks(services).routes,
+            *Api(services).routes,
+            Route("/slack/events", _slack_route(bolt), methods=["POST"]),
+        ],
+    )
+    app.add_middleware(LimitBody, limit=settings.max_body)
+    return app
+
+
+def _slack_route(bolt: AsyncApp | None):  # type: ignore[no-untyped-def]  # noqa: ANN202 - Starlette's endpoint
+    if bolt is None:
+
+        async def off(_request: Request) -> Response:
+            return problem(503, "integration_off", "Set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET and restart.")
+
+        return off
+    handler = AsyncSlackRequestHandler(bolt)
+
+    async def events(request: Request) -> Response:
+        return await handler.handle(request)
+
+    return events
+
+
+async def _connect(settings: Settings, bolt: AsyncApp | None) -> AsyncSocketModeHandler | None:
+    """Open Socket Mode where it is switched on; Slack then needs no way in."""
+    if bolt is None or settings.slack_app_token is None:
+        return None
+    socket = AsyncSocketModeHandler(bolt, settings.slack_app_token.get_secret_value())
+    await socket.connect_async()  # type: ignore[no-untyped-call]
+    return socket
+
+
+def _say_what_is_off(settings: Settings) -> None:
+    switches = {
+        "slack": (settings.slack_on, "SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET"),
+        "alertmanager": (settings.alertmanager_webhook_token is not None, "ALERTMANAGER_WEBHOOK_TOKEN"),
+        "pagerduty": (bool(settings.webhook_secrets), "PAGERDUTY_WEBHOOK_SECRETS"),
+        "api": (bool(settings.tokens), "SITREP_API_TOKENS"),
+    }
+    for name, (on, variables) in switches.items():
+        if not on:
+            log.warning("integration_off", integration=name, fix=f"Set {variables} to switch it on.")
+    for warning in settings.config.warnings:
+        log.warning("configured_without_effect", what=warning)

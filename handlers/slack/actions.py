@@ -1,0 +1,56 @@
+"""The buttons: each does what its verb does, or opens the form that the verb would."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bot import telemetry
+from bot.errors import DatabaseUnavailable
+from bot.incidents import commands as c
+from bot.incidents.model import Actor, Incident, Person, Refused
+from bot.slack import modals
+from handlers.slack.context import DATABASE_AWAY, Asked
+
+FORMS: Mapping[str, Callable[[Incident], dict[str, Any]]] = {
+    "incident_update": modals.update,
+    "incident_resolve": modals.resolve,
+}
+COMMANDS: Mapping[str, Callable[[Actor], c.Command]] = {
+    "incident_ack": c.Acknowledge,
+    "incident_same": c.KeepCadence,
+    "incident_lead": lambda user: c.AssignRole(Person(user.id, user.name), user),
+    "incident_reopen": c.Reopen,
+    "incident_export": lambda user: c.Export("md", user),
+}
+ACTIONS = (*FORMS, *COMMANDS)
+
+
+async def press(asked: Asked, action_id: str, number: str, thread_ts: str | None) -> str:
+    """Do what a button says; gives a line only for what could not even be put into the outbox."""
+    try:
+        said = await _press(asked, action_id, number)
+        if said:
+            await asked.whisper(said, thread_ts)
+    except (DatabaseUnavailable, TimeoutError):
+        telemetry.INTERACTIONS.labels("button", "unavailable").inc()
+        return DATABASE_AWAY
+    telemetry.INTERACTIONS.labels("button", "refused" if said else "done").inc()
+    return ""
+
+
+async def _press(asked: Asked, action_id: str, number: str) -> str:
+    try:
+        form = FORMS.get(action_id)
+        if form is None:
+            await asked.apply(number, COMMANDS[action_id](asked.user))
+            return ""
+        incident = await asked.find(number)
+        if incident is None:
+            return f"There is no {number}."
+        if not incident.status.is_open:
+            command = asked.services.settings.config.slack.command
+            return f"{number} is {incident.status.value}. Reopen it first: `{command} reopen`."
+        return await asked.open_modal(form(incident))
+    except Refused as error:
+        return str(error)

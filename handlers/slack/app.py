@@ -1,0 +1,96 @@
+"""Binds Bolt to our handlers. With `process_before_response` an acknowledgement is sent after the commit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.errors import SitrepError
+from bot.services import Services
+from handlers.slack import actions, commands, events, views
+from handlers.slack.context import Asked, actor
+
+log = structlog.get_logger()
+
+
+def make_bolt(services: Services) -> AsyncApp:
+    """Make the Bolt app.
+
+    It is given `authorize=` and no token: with a token Bolt calls `auth.test` first, and tells people to reinstall
+    the app when Slack is down.
+    """
+    settings = services.settings
+    assert settings.slack_bot_token is not None  # noqa: S101 - made only when Slack is on
+    token = settings.slack_bot_token.get_secret_value()
+    secret = settings.slack_signing_secret
+
+    async def authorize(**_kwargs: Any) -> AuthorizeResult:
+        return AuthorizeResult(enterprise_id=None, team_id=None, bot_token=token)
+
+    bolt = AsyncApp(
+        signing_secret=secret.get_secret_value() if secret else None,
+        request_verification_enabled=secret is not None,
+        authorize=authorize,
+        process_before_response=True,
+        client=AsyncWebClient(base_url=settings.slack_api_url, retry_handlers=[]),
+    )
+    command = settings.config.slack.command
+
+    @bolt.command(command)
+    async def on_command(ack: AsyncAck, body: dict[str, Any]) -> None:
+        asked = Asked(
+            services,
+            actor(services, body["user_id"], body.get("user_name", "")),
+            body.get("channel_id", ""),
+            body.get("trigger_id", ""),
+        )
+        said = await commands.answer(asked, body.get("text") or "")
+        await (ack(text=said, response_type="ephemeral") if said else ack())
+
+    async def on_action(ack: AsyncAck, body: dict[str, Any], respond: AsyncRespond) -> None:
+        action = body["actions"][0]
+        user = body["user"]
+        message = body.get("message") or {}
+        asked = Asked(
+            services,
+            actor(services, user["id"], user.get("name") or user.get("username") or ""),
+            (body.get("channel") or {}).get("id", ""),
+            body.get("trigger_id", ""),
+        )
+        said = await actions.press(asked, action["action_id"], action.get("value", ""), message.get("thread_ts"))
+        await ack()
+        if said:
+            await _tell(respond, said)
+
+    for action_id in actions.ACTIONS:
+        bolt.action(action_id)(on_action)
+
+    async def on_view(ack: AsyncAck, body: dict[str, Any]) -> None:
+        view, user = body["view"], body["user"]
+        asked = Asked(services, actor(services, user["id"], user.get("name") or user.get("username") or ""), "")
+        errors = await views.submit(
+            asked, view["callback_id"], view.get("private_metadata", ""), view["state"]["values"]
+        )
+        await (ack(response_action="errors", errors=errors) if errors else ack())
+
+    for callback in views.CALLBACKS:
+        bolt.view(callback)(on_view)
+
+    @bolt.event("member_joined_channel")
+    async def on_joined(event: dict[str, Any], body: dict[str, Any]) -> None:
+        await events.joined(services, body.get("event_id", ""), event.get("channel", ""), event.get("user", ""))
+
+    return bolt
+
+
+async def _tell(respond: AsyncRespond, text: str) -> None:
+    """Answer by the press's own address, the one way left when the outbox cannot be written."""
+    try:
+        await respond(text, response_type="ephemeral", replace_original=False)
+    except (SlackApiError, SitrepError, OSError) as error:
+        log.warning("could_not_tell", reason=str(error))

@@ -1,0 +1,100 @@
+"""What a Slack handler knows about who asks, where, and about which incident."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from bot.errors import OutwardError
+from bot.incidents import commands as c
+from bot.incidents.model import Actor, Delivery, Incident
+from bot.services import Services
+from bot.slack.directory import Directory
+from bot.slack.gateway import Gateway
+from bot.store import incidents
+from bot.store.tx import Tx
+
+WRITE_WITHIN = 2.5  # seconds; Slack gives an interaction 3
+DATABASE_AWAY = "Not saved: the database does not answer. Nothing has changed; try again in a moment."
+LISTED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One interaction: a command, a press, a submitted form."""
+
+    services: Services
+    user: Actor
+    channel: str
+    trigger_id: str = ""
+
+    @property
+    def gateway(self) -> Gateway:
+        """Slack; on wherever a handler runs."""
+        assert self.services.gateway is not None  # noqa: S101 - Slack called us
+        return self.services.gateway
+
+    @property
+    def directory(self) -> Directory:
+        """Who is who in Slack; on wherever a handler runs."""
+        assert self.services.directory is not None  # noqa: S101 - Slack called us
+        return self.services.directory
+
+    async def find(self, number: str) -> Incident | None:
+        """Give the incident of a number, or the one whose channel this is."""
+
+        def look(connection: Connection) -> Incident | None:
+            if number:
+                return incidents.load(connection, number)
+            return incidents.by_channel(connection, self.channel)
+
+        return await self.services.store.read(look)
+
+    async def open_incidents(self) -> list[Incident]:
+        """Give the open incidents."""
+        return await self.services.store.read(lambda connection: incidents.list_open(connection, 50))
+
+    async def apply(self, number: str, *commands: c.Command) -> Incident:
+        """Do commands, all or none.
+
+        Raises:
+            Refused: one does not fit.
+            DatabaseUnavailable, TimeoutError: nothing was saved, or it is not known to be.
+        """
+
+        def work(tx: Tx) -> Incident:
+            incident: Incident | None = None
+            for command in commands:
+                incident = self.services.desk.apply(tx, number, command)
+            assert incident is not None  # noqa: S101 - there is at least one
+            return incident
+
+        return await asyncio.wait_for(self.services.store.write(work), WRITE_WITHIN)
+
+    async def open_modal(self, view: dict[str, Any]) -> str:
+        """Open a form; gives a line to show when Slack refused."""
+        try:
+            await self.gateway.call("views.open", trigger_id=self.trigger_id, view=view)
+        except OutwardError as error:
+            command = self.services.settings.config.slack.command
+            return f"The form did not open ({error.reason}). Try again, or type it: `{command} help` shows how."
+        return ""
+
+    async def whisper(self, text: str, thread_ts: str | None = None) -> None:
+        """Tell the person who asked, and nobody else; through the outbox."""
+        data = {"channel": self.channel, "user": self.user.id, "text": text, "thread_ts": thread_ts}
+        scope = f"whisper:{self.trigger_id[:40] or self.user.id}"
+        delivery = Delivery("whisper", "whisper", "whisper", data)
+        await asyncio.wait_for(
+            self.services.store.write(lambda tx: self.services.desk.post(tx, scope, delivery)), WRITE_WITHIN
+        )
+
+
+def actor(services: Services, user_id: str, name: str) -> Actor:
+    """Make the actor of an interaction, and remember the name for mentions of the same person."""
+    if services.directory is not None:
+        services.directory.remember(user_id, name)
+    return Actor("human", user_id, name or user_id)

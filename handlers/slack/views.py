@@ -1,0 +1,86 @@
+"""Submitted forms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bot import telemetry
+from bot.errors import DatabaseUnavailable
+from bot.incidents import commands as c
+from bot.incidents.model import Delivery, Refused, Status
+from bot.incidents.policy import Severity
+from bot.text import clean
+from handlers.slack.commands import declare, declared
+from handlers.slack.context import DATABASE_AWAY, Asked
+
+CALLBACKS = ("declare", "update", "resolve")
+FIRST_FIELD = {"declare": "title", "update": "state", "resolve": "fix"}
+
+
+async def submit(asked: Asked, callback: str, metadata: str, state: Mapping[str, Any]) -> dict[str, str]:
+    """Do what a form says; gives an error by field, none when it is done."""
+    values = {name: _value(block) for name, block in state.items()}
+    try:
+        errors = await _submit(asked, callback, metadata, values)
+    except Refused as error:
+        errors = {FIRST_FIELD[callback]: str(error)}
+    except (DatabaseUnavailable, TimeoutError):
+        errors = {FIRST_FIELD[callback]: DATABASE_AWAY}
+    telemetry.INTERACTIONS.labels("form", "refused" if errors else "done").inc()
+    return errors
+
+
+async def _submit(asked: Asked, callback: str, metadata: str, values: Mapping[str, str]) -> dict[str, str]:
+    if callback == "declare":
+        if not values.get("title"):
+            return {"title": "Say in a few words what is wrong."}
+        incident = await declare(
+            asked,
+            values["title"],
+            Severity(values.get("severity") or Severity.SEV2.value),
+            service=values.get("service", ""),
+            impact=values.get("impact", ""),
+        )
+        if metadata:
+            data = {"channel": metadata, "user": asked.user.id, "text": declared(incident), "thread_ts": None}
+            whisper = Delivery("whisper", "whisper", "whisper", data)
+            await asked.services.store.write(
+                lambda tx: asked.services.desk.post(tx, f"whisper:{incident.number}", whisper)
+            )
+        return {}
+    if callback == "update":
+        if not values.get("state"):
+            return {"state": "Say what the state is."}
+        status = values.get("status")
+        await asked.apply(
+            metadata,
+            c.PostUpdate(
+                values["state"],
+                asked.user,
+                action=values.get("action", ""),
+                eta=values.get("eta", ""),
+                impact=values.get("impact", ""),
+                status=Status(status) if status else None,
+            ),
+        )
+        return {}
+    items = (line.strip(" -*\t") for line in values.get("follow_ups", "").splitlines())
+    await asked.apply(
+        metadata,
+        c.Resolve(
+            asked.user,
+            fix=values.get("fix", ""),
+            root_cause=values.get("root_cause", ""),
+            follow_ups=tuple(item for item in items if item),
+        ),
+    )
+    return {}
+
+
+def _value(block: Any) -> str:
+    """Give a field's value: typed text or the chosen option."""
+    element: dict[str, Any] = next(iter(block.values()), {}) if isinstance(block, dict) else {}
+    chosen = element.get("selected_option")
+    value = chosen.get("value") if isinstance(chosen, dict) else element.get("value")
+    return clean(str(value)).strip() if value else ""
