@@ -41,7 +41,7 @@ def card(board: Board) -> tuple[str, list[b.Block]]:
 
 def sentence(incident: Incident) -> str:
     """Say the state in a full sentence, for notifications and screen readers."""
-    lead = f"lead is {esc(incident.lead.name)}" if incident.lead else "nobody has the lead yet"
+    lead = f"{esc(incident.lead.name)} has the lead" if incident.lead else "Nobody has the lead yet"
     due = f"; next update at {incident.next_update_at:%H:%M} UTC" if incident.next_update_at else ""
     title = esc(incident.title, 200)
     return f"{incident.number}, {incident.severity.value}, is {incident.status.value}: {title}. {lead}{due}."

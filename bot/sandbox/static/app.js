@@ -18,6 +18,7 @@ let thread = null;
 let target = location.hash.startsWith("#m") ? location.hash.slice(2) : null;
 let skew = 0;
 const read = new Map();
+const looked = new Set();
 
 const modal = new Modal(post);
 const list = new MessageList(at("messages"), post);
@@ -142,13 +143,16 @@ function drawChannels() {
   const home = el("li", {}, el("button", { type: "button", "data-name": HOME, "aria-current": current === HOME ? "page" : null, onclick: openHome },
     el("span", {}, "⌂"), el("span", { class: "name" }, "Sitrep home")));
   at("apps").replaceChildren(home, ...direct);
+  looked.add(state.me);
 }
 
 function entry(channel, mark, label, name = channel.name) {
   const key = `${state.me} ${channel.id}`;
   const last = spoken(channel).at(-1)?.ts ?? "0";
   const here = current === channel.name || current === channel.id;
-  if (here || !read.has(key)) read.set(key, last);
+  // what was there before this person looked counts as read; what appears later does not
+  if (here) read.set(key, last);
+  else if (!read.has(key)) read.set(key, looked.has(state.me) ? "0" : last);
   const unread = spoken(channel).filter((m) => Number(m.ts) > Number(read.get(key))).length;
   const classes = [unread && "unread", channel.archived && "archived"].filter(Boolean).join(" ");
   return el("li", { class: classes },

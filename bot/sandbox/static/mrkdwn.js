@@ -6,7 +6,7 @@ const EMOJI = {
   red_circle: "🔴", large_orange_circle: "🟠", large_yellow_circle: "🟡", large_green_circle: "🟢",
   large_blue_circle: "🔵", white_circle: "⚪", black_circle: "⚫", large_red_square: "🟥", large_orange_square: "🟧",
   large_yellow_square: "🟨", large_green_square: "🟩", large_blue_square: "🟦", white_large_square: "⬜",
-  white_square: "◻️", black_square_button: "🔲", ballot_box_with_check: "☑️", pushpin: "📌", round_pushpin: "📍",
+  white_square: "◻️", white_medium_square: "◻️", black_medium_square: "◼️", white_small_square: "▫️", black_square_button: "🔲", ballot_box_with_check: "☑️", pushpin: "📌", round_pushpin: "📍",
   memo: "📝", pencil: "📝", pencil2: "✏️", clock1: "🕐", clock3: "🕒", clock9: "🕘", stopwatch: "⏱️",
   alarm_clock: "⏰", timer_clock: "⏲️", calendar: "📅", spiral_calendar_pad: "🗓️", chart_with_upwards_trend: "📈",
   chart_with_downwards_trend: "📉", bar_chart: "📊", link: "🔗", mag: "🔍", wrench: "🔧", hammer_and_wrench: "🛠️",

@@ -89,11 +89,11 @@ def test_an_initial_message_reads_like_this(templates: Templates) -> None:
     ("name", "context", "unknown", "absent"),
     [
         ("initial", INITIAL, ("Service", "Impact", "Detected", "Responders", "Customers"), ("Next update",)),
-        ("update", UPDATE, ("Doing",), ("Expected back", "Next update", "From")),
+        ("update", UPDATE, (), ("Doing", "Expected back", "Next update", "From")),
         (
             "resolution",
             RESOLUTION,
-            ("Lasted", "Root cause", "Fixed by"),
+            ("Duration", "Root cause", "Fixed by"),
             ("Service", "Still to do", "Timeline", "Resolved by"),
         ),
     ],

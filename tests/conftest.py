@@ -1,0 +1,283 @@
+"""The harness: a workspace at HTTP level, the real service beside it, and a clock that tests turn by hand."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from bot.app import make_app
+from bot.migrate import migrate
+from bot.sandbox.people import Sender
+from bot.sandbox.server import SandboxServer
+from bot.sandbox.workspace import Workspace
+from bot.settings import load_settings
+
+ROOT = Path(__file__).resolve().parent.parent
+WEBHOOK_TOKEN = "alertmanager-token"
+API_TOKEN = "viewer-token"
+PAGERDUTY_SECRET = "pagerduty-secret"
+LADDER = """
+ladders:
+  default:
+    - {after: 0s,  name: On-call SRE,         slack: [alice@example.com]}
+    - {after: 5m,  name: SRE Team Lead,       slack: [bob@example.com]}
+    - {after: 15m, name: Engineering Manager, slack: [charlie@example.com]}
+    - {after: 30m, name: VP Engineering,      slack: [dana@example.com]}
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(condition: Callable[[], Any], timeout: float = 8.0, what: str = "") -> Any:
+    """Wait until `condition` gives something true, and give that."""
+    end = time.monotonic() + timeout
+    while True:
+        found = condition()
+        if found:
+            return found
+        if time.monotonic() > end:
+            raise AssertionError(f"Waited {timeout} s in vain for {what or condition}; last: {found!r}")
+        time.sleep(0.02)
+
+
+class Hands:
+    """The clock that the service reads: the machine's, moved by a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.offset = 0.0
+        self.set(0)
+
+    def set(self, seconds: float) -> None:
+        self.offset = seconds
+        part = self.path.with_suffix(".part")
+        part.write_text(str(seconds))
+        part.replace(self.path)
+
+    def advance(self, seconds: float = 0, *, minutes: float = 0) -> None:
+        self.set(self.offset + seconds + 60 * minutes)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=self.offset)
+
+
+class Client:
+    """Talks to a running service as the outside does."""
+
+    def __init__(self, url: str, workspace: Workspace) -> None:
+        self.url = url
+        self.workspace = workspace
+        self.http = httpx.Client(base_url=url, timeout=15)
+        self.people = Sender(workspace, url)
+
+    def close(self) -> None:
+        self.http.close()
+        self.people.close_client()
+
+    def alertmanager(self, body: Mapping[str, Any] | bytes, token: str = WEBHOOK_TOKEN) -> httpx.Response:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.http.post(
+            "/webhooks/alertmanager", content=content, headers={"authorization": f"Bearer {token}"}
+        )
+
+    def pagerduty(self, body: Mapping[str, Any] | bytes, secret: str = PAGERDUTY_SECRET) -> httpx.Response:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        signature = hmac.new(secret.encode(), content, hashlib.sha256).hexdigest()
+        return self.http.post(
+            "/webhooks/pagerduty", content=content, headers={"x-pagerduty-signature": f"v1={signature}"}
+        )
+
+    def get(self, path: str, **params: Any) -> httpx.Response:
+        return self.http.get(path, params=params, headers={"authorization": f"Bearer {API_TOKEN}"})
+
+    def incidents(self) -> list[dict[str, Any]]:
+        return list(self.get("/api/v1/incidents").json()["incidents"])
+
+    def incident(self, number: str) -> dict[str, Any]:
+        return dict(self.get(f"/api/v1/incidents/{number}").json())
+
+    def events(self, number: str) -> list[dict[str, Any]]:
+        return list(self.get(f"/api/v1/incidents/{number}/timeline", format="json").json()["events"])
+
+    def kinds(self, number: str) -> list[str]:
+        return [event["kind"] for event in self.events(number)]
+
+    def wait_event(self, number: str, kind: str, count: int = 1) -> dict[str, Any]:
+        def look() -> dict[str, Any] | None:
+            found = [e for e in self.events(number) if e["kind"] == kind]
+            return found[count - 1] if len(found) >= count else None
+
+        return dict(wait_for(look, what=f"{count} x {kind}"))
+
+    def slash(self, text: str, user: str = "alice", channel: str = "general") -> str:
+        reply = self.people.slash(user, channel, text)
+        assert reply.status == 200, reply
+        return str(reply.json.get("text", "")) if reply.body else ""
+
+    def open_one(self, text: str = "declare Checkout is down sev2", user: str = "alice") -> tuple[str, str]:
+        """Declare an incident and wait until its opening is complete; gives its number and channel."""
+        said = self.slash(text, user)
+        number = next(word for word in said.split() if word.startswith("INC-"))
+        channel = f"incident-{number.removeprefix('INC-')}"
+        self.wait_opened(number)
+        return number, channel
+
+    def wait_opened(self, number: str) -> None:
+        self.wait_event(number, "runbook_posted")
+        channel = f"incident-{number.removeprefix('INC-')}"
+        wait_for(lambda: self.workspace.pinned(channel), what="the pinned card")
+        wait_for(lambda: self.workspace.find(channel, "declared"), what="the notification")
+        wait_for(lambda: self.workspace.find("incidents", number), what="the announcement")
+
+
+class InProcess:
+    """The service in a thread of the test's own process: quick to start."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = dict(environ)
+        self.server: uvicorn.Server | None = None
+        self.thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.environ['SITREP_PORT']}"
+
+    def start(self) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            for name in [n for n in os.environ if n.startswith(("SITREP_", "SLACK_", "PAGERDUTY_", "ALERTMANAGER_"))]:
+                patch.delenv(name)
+            for name, value in self.environ.items():
+                patch.setenv(name, value)
+            settings = load_settings()
+        migrate(settings.database_url)
+        config = uvicorn.Config(
+            make_app(settings), host="127.0.0.1", port=settings.port, log_config=None, access_log=False, lifespan="on"
+        )
+        self.server = uvicorn.Server(config)
+        self.thread = threading.Thread(target=self.server.run, daemon=True)
+        self.thread.start()
+        wait_for(lambda: self.server and self.server.started, what="the service")
+
+    def stop(self) -> None:
+        if self.server and self.thread:
+            self.server.should_exit = True
+            self.thread.join(15)
+            assert not self.thread.is_alive()
+            self.server = None
+
+
+class Process:
+    """The service as a process of its own, which can be killed."""
+
+    def __init__(self, environ: Mapping[str, str], log: Path) -> None:
+        self.environ = dict(environ)
+        self.log = log
+        self.child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.environ['SITREP_PORT']}"
+
+    def start(self) -> None:
+        base = {k: v for k, v in os.environ.items() if not k.startswith(("SITREP_", "SLACK_", "PAGERDUTY_"))}
+        with self.log.open("ab") as log:
+            self.child = subprocess.Popen(
+                [sys.executable, "-m", "bot", "serve"],
+                env={**base, **self.environ},
+                cwd=ROOT,
+                stdout=log,
+                stderr=log,
+            )
+        wait_for(self._ready, timeout=20, what="the service")
+
+    def _ready(self) -> bool:
+        assert self.child is not None
+        assert self.child.poll() is None, self.log.read_text()
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def kill(self) -> None:
+        if self.child is not None:
+            self.child.send_signal(signal.SIGKILL)
+
+    def wait_dead(self, timeout: float = 10) -> None:
+        assert self.child is not None
+        self.child.wait(timeout)
+
+    def stop(self) -> None:
+        if self.child is not None and self.child.poll() is None:
+            self.child.terminate()
+            self.child.wait(15)
+
+
+@pytest.fixture
+def workspace(hands: Hands) -> Workspace:
+    return Workspace.demo(now=lambda: hands.now().timestamp())
+
+
+@pytest.fixture
+def slack(workspace: Workspace) -> Iterator[SandboxServer]:
+    with SandboxServer(workspace) as server:
+        yield server
+
+
+@pytest.fixture
+def hands(tmp_path: Path) -> Hands:
+    return Hands(tmp_path / "clock")
+
+
+@pytest.fixture
+def environ(tmp_path: Path, slack: SandboxServer, workspace: Workspace, hands: Hands) -> dict[str, str]:
+    config = tmp_path / "sitrep.yaml"
+    config.write_text(LADDER)
+    return {
+        "SITREP_DATABASE_URL": f"sqlite:///{tmp_path / 'sitrep.db'}",
+        "SITREP_CONFIG": str(config),
+        "SITREP_PORT": str(free_port()),
+        "SITREP_RUNBOOKS": str(ROOT / "runbooks"),
+        "SITREP_API_TOKENS": f"viewer:{API_TOKEN}",
+        "SITREP_TEST_CLOCK": str(hands.path),
+        "SLACK_BOT_TOKEN": workspace.bot_token,
+        "SLACK_SIGNING_SECRET": workspace.signing_secret,
+        "SLACK_API_URL": slack.api_url,
+        "ALERTMANAGER_WEBHOOK_TOKEN": WEBHOOK_TOKEN,
+        "PAGERDUTY_WEBHOOK_SECRETS": PAGERDUTY_SECRET,
+    }
+
+
+@pytest.fixture
+def service(environ: dict[str, str], slack: SandboxServer) -> Iterator[InProcess]:
+    running = InProcess(environ)
+    running.start()
+    slack.bot_url = running.url
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def bot(service: InProcess, workspace: Workspace) -> Iterator[Client]:
+    client = Client(service.url, workspace)
+    yield client
+    client.close()
