@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from collections.abc import Callable
@@ -132,9 +133,10 @@ def inbox_show(receipt: str) -> None:
 @inbox_cli.command("replay")
 def inbox_replay(receipt: str) -> None:
     """Take a dead letter in again, say after an upgrade; a running service acts on it within seconds."""
-    from bot.replay import replay
+    from bot.app import replay
 
-    typer.echo(json.dumps({"receipt": receipt, "outcome": replay(load_settings(), receipt)}))
+    outcome = asyncio.run(replay(load_settings(), receipt))
+    typer.echo(json.dumps({"receipt": receipt, "outcome": outcome}))
 
 
 def _read(settings: Settings, work: Callable[[Connection], T]) -> T:

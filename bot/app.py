@@ -9,8 +9,8 @@ from datetime import UTC
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from fastapi import FastAPI
-from slack_bolt.adapter.starlette.async_handler import AsyncSlackRequestHandler
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.adapter.starlette.async_handler import AsyncSlackRequestHandler
 from slack_bolt.async_app import AsyncApp
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,6 +21,7 @@ from bot.clock import Clock, FileClock, SystemClock
 from bot.desk import Desk
 from bot.engine.embedded import EmbeddedEngine
 from bot.engine.port import Engine, Job, Work
+from bot.engine.unmanned import UnmannedEngine
 from bot.outbox.senders import Sender, Tools
 from bot.outbox.worker import Outbox
 from bot.pagerduty import PagerDutyReception
@@ -35,6 +36,7 @@ from bot.store.sqlite import SqliteStore
 from handlers.api.routes import HANDLERS, Api
 from handlers.http import LimitBody, problem
 from handlers.slack.app import make_bolt
+from handlers.webhooks.replay import take_again
 from handlers.webhooks.routes import Webhooks
 
 log = structlog.get_logger()
@@ -132,6 +134,21 @@ def make_app(settings: Settings) -> FastAPI:
     )
     app.add_middleware(LimitBody, limit=settings.max_body)
     return app
+
+
+async def replay(settings: Settings, receipt: str) -> str:
+    """Take a dead letter in again, beside a running service or without one; gives what became of it.
+
+    Raises:
+        SitrepError: there is no such dead letter, or it still cannot be read.
+    """
+    clock = make_clock(settings)
+    store = SqliteStore(settings.database_url, clock)
+    try:
+        services = make_services(settings, store, UnmannedEngine(), clock)
+        return await store.write(lambda tx: take_again(services, tx, receipt))
+    finally:
+        await store.close()
 
 
 def _slack_route(bolt: AsyncApp | None):  # type: ignore[no-untyped-def]  # noqa: ANN202 - Starlette's endpoint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -44,9 +45,7 @@ class FileClock:
         moment = time.monotonic()
         if moment - self._read_at >= self._REREAD:
             self._read_at = moment
-            try:
+            # A writer that truncates before it writes is seen half-way: keep the last offset.
+            with suppress(FileNotFoundError, ValueError):
                 self._offset = timedelta(seconds=float(self._path.read_text() or 0))
-            except (FileNotFoundError, ValueError):
-                # A writer that truncates before it writes is seen half-way: keep the last offset.
-                pass
         return datetime.now(UTC) + self._offset

@@ -11,7 +11,7 @@ from typing import Any
 from bot.desk import Desk
 from bot.incidents import commands as c
 from bot.incidents.intake import News, Rule, Then, Verdict, judge, news
-from bot.incidents.model import Actor, Alert, Delivery, Incident, Refused
+from bot.incidents.model import Actor, Alert, Delivery, Incident
 from bot.store import alerts, incidents
 from bot.store.alerts import Group
 from bot.store.tx import Tx
@@ -119,7 +119,8 @@ class Reception:
             alerts.open_alert(tx.connection, group.id, incident_id, alert, tx.now)
         for alert in fresh.closed:
             alerts.close_alert(tx.connection, group.id, alert, tx.now)
-        return any([alerts.repeat_alert(tx.connection, group.id, alert) for alert in fresh.repeated])
+        changed = [alerts.repeat_alert(tx.connection, group.id, alert) for alert in fresh.repeated]
+        return any(changed)
 
     def _declare(self, tx: Tx, group: Group, verdict: Verdict, opened: Sequence[Alert]) -> str:
         lead = opened[0]
@@ -141,7 +142,7 @@ class Reception:
                 resource_name=_first(opened, "resource_name"),
                 host_role=_first(opened, "host_role"),
                 alerts=tuple(opened),
-                started_at=min(min(starts), tx.now) if starts else None,
+                started_at=min(*starts, tx.now) if starts else None,
             ),
         )
         alerts.set_group(tx.connection, group.id, incident_id=incident_id)

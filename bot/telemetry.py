@@ -46,6 +46,8 @@ def configure_logging(level: int = logging.INFO) -> None:
             ],
         )
     )
+    # Bolt warns at each start that it leaves SLACK_BOT_TOKEN alone, which is what we ask of it.
+    handler.addFilter(lambda record: not record.getMessage().startswith("As you gave `client`"))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)

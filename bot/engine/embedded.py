@@ -57,7 +57,7 @@ class EmbeddedEngine:
         ready, self._ready = self._ready, []
         for job in ready:
             self._begin(job)
-        self._wake()
+        await self._wake()
 
     async def stop(self) -> None:
         """Take no new jobs and let those that run finish."""
@@ -106,7 +106,8 @@ class EmbeddedEngine:
         finally:
             self._running.discard(job)
 
-    def _wake(self) -> None:
+    async def _wake(self) -> None:
+        # A coroutine, because APScheduler runs plain functions in a thread.
         now = self._clock.now()
         while self._later and self._later[0][0] <= now:
             self._begin(heapq.heappop(self._later)[2])

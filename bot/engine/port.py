@@ -1,5 +1,6 @@
-"""The port to the engine. An engine only wakes; a job that runs twice, late or never must change nothing that the
-rows do not allow.
+"""The port to the engine.
+
+An engine only wakes; a job that runs twice, late or never must change nothing that the rows do not allow.
 """
 
 from __future__ import annotations

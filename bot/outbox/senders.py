@@ -224,9 +224,9 @@ async def _checklist(call: Call) -> Result:
 async def _reminder(call: Call) -> Result:
     incident = call.board.incident
     # An update that came while the reminder was on its way has made it untrue.
-    if incident.next_update_at is None or incident.next_update_at.isoformat() != call.row.data["due_at"]:
-        if not call.row.tried:
-            raise Superseded
+    due = incident.next_update_at.isoformat() if incident.next_update_at else ""
+    if due != call.row.data["due_at"] and not call.row.tried:
+        raise Superseded
     return await call.post(messages.reminder(incident, call.row.data))
 
 

@@ -78,7 +78,7 @@ class Outbox:
             return error
         except Superseded:
             return None
-        except Exception as error:  # noqa: BLE001 - a defect in one message must not hold up the others
+        except Exception as error:
             log.exception("delivery_broken", delivery=row.key)
             return Permanent("defect", "Report it with the log of this moment.", f"{type(error).__name__}: {error}")
 

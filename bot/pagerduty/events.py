@@ -92,9 +92,8 @@ class PagerDutyReception:
     def _merge(self, group: Group, event: PagerDutyEvent) -> tuple[dict[str, Any], bool]:
         """Bring a PagerDuty incident's facts up to date; True beside them when this event's state is the newest."""
         data = dict(group.data)
-        for key, value in (("title", event.title), ("url", event.url), ("number", event.number)):
-            if value:
-                data[key] = value
+        facts = {"title": event.title, "url": event.url, "number": event.number}
+        data.update({key: value for key, value in facts.items() if value})
         newest = True
         state = STATES.get(event.type)
         if state:

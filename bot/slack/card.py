@@ -69,9 +69,9 @@ def announcement(board: Board) -> tuple[str, list[b.Block]]:
     """Give the announcement: one message in the announcements channel, edited in place."""
     incident = board.incident
     where = f" in <#{incident.channel_id}>" if incident.channel_id else ""
+    state = f"{MARKS[incident.severity]} *{incident.number}* {incident.severity.value} *{incident.status.value}*"
     lines = [
-        f"{MARKS[incident.severity]} *{incident.number}* {incident.severity.value} "
-        f"*{incident.status.value}*: {esc(incident.title, 300)}{where}",
+        f"{state}: {esc(incident.title, 300)}{where}",
         f"Lead: {_lead(incident)}  |  Impact: {esc(incident.impact, 300) or 'not stated yet'}",
     ]
     if incident.next_update_at:

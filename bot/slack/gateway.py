@@ -67,7 +67,7 @@ class Gateway:
         """
         try:
             response = await self.client.api_call(method, json={k: v for k, v in args.items() if v is not None})
-        except Exception as error:  # noqa: BLE001 - sorted, and raised again where it is none of Slack's
+        except Exception as error:
             raise sort(error, method) from error
         return dict(response.data) if isinstance(response.data, dict) else {}
 
@@ -80,7 +80,7 @@ class Gateway:
         params = {k: (str(v).lower() if isinstance(v, bool) else v) for k, v in args.items() if v is not None}
         try:
             response = await self.client.api_call(method, http_verb="GET", params=params)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             raise sort(error, method) from error
         return dict(response.data) if isinstance(response.data, dict) else {}
 
@@ -224,7 +224,7 @@ class Gateway:
     async def edit(
         self, posted: Posted, text: str, blocks: Sequence[Mapping[str, Any]] | None, *, key: str, number: str = ""
     ) -> None:
-        """Replace a message's content. Its metadata stays, so that it can still be found by the key it was posted with."""
+        """Replace a message's content. It can still be found by the key it was posted with."""
         try:
             await self.call(
                 "chat.update",
@@ -277,7 +277,7 @@ class Gateway:
         try:
             async with client.session.post(str(answer["upload_url"]), data=content) as response:
                 response.raise_for_status()
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             raise sort(error, "file upload") from error
         return str(answer["file_id"])
 

@@ -19,8 +19,8 @@ from bot.settings import ROLES
 from bot.store import incidents
 from bot.timeline.as_json import incident_json, milestones_json
 from bot.timeline.collect import collect
-from bot.timeline.export import UnknownFormat, render
 from bot.timeline.dossier import utc_or_none
+from bot.timeline.export import UnknownFormat, render
 from bot.timeline.milestones import milestones
 from handlers.http import credentials, problem
 

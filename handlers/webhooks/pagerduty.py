@@ -50,9 +50,10 @@ def verified(raw: bytes, header: str, secrets: Sequence[bytes]) -> bool:
     """True when one of the header's v1 signatures is one of ours; several secrets are good while one is rotated."""
     sent = [part.strip().removeprefix("v1=").lower() for part in header.split(",") if part.strip().startswith("v1=")]
     expected = [hmac.new(secret, raw, hashlib.sha256).hexdigest() for secret in secrets]
-    return any(
-        [hmac.compare_digest(ours.encode(), theirs.encode("utf-8", "replace")) for ours in expected for theirs in sent]
-    )
+    matches = [
+        hmac.compare_digest(ours.encode(), theirs.encode("utf-8", "replace")) for ours in expected for theirs in sent
+    ]
+    return any(matches)
 
 
 def read(raw: bytes) -> PagerDutyEvent:
