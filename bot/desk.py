@@ -51,7 +51,7 @@ class Desk:
         """Fire the incident's timers that are due, in the order in which they were due."""
         incident = incidents.load(tx.connection, number)
         while incident is not None:
-            due = min((t for t in incident.timers if t.due_at <= tx.now), key=lambda t: t.due_at, default=None)
+            due = incident.due(tx.now)
             if due is None:
                 return
             telemetry.TIMERS.observe((tx.now - due.due_at).total_seconds())

@@ -108,7 +108,7 @@ class Client:
         )
 
     def get(self, path: str, **params: Any) -> httpx.Response:
-        return self.http.get(path, params=params, headers={"authorization": f"Bearer {API_TOKEN}"})
+        return self.http.get(path, params=params or None, headers={"authorization": f"Bearer {API_TOKEN}"})
 
     def incidents(self) -> list[dict[str, Any]]:
         return list(self.get("/api/v1/incidents").json()["incidents"])
@@ -148,6 +148,8 @@ class Client:
         wait_for(lambda: self.workspace.pinned(channel), what="the pinned card")
         wait_for(lambda: self.workspace.find(channel, "declared"), what="the notification")
         wait_for(lambda: self.workspace.find("incidents", number), what="the announcement")
+        if "paged" in self.kinds(number):
+            self.wait_event(number, "page_delivered")
 
 
 class InProcess:

@@ -221,6 +221,10 @@ class Incident:
         """The ladder step that comes next unless somebody acknowledges."""
         return min((t for t in self.timers if t.kind is TimerKind.LADDER), key=lambda t: t.due_at, default=None)
 
+    def due(self, now: datetime) -> Timer | None:
+        """Give the timer to fire first of those that are due; at one moment the ladder's levels go in their order."""
+        return min((t for t in self.timers if t.due_at <= now), key=lambda t: (t.due_at, t.kind, t.level), default=None)
+
     @property
     def duration(self) -> timedelta | None:
         """From start (or declaration) to resolution; None while open."""

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bot.incidents.model import Alert
 from bot.reception import ALERTMANAGER, Notification
 from bot.text import clean
-from handlers.webhooks.reading import Malformed, explain, parse_json
+from handlers.webhooks.reading import Malformed, explain, in_utc, parse_json
 
 
 class _Model(BaseModel):
@@ -77,4 +77,4 @@ def _alert(group_key: str, alert: AlertBody) -> Alert:
 
 def _moment(value: datetime | None) -> datetime | None:
     # Go's zero time, 0001-01-01, stands for "not yet".
-    return value if value and value.tzinfo and value.year > 1970 else None
+    return in_utc(value) if value and value.tzinfo and value.year > 1970 else None

@@ -8,14 +8,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from bot.pagerduty import PagerDutyEvent
 from bot.text import clean
-from handlers.webhooks.reading import Malformed, explain, parse_json
+from handlers.webhooks.reading import Malformed, explain, in_utc, parse_json
 
 
 class _Model(BaseModel):
@@ -73,7 +73,7 @@ def read(raw: bytes) -> PagerDutyEvent:
     return PagerDutyEvent(
         id=event.id,
         type=event.event_type,
-        occurred_at=event.occurred_at.astimezone(UTC),
+        occurred_at=in_utc(event.occurred_at),
         agent_id=agent.id,
         agent_name=clean(agent.summary or "", 80),
         agent_is_user=agent.type.startswith("user"),
@@ -86,7 +86,7 @@ def read(raw: bytes) -> PagerDutyEvent:
         priority=_summary(about.get("priority")),
         urgency=str(about.get("urgency") or ""),
         created_at=_moment(about.get("created_at")),
-        assignees=tuple(_summary(a) for a in about.get("assignees") or [] if isinstance(a, dict)),
+        assignees=_names(about.get("assignees")),
         merged_into=_merged_into(data.get("resolve_reason")),
         text=clean(str(data.get("content") or data.get("message") or ""), 3000),
         person=_summary(data.get("user")),
@@ -97,6 +97,10 @@ def _summary(value: Any) -> str:
     if not isinstance(value, dict):
         return ""
     return clean(str(value.get("summary") or value.get("name") or value.get("id") or ""), 200)
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    return tuple(_summary(item) for item in value if isinstance(item, dict)) if isinstance(value, list) else ()
 
 
 def _merged_into(reason: Any) -> str:
@@ -112,4 +116,4 @@ def _moment(value: Any) -> datetime | None:
         moment = datetime.fromisoformat(value)
     except ValueError:
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else None
+    return in_utc(moment) if moment.tzinfo else None

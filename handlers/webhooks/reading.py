@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from pydantic import ValidationError
@@ -31,6 +32,18 @@ def parse_json(raw: bytes) -> Any:
     if _depth(value) > MAX_DEPTH:
         raise Malformed("nested too deep")
     return clean_deep(value)
+
+
+def in_utc(moment: datetime) -> datetime:
+    """Give the same moment in UTC.
+
+    Raises:
+        Malformed: it lies before the first or after the last day that a date can name.
+    """
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise Malformed(f"{moment.isoformat()} is no moment that can be told in UTC") from error
 
 
 def explain(error: ValidationError) -> str:
