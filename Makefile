@@ -10,10 +10,10 @@ STAMP := $(VENV)/.installed
 help: ## List what this Makefile can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements-dev.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Install Python 3.11 or newer, or say: make PYTHON=/path/to/python3.11") if sys.version_info < (3, 11) else 0'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -40,9 +40,12 @@ format: $(STAMP) ## Format the code
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
+UV_LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+
 .PHONY: lock
-lock: ## Resolve the dependencies again and write requirements.lock (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group dev --output-file requirements.lock pyproject.toml build-requirements.in
+lock: ## Resolve the dependencies anew and write both lock files (needs uv)
+	$(UV_LOCK) --upgrade --output-file requirements.lock pyproject.toml build-requirements.in
+	$(UV_LOCK) --constraint requirements.lock --group dev --output-file requirements-dev.lock pyproject.toml build-requirements.in
 
 .PHONY: clean
 clean: ## Remove the virtual environment and caches

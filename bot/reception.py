@@ -49,6 +49,7 @@ class Reception:
         incident = self._open_incident(tx, group) or self._relative(tx, group)
         any_open = any(occurrence.is_open for occurrence in known.values())
         incident_id = incidents.identity(tx.connection, incident.number) if incident else None
+        past = "" if incident else self._tell_past(tx, group, fresh.closed)
         changed = self._save(tx, group, fresh, incident_id)
         if incident is not None:
             if fresh.opened or fresh.closed:
@@ -64,8 +65,10 @@ class Reception:
             if verdict.then is Then.TRIAGE:
                 return self._triage(tx, group, verdict, again=any_open)
             return "recorded"
-        if fresh.closed and group.data.get("triage"):
+        if (fresh.closed or changed) and group.data.get("triage"):
             self._refresh_triage(tx, group)
+        if past:
+            return f"noted on {past}"
         return "recorded" if fresh.closed else "nothing new"
 
     def attach_pagerduty(self, tx: Tx, group: Group, alert: Alert) -> str:
@@ -86,6 +89,14 @@ class Reception:
         if verdict.then is Then.TRIAGE:
             return self._triage(tx, group, verdict, again=False)
         return "recorded"
+
+    def reopen_pagerduty(self, tx: Tx, group: Group, alert: Alert) -> None:
+        """Note that a PagerDuty incident that was over is not: its alert fires again."""
+        known = alerts.known(tx.connection, group.id).get(alert.fingerprint)
+        if known is not None and not known.is_open:
+            alerts.open_alert(tx.connection, group.id, group.incident_id, alert, tx.now)
+        if group.data.get("triage"):
+            self._refresh_triage(tx, group)
 
     def close_pagerduty(self, tx: Tx, group: Group, moment: datetime) -> None:
         """Note that a PagerDuty incident is over: its alert stops firing."""
@@ -113,6 +124,19 @@ class Reception:
                 alerts.set_group(tx.connection, group.id, incident_id=other.incident_id)
                 return incident
         return None
+
+    def _tell_past(self, tx: Tx, group: Group, closed: Sequence[Alert]) -> str:
+        """Note on an incident that is over which of its alerts have ended since; gives its number if any have."""
+        incident = self.incident_of(tx, group)
+        if incident is None or group.incident_id is None:
+            return ""
+        shown = alerts.firing(alerts.of_incident(tx.connection, group.incident_id))
+        its_own = {s.alert.fingerprint for s in shown if s.alert.group_key == group.key}
+        ended = tuple(alert for alert in closed if alert.fingerprint in its_own)
+        if not ended:
+            return ""
+        self._desk.apply(tx, incident.number, c.AlertsChanged((), ended))
+        return incident.number
 
     def _save(self, tx: Tx, group: Group, fresh: News, incident_id: int | None) -> bool:
         for alert in fresh.opened:
@@ -146,6 +170,11 @@ class Reception:
             ),
         )
         alerts.set_group(tx.connection, group.id, incident_id=incident_id)
+        for other in alerts.relatives(tx.connection, group.hash, group.source):
+            # The other source told of the same group before, below the bar for an incident, and it still fires.
+            still_fires = alerts.firing(alerts.of_group(tx.connection, other.id))
+            if still_fires and self._open_incident(tx, other) is None:
+                alerts.set_group(tx.connection, other.id, incident_id=incident_id)
         return f"declared {incident.number}"
 
     def _triage(self, tx: Tx, group: Group, verdict: Verdict, *, again: bool) -> str:

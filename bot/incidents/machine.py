@@ -5,6 +5,7 @@ Pure: no I/O and no clock of its own, so that hours of an incident run in millis
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -196,7 +197,7 @@ def _pause(draft: Draft, command: c.PauseCadence) -> None:
         actor=command.actor,
         data={"until": until.isoformat(), "why": command.why},
     )
-    _say(draft, f"{_mention(command.actor)} paused updates until {until:%H:%M} UTC{why}.")
+    _say(draft, f"{_mention(command.actor)} paused updates until {until:%H:%M} UTC{_plain(why)}.")
     draft.refresh()
 
 
@@ -256,7 +257,10 @@ def _set_severity(draft: Draft, command: c.SetSeverity) -> None:
         actor=command.actor,
         data={"from": old.value, "to": new.value, "why": command.why},
     )
-    _say(draft, f"{_mention(command.actor)} {'raised' if raised else 'lowered'} the severity to *{new.value}*{why}.")
+    _say(
+        draft,
+        f"{_mention(command.actor)} {'raised' if raised else 'lowered'} the severity to *{new.value}*{_plain(why)}.",
+    )
     rule = draft.incident.rule
     if rule.channel and not had_channel:
         _open(draft)
@@ -375,7 +379,7 @@ def _reopen(draft: Draft, command: c.Reopen) -> None:
         data={"from": incident.status.value, "to": Status.INVESTIGATING.value, "why": command.why},
     )
     cadence.restart(draft)
-    _say(draft, f"{_mention(command.actor)} reopened {incident.number}{why}.")
+    _say(draft, f"{_mention(command.actor)} reopened {incident.number}{_plain(why)}.")
     draft.refresh()
 
 
@@ -450,7 +454,13 @@ def _say(draft: Draft, text: str) -> None:
 
 
 def _mention(actor: Actor) -> str:
-    return f"<@{actor.id}>" if actor.type == "human" and actor.id.startswith(("U", "W")) else actor.name
+    is_slack_user = actor.type == "human" and actor.id.startswith(("U", "W"))
+    return f"<@{actor.id}>" if is_slack_user else _plain(actor.name)
+
+
+def _plain(text: str) -> str:
+    # Put into a message as it stands, a reason or a name from PagerDuty that holds `<!channel>` pages everybody.
+    return html.escape(text, quote=False)
 
 
 def _iso(moment: datetime | None) -> str | None:

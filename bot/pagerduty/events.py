@@ -25,6 +25,7 @@ STATES = {
     "incident.reopened": "triggered",
     "incident.resolved": "resolved",
 }
+OVER = frozenset({"resolved", "merged"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +77,24 @@ class PagerDutyReception:
         group = alerts.group(tx.connection, PAGERDUTY, event.incident_id, "")
         outcome = ""
         if event.type == "incident.triggered":
-            if not newest:
+            if data["status"] in OVER:
                 return "recorded: newer events came before it"
             outcome = self._reception.attach_pagerduty(tx, group, _alert(event))
             group = alerts.group(tx.connection, PAGERDUTY, event.incident_id, "")
         incident = self._reception.incident_of(tx, group)
-        if event.type == "incident.resolved" and newest:
+        if event.type == "incident.resolved" and newest and not event.merged_into:
             self._reception.close_pagerduty(tx, group, event.occurred_at)
+        elif newest and event.type == "incident.reopened":
+            self._reception.reopen_pagerduty(tx, group, _alert(event))
         if incident is None:
             return outcome or f"recorded: {event.type}"
         if not outcome.startswith("declared"):
             self._tell(tx, incident, event, data)
+        overtaken = event.type == "incident.triggered" and data["status"] == "acknowledged"
+        if overtaken and incident.status.is_open and incident.acknowledged_at is None:
+            # The acknowledgement came before there was an incident whose ladder it could stop.
+            moment = datetime.fromisoformat(data["status_at"])
+            self._desk.apply(tx, incident.number, c.Acknowledge(Actor(*data["status_by"]), "pagerduty", moment))
         return outcome or f"noted on {incident.number}"
 
     def _merge(self, group: Group, event: PagerDutyEvent) -> tuple[dict[str, Any], bool]:
@@ -99,7 +107,10 @@ class PagerDutyReception:
         if state:
             newest = _is_newer(data, "status_at", event.occurred_at)
             if newest:
-                data["status"], data["status_at"] = state, event.occurred_at.isoformat()
+                # A merge arrives as a resolution, but it is not a fix.
+                data["status"] = "merged" if event.merged_into else state
+                data["status_at"] = event.occurred_at.isoformat()
+                data["status_by"] = [event.actor.type, event.actor.id, event.actor.name]
         if event.priority and _is_newer(data, "priority_at", event.occurred_at):
             data["priority"], data["priority_at"] = event.priority, event.occurred_at.isoformat()
         return data, newest

@@ -29,9 +29,7 @@ LADDER = (
 
 def policy_with(**rows: dict[str, Any]) -> Policy:
     """Give the default policy but for these fields of these severities."""
-    return Policy(
-        {name: replace(row, **rows.get(name.value, {})) for name, row in DEFAULT_POLICY.severities.items()}
-    )
+    return Policy({name: replace(row, **rows.get(name.value, {})) for name, row in DEFAULT_POLICY.severities.items()})
 
 
 POLICY = policy_with(sev1={"ladder": LADDER}, sev2={"ladder": LADDER})

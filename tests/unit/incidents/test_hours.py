@@ -81,7 +81,7 @@ def test_an_update_before_the_reminder_moves_it() -> None:
 
 
 def test_an_update_while_overdue_ends_the_climb() -> None:
-    """An update at minute 21, after the climb of minute 20, counts a full interval again and keeps the level reached."""
+    """An update at minute 21, after the climb of 20, counts a full interval again and keeps the level reached."""
     story = Story().at(3)
     story.do(c.Acknowledge(ALICE))
     story.at(21).do(c.PostUpdate("Found it", ALICE))
@@ -273,7 +273,11 @@ def test_an_interval_of_one_second() -> None:
     """The shortest interval that can be configured keeps its proportions: 0.8 s, 1 s, 4/3 s, then each second."""
     story = Story(policy=policy_with(sev2={"update_every": 1})).at(4.5 / 60)
     seconds = [(e.kind, round((e.recorded_at - START).total_seconds(), 3)) for e in story.events[1:]]
-    assert seconds == [("update_due", 0.8), ("update_overdue", 1), *(("update_overdue", n + 1.333) for n in (0, 1, 2, 3))]
+    assert seconds == [
+        ("update_due", 0.8),
+        ("update_overdue", 1),
+        *(("update_overdue", n + 1.333) for n in (0, 1, 2, 3)),
+    ]
 
 
 @pytest.mark.parametrize("stored", [lambda timers: timers, reversed])
