@@ -13,6 +13,8 @@ from bot.store import alerts, deliveries, incidents
 from bot.store.alerts import Group, Shown
 from bot.store.deliveries import Outgoing, State
 
+LIVE = ("card", "thread", "announcement")  # the slots of messages that are edited in place
+
 
 @dataclass(frozen=True, slots=True)
 class Board:
@@ -52,7 +54,7 @@ def load(connection: Connection, number: str, *, with_events: bool = False) -> B
     return Board(
         incident=incident,
         alerts=tuple(alerts.of_incident(connection, incident_id)),
-        slots={row.slot: row for row in deliveries.of_scope(connection, number)},
+        slots={row.slot: row for row in deliveries.by_slots(connection, number, LIVE)},
         events=incidents.timeline(connection, number) if with_events else (),
         groups=tuple(alerts.groups_of(connection, incident_id)),
     )

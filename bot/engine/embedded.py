@@ -24,6 +24,7 @@ log = structlog.get_logger()
 
 RETRY_AFTER = 1.0  # seconds until a job whose handler raised runs again; doubles up to RETRY_MAX
 RETRY_MAX = 30.0
+STOP_WITHIN = 5.0  # seconds that a job under way gets; what it leaves is found by its rows at the next start
 JUMP_CHECK = 0.05  # seconds between looks at a clock that can jump
 _WAKE = "wake"
 
@@ -65,7 +66,10 @@ class EmbeddedEngine:
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
         if self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            _, late = await asyncio.wait(self._tasks, timeout=STOP_WITHIN)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     def _accept(self, job: Job, at: datetime | None) -> None:
         if self._stopping:

@@ -281,8 +281,8 @@ async def _triage(call: Call) -> Result:
 
 
 async def _refresh_triage(call: Call) -> Result:
-    rows = await call.tools.store.read(lambda c: deliveries.of_scope(c, call.row.scope))
-    first = next((r for r in rows if r.slot == "triage" and r.result), None)
+    rows = await call.tools.store.read(lambda c: deliveries.by_slots(c, call.row.scope, ("triage",)))
+    first = next((row for row in rows if row.result), None)
     shown = await call.tools.store.read(lambda c: alerts.of_group(c, int(call.row.data["group_id"])))
     if first is None or not shown:
         raise Superseded

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -16,6 +16,7 @@ from bot.engine.port import Engine, Job, Work
 from bot.errors import Ambiguous, OutwardError, Permanent, Retryable
 from bot.incidents import commands as c
 from bot.incidents.model import Delivery
+from bot.outbox.order import plan
 from bot.store import deliveries
 from bot.store.deliveries import Outgoing, State
 from bot.store.tx import Store, Tx
@@ -88,13 +89,15 @@ class Outbox:
             self._settle(tx, row, outcome)
         if self._stopping:
             return []
-        rows = deliveries.of_scope(tx.connection, scope)
-        ready, wait_until = pick(rows, busy, tx.now)
-        for row in (r for r in rows if r.state is State.PENDING and _hopeless(r, rows)):
+        rows = deliveries.unfinished(tx.connection, scope)
+        named = {slot for row in rows for slot in (*row.needs, *row.after)}
+        states = {row.slot: row.state for row in deliveries.by_slots(tx.connection, scope, named)}
+        todo = plan(rows, states, busy, tx.now)
+        for row in todo.hopeless:
             deliveries.finish(tx.connection, row.id, State.SUPERSEDED, tx.now, error="what it needs is not there")
-        claimed = [row for row in ready if deliveries.claim(tx.connection, row, tx.now)]
-        if wait_until is not None and not claimed and not busy:
-            self._engine.enqueue(tx, Job(Work.DELIVERIES, scope), wait_until)
+        claimed = [row for row in todo.ready if deliveries.claim(tx.connection, row, tx.now)]
+        if todo.next_at is not None and not claimed and not busy:
+            self._engine.enqueue(tx, Job(Work.DELIVERIES, scope), todo.next_at)
         return claimed
 
     def _settle(self, tx: Tx, row: Outgoing, outcome: Outcome) -> None:
@@ -131,39 +134,6 @@ class Outbox:
             self._desk.post(
                 tx, operators_scope(row.id), Delivery("operators", "operators", "operators", {"text": text})
             )
-
-
-def pick(rows: Sequence[Outgoing], busy: set[int], now: datetime) -> tuple[list[Outgoing], datetime | None]:
-    """Give the deliveries that can go out now, and the moment at which the next one can.
-
-    The first unfinished delivery of each lane is its head; the rest of the lane waits for it.
-    """
-    latest = {row.slot: row for row in rows}
-    ready: list[Outgoing] = []
-    waits: list[datetime] = []
-    lanes: set[str] = set()
-    for row in rows:
-        if row.state not in deliveries.UNFINISHED or row.lane in lanes or _hopeless(row, rows):
-            continue
-        lanes.add(row.lane)
-        if row.id in busy:
-            continue
-        blocked = any(latest[s].state is not State.DELIVERED for s in row.needs if s in latest) or any(
-            latest[s].state in deliveries.UNFINISHED for s in row.after if s in latest
-        )
-        if blocked:
-            continue
-        # A row found as "sending" was under way when its process died: its turn is now.
-        if row.next_at <= now or row.state is State.SENDING:
-            ready.append(row)
-        else:
-            waits.append(row.next_at)
-    return ready, min(waits, default=None)
-
-
-def _hopeless(row: Outgoing, rows: Sequence[Outgoing]) -> bool:
-    latest = {r.slot: r for r in rows}
-    return any(s not in latest or latest[s].state in {State.FAILED, State.SUPERSEDED} for s in row.needs)
 
 
 def backoff(attempts: int) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -105,9 +105,25 @@ def _waits(connection: Connection, scope: str, kind: str) -> bool:
     return connection.execute(query).first() is not None
 
 
-def of_scope(connection: Connection, scope: str) -> list[Outgoing]:
-    """Give a scope's deliveries, oldest first."""
-    rows = connection.execute(select(deliveries).where(deliveries.c.scope == scope).order_by(deliveries.c.id))
+def unfinished(connection: Connection, scope: str) -> list[Outgoing]:
+    """Give what a scope has still to send, oldest first."""
+    rows = connection.execute(
+        select(deliveries)
+        .where(deliveries.c.scope == scope, deliveries.c.state.in_([s.value for s in UNFINISHED]))
+        .order_by(deliveries.c.id)
+    )
+    return [_outgoing(row) for row in rows.mappings()]
+
+
+def by_slots(connection: Connection, scope: str, slots: Collection[str]) -> list[Outgoing]:
+    """Give a scope's deliveries with these slots, oldest first: the last of a slot counts."""
+    if not slots:
+        return []
+    rows = connection.execute(
+        select(deliveries)
+        .where(deliveries.c.scope == scope, deliveries.c.slot.in_(sorted(slots)))
+        .order_by(deliveries.c.id)
+    )
     return [_outgoing(row) for row in rows.mappings()]
 
 
