@@ -67,6 +67,19 @@ def climb(draft: Draft, *, reason: str, late_seconds: int) -> bool:
     return True
 
 
+def repeat(draft: Draft) -> None:
+    """Mention the level that was paged last once more, because the place where it was mentioned is gone."""
+    if draft.incident.ladder_level and draft.incident.rule.ladder:
+        level = draft.incident.rule.ladder[draft.incident.ladder_level - 1]
+        facts = {
+            "level": draft.incident.ladder_level,
+            "name": level.name,
+            "people": list(level.slack),
+            "reason": "declared",
+        }
+        draft.deliver("page", "page", needs=(draft.incident.home_slot,), data=facts)
+
+
 def _page(draft: Draft, number: int, *, kind: str, reason: str, mention: bool = True, **data: int) -> str:
     level: Level = draft.incident.rule.ladder[number - 1]
     draft.set(ladder_level=max(draft.incident.ladder_level, number))

@@ -422,6 +422,12 @@ def _delivery_failed(draft: Draft, command: c.DeliveryFailed) -> None:
         f"{command.kind.replace('_', ' ').capitalize()} failed: {command.reason}. {command.fix}",
         data={"delivery": command.kind, "reason": command.reason, "fix": command.fix, **command.data},
     )
+    if command.kind == "channel" and draft.incident.opened_channel:
+        # No channel must not mean no pages: go on in a thread of the alerts channel.
+        draft.set(opened_channel=False)
+        draft.deliver("thread", "channel", slot="thread")
+        draft.deliver("runbook", "channel", needs=("thread",))
+        escalation.repeat(draft)
 
 
 def _record(draft: Draft, command: c.Record) -> None:

@@ -127,6 +127,9 @@ def _facts(board: Board) -> list[tuple[str, str]]:
     ]
     if incident.service:
         facts.append(("Service", esc(incident.service, 200)))
+    tenants = incident.tenants or board.fact("tenant", "tenant_id", "customer")
+    if tenants:
+        facts.append(("Tenants", esc(tenants, 200)))
     pagerduty = _pagerduty(board)
     if pagerduty:
         facts.append(("PagerDuty", pagerduty))

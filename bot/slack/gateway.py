@@ -266,8 +266,17 @@ class Gateway:
                 raise
 
     async def whisper(self, channel: str, user: str, text: str, thread_ts: str | None = None) -> None:
-        """Show a message to one person; it can't be looked for, so it goes out at most once."""
-        await self.call("chat.postEphemeral", channel=channel, user=user, text=text, thread_ts=thread_ts)
+        """Show a message to one person; it can't be looked for, so it goes out at most once.
+
+        Where the bot is not in the channel that they asked from, it comes as a direct message.
+        """
+        try:
+            await self.call("chat.postEphemeral", channel=channel, user=user, text=text, thread_ts=thread_ts)
+        except Permanent as error:
+            if error.reason not in {"not_in_channel", "channel_not_found", "user_not_in_channel"}:
+                raise
+            direct = await self.call("conversations.open", users=user)
+            await self.call("chat.postMessage", channel=str(direct["channel"]["id"]), text=text)
 
     async def put_file(self, filename: str, content: bytes) -> str:
         """Upload a file that nobody sees yet; gives its id."""

@@ -111,8 +111,12 @@ def page(board: Board, data: Mapping[str, Any], mentions: Sequence[str]) -> Mess
     elif data["reason"] == "not_acknowledged":
         why = f"nobody has acknowledged for {spell(int(data.get('waited_seconds', 0)))}"
     else:
-        why = "you are the first to be paged"
-    head = f":rotating_light: {' '.join(mentions)} you are paged as *{esc(str(data['name']))}*: {why}."
+        why = "an incident was declared"
+    name = f"*{esc(str(data['name']))}*"
+    if mentions:
+        head = f":rotating_light: {' '.join(mentions)} you are paged as {name}: {why}."
+    else:
+        head = f":rotating_light: Nobody is named for {name}, who would be paged now: {why}. Add people to the ladder."
     number = incident.number
     buttons = [b.button("Take lead", "incident_lead", number), b.button("Update", "incident_update", number)]
     if incident.acknowledged_at is None:

@@ -52,9 +52,14 @@ class Spoken:
         return self.asked.services.settings.config.slack.command
 
     @property
+    def plain(self) -> str:
+        """What follows, as it was meant: mentions by name, Slack's escapes undone."""
+        return grammar.plain(self.rest, self.asked.directory.name_of)
+
+    @property
     def text(self) -> str:
         """What follows, as it was meant and without quotes around it."""
-        return clip(grammar.unquote(grammar.plain(self.rest)), TEXT)
+        return clip(grammar.unquote(self.plain), TEXT)
 
 
 async def answer(asked: Asked, text: str) -> str:
@@ -113,7 +118,7 @@ def _one_line(incident: Incident) -> str:
 
 
 async def _declare(spoken: Spoken) -> str:
-    title, severity = grammar.title_and_severity(grammar.plain(spoken.rest))
+    title, severity = grammar.title_and_severity(spoken.plain)
     if not title:
         return await spoken.asked.open_modal(modals.declare("", spoken.asked.channel))
     incident = await declare(spoken.asked, title, severity or Severity.SEV2)

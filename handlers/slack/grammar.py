@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.incidents.policy import Severity
@@ -110,9 +111,10 @@ def unquote(text: str) -> str:
     return short
 
 
-def plain(text: str) -> str:
-    """Turn Slack's escapes in typed text (`<@U1|ann>`, `<#C1|ops>`, `<https://x|x>`, `&amp;`) into what was meant."""
+def plain(text: str, name_of: Callable[[str], str]) -> str:
+    """Turn Slack's escapes in typed text (`<@U1>`, `<#C1|ops>`, `<https://x|x>`, `&amp;`) into what was meant."""
     text = re.sub(r"<@[UW][A-Z0-9]+\|([^>]+)>", r"@\1", text)
+    text = re.sub(r"<@([UW][A-Z0-9]+)\|?>", lambda m: f"@{name_of(m.group(1))}", text)
     text = re.sub(r"<#[A-Z0-9]+\|([^>]*)>", r"#\1", text)
     text = re.sub(r"<!subteam\^[A-Z0-9]+\|([^>]+)>", r"\1", text)
     text = re.sub(r"<!(here|channel|everyone)(?:\|[^>]*)?>", r"@\1", text)
