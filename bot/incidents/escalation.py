@@ -9,17 +9,19 @@ from bot.incidents.model import Timer, TimerKind
 from bot.incidents.policy import Level
 
 
-def start(draft: Draft) -> str:
+def start(draft: Draft, *, mention: bool) -> str:
     """Page the first level and arm the others; every level counts from now.
 
-    The first level is mentioned by the initial notification, so it gets an invitation only: its slot is returned
-    (an empty string where nobody is invited).
+    Where an initial notification follows, it mentions the first level, so that only an invitation is needed: without
+    `mention`, its slot is returned (an empty string where nobody is invited).
     """
     ladder = draft.incident.rule.ladder
+    if not ladder:  # it has not begun to count: a higher severity may have one
+        return ""
     draft.set(ladder_from=draft.now)
     invite = ""
-    if ladder and ladder[0].after == 0:
-        invite = _page(draft, 1, kind="paged", reason="declared", mention=False)
+    if ladder[0].after == 0:
+        invite = _page(draft, 1, kind="paged", reason="declared", mention=mention)
     arm_rest(draft)
     return invite
 

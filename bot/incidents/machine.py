@@ -6,7 +6,7 @@ Pure: no I/O and no clock of its own, so that hours of an incident run in millis
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -92,15 +92,14 @@ def _open(draft: Draft) -> None:
     """Ask for everything that an incident of this severity shows in Slack, and start its timers."""
     if not draft.incident.rule.channel:
         draft.deliver("thread", "channel", slot="thread")
-        draft.deliver("runbook", "channel", slot="runbook", needs=("thread",))
-        if draft.incident.rule.ladder:
-            escalation.start(draft)
+        draft.deliver("runbook", "channel", needs=("thread",))  # a channel, once it is raised, gets its own
+        escalation.start(draft, mention=True)
         cadence.restart(draft)
         return
     draft.set(opened_channel=True)
     draft.deliver("channel", "setup", slot="channel")
     draft.deliver("card", "channel", slot="card", needs=("channel",))
-    invite = escalation.start(draft)
+    invite = escalation.start(draft, mention=False)
     cadence.restart(draft)
     in_channel = ("channel",)
     draft.deliver("announcement", "announce", slot="announcement", needs=in_channel)
@@ -116,6 +115,11 @@ def _must_be_open(draft: Draft) -> None:
     incident = draft.incident
     if not incident.status.is_open:
         raise Refused("not_open", f"{incident.number} is {incident.status.value}. Reopen it first: `/incident reopen`.")
+
+
+def _must_be_settable(status: Status, settable: Sequence[Status]) -> None:
+    if status not in settable:
+        raise Refused("bad_status", f"Set one of these statuses: {', '.join(s.value for s in settable)}.")
 
 
 def _alert_event(draft: Draft, alert: Alert, kind: str) -> None:
@@ -150,6 +154,7 @@ def _post_update(draft: Draft, command: c.PostUpdate) -> None:
     if not command.text.strip():
         raise Refused("no_text", "Say what the state is: `/incident update <text>`.")
     if command.status and command.status is not draft.incident.status:
+        _must_be_settable(command.status, SETTABLE)
         _change_status(draft, command.status, command.actor)
     if command.impact:
         draft.set(impact=command.impact)
@@ -232,9 +237,7 @@ def _set_status(draft: Draft, command: c.SetStatus) -> None:
         _say(draft, f"{_mention(command.actor)} closed {incident.number}.")
         draft.refresh()
         return
-    if command.status not in SETTABLE:
-        names = ", ".join(s.value for s in (*SETTABLE, Status.RESOLVED, Status.CLOSED))
-        raise Refused("bad_status", f"Set one of these statuses: {names}.")
+    _must_be_settable(command.status, (*SETTABLE, Status.RESOLVED, Status.CLOSED))
     _must_be_open(draft)
     _change_status(draft, command.status, command.actor)
     _say(draft, f"{_mention(command.actor)} set the status to *{command.status.value}*.")
@@ -268,7 +271,7 @@ def _set_severity(draft: Draft, command: c.SetSeverity) -> None:
         if rule.update_every != before.update_every:
             cadence.restart(draft)
         if rule.ladder and draft.incident.ladder_from is None:
-            escalation.start(draft)
+            escalation.start(draft, mention=True)
         else:
             escalation.arm_rest(draft)
     draft.refresh()
@@ -313,7 +316,8 @@ def _acknowledge(draft: Draft, command: c.Acknowledge) -> None:
     moment = min(command.occurred_at or draft.now, draft.now)
     draft.set(acknowledged_at=moment, acknowledged_by=command.actor)
     escalation.stop(draft)
-    place = " in PagerDuty" if command.via == "pagerduty" else ""
+    from_pagerduty = command.via == "pagerduty"  # whose user ids are not Slack's
+    place = " in PagerDuty" if from_pagerduty else ""
     draft.event(
         "acknowledged",
         f"Acknowledged by {command.actor.name}{place}",
@@ -321,7 +325,8 @@ def _acknowledge(draft: Draft, command: c.Acknowledge) -> None:
         occurred_at=moment,
         data={"via": command.via},
     )
-    _say(draft, f"{_mention(command.actor)} acknowledged{place}. Nobody else is paged.")
+    who = _plain(command.actor.name) if from_pagerduty else _mention(command.actor)
+    _say(draft, f"{who} acknowledged{place}. Nobody else is paged.")
     draft.refresh()
 
 

@@ -217,6 +217,11 @@ class Incident:
         return self.cadence_from + timedelta(seconds=every) if every else None
 
     @property
+    def update_is_overdue(self) -> bool:
+        """True from the overdue notice to the next update."""
+        return any(timer.kind is TimerKind.UPDATE_CLIMB for timer in self.timers)
+
+    @property
     def next_page(self) -> Timer | None:
         """The ladder step that comes next unless somebody acknowledges."""
         return min((t for t in self.timers if t.kind is TimerKind.LADDER), key=lambda t: t.due_at, default=None)

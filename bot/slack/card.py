@@ -75,7 +75,7 @@ def announcement(board: Board) -> tuple[str, list[b.Block]]:
         f"Lead: {_lead(incident)}  |  Impact: {esc(incident.impact, 300) or 'not stated yet'}",
     ]
     if incident.next_update_at:
-        lines.append(f"Next update: {clock_time(incident.next_update_at)}")
+        lines.append(f"Next update: {next_update(incident)}")
     if incident.resolved_at:
         lines.append(f"Resolved: {date_time(incident.resolved_at)}")
     if incident.last_update:
@@ -109,7 +109,8 @@ def next_update(incident: Incident) -> str:
     if incident.paused_until:
         return f"Paused until {clock_time(incident.paused_until)}"
     if incident.next_update_at:
-        return clock_time(incident.next_update_at)
+        due = clock_time(incident.next_update_at)
+        return f":warning: Overdue since {due}" if incident.update_is_overdue else due
     return "None" if not incident.status.is_open else f"No cadence for {incident.severity.value}"
 
 

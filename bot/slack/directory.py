@@ -99,17 +99,17 @@ class Directory:
         kept = self._emails.get(address)
         if kept and time.monotonic() - kept[0] < KEEP:
             return kept[1]
-        answer = await self._gateway.ask("users.lookupByEmail", email=address)
+        answer = await self._gateway.call("users.lookupByEmail", email=address)
         person = _person(answer["user"])
         self._people[person.id] = person
         self._emails[address] = (time.monotonic(), person)
         return person
 
     async def _usergroup(self, handle: str) -> tuple[str, list[str]]:
-        answer = await self._gateway.ask("usergroups.list")
+        answer = await self._gateway.call("usergroups.list")
         for group in answer.get("usergroups") or []:
             if group.get("handle") == handle:
-                members = await self._gateway.ask("usergroups.users.list", usergroup=group["id"])
+                members = await self._gateway.call("usergroups.users.list", usergroup=group["id"])
                 return str(group["id"]), [str(u) for u in members.get("users") or []]
         raise Permanent("usergroup_not_found", f"Create the user group @{handle} or correct the ladder.")
 

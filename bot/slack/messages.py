@@ -20,7 +20,9 @@ from bot.slack.mrkdwn import clock_time, date_time, esc, link
 Message = tuple[str, list[b.Block]]
 MAX_STEPS = 40  # of a message's 50 blocks
 BRIEFING_EVENTS = 3
-QUIET_KINDS = frozenset({"page_delivered", "channel_opened", "runbook_posted", "update_due", "delivery_failed"})
+QUIET_KINDS = frozenset(
+    {"page_delivered", "channel_opened", "runbook_posted", "update_due", "delivery_failed", "responder_joined"}
+)
 
 
 def notification(templates: Templates, board: Board, mentions: Sequence[str]) -> Message:
@@ -134,11 +136,11 @@ def briefing(board: Board) -> str:
     parts = [
         f"*{incident.number}* {incident.severity.value} is {incident.status.value}: {esc(incident.title, 200)}.",
         f"Started {clock_time(incident.started_at or incident.declared_at)}.",
-        f"Impact: {esc(incident.impact, 300) or 'not stated yet'}.",
+        f"Impact: {esc(incident.impact, 300).rstrip('. ') or 'not stated yet'}.",
         f"Tenants affected: {esc(tenants, 200) or 'not known yet'}.",
         f"Alerts firing: {len(board.firing)}.",
         f"Mitigation: {mitigated}.",
-        f"Last update: {esc(incident.last_update, 300) or 'none yet'}.",
+        f"Last update: {esc(incident.last_update, 300).rstrip('. ') or 'none yet'}.",
         f"So far: {so_far}.",
     ]
     return " ".join(parts)

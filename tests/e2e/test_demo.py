@@ -1,0 +1,68 @@
+"""`sitrep demo`, as somebody who has just cloned the repository meets it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, wait_for
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+QUIET = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--virtual-time-budget=5000",
+    "--window-size=1280,1000",
+)
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[str]:
+    """Start the demo and give its address."""
+    out = tmp_path / "out"
+    keep = {k: v for k, v in os.environ.items() if not k.startswith(("SITREP_", "SLACK_", "PAGERDUTY_"))}
+    with out.open("wb") as stdout:
+        child = subprocess.Popen([sys.executable, "-m", "bot", "demo"], cwd=ROOT, env=keep, stdout=stdout)
+    try:
+        found = wait_for(lambda: re.search(r"http://127\.0\.0\.1:\d+/", out.read_text()), timeout=30)
+        yield found.group()
+        assert len(out.read_text().splitlines()) == 1
+    finally:
+        child.send_signal(signal.SIGINT)
+        assert child.wait(15) == 0
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_the_page_shows_an_incident_that_an_alert_has_opened(demo: str, tmp_path: Path) -> None:
+    """One line with an address, and behind it card, runbook steps and buttons, without a manual step."""
+    assert CHROMIUM is not None
+    profile = f"--user-data-dir={tmp_path / 'profile'}"
+
+    def page() -> str:
+        done = subprocess.run(
+            [CHROMIUM, *QUIET, profile, "--dump-dom", demo], capture_output=True, text=True, timeout=60, check=False
+        )
+        return done.stdout if "First ten minutes" in done.stdout else ""
+
+    dom = wait_for(page, timeout=60)
+    for wanted in ("incident-", "HighErrorRate", "Runbook: ", "Diagnosis", "Paged next", "5 minutes pass"):
+        assert wanted in dom, wanted
+    for label in ("Update", "Acknowledge", "Take lead", "Resolve"):
+        assert re.search(rf"<button[^>]*>\s*{label}\s*</button>", dom), label
+    picture = tmp_path / "demo.png"
+    subprocess.run([CHROMIUM, *QUIET, profile, f"--screenshot={picture}", demo], capture_output=True, check=True)
+    assert picture.stat().st_size > 50_000
