@@ -26,7 +26,9 @@ cli = typer.Typer(
 )
 db = typer.Typer(no_args_is_help=True, help="The database.")
 inbox_cli = typer.Typer(no_args_is_help=True, help="What came in and could not be read.")
+runbooks_cli = typer.Typer(no_args_is_help=True, help="The runbooks.")
 cli.add_typer(db, name="db")
+cli.add_typer(runbooks_cli, name="runbooks")
 cli.add_typer(inbox_cli, name="inbox")
 
 
@@ -98,6 +100,39 @@ def export(
         sys.stdout.buffer.write(made.content)
     else:
         output.write_bytes(made.content)
+
+
+@cli.command()
+def doctor() -> None:
+    """Check the settings and say what is switched on; each problem with its fix."""
+    from bot.doctor import integrations, warnings
+    from bot.runbooks.catalog import Catalog
+    from bot.runbooks.templates import Templates
+    from bot.store.sqlite import sqlite_path
+
+    settings = load_settings()
+    path = sqlite_path(settings.database_url)
+    typer.echo(f"database: {path}" + ("" if path.exists() else " (made at the first start)"))
+    typer.echo(f"runbooks: {len(Catalog.load(settings.runbooks))} in {settings.runbooks}")
+    Templates(settings.runbooks / "templates")
+    for integration in integrations(settings):
+        typer.echo(integration.line)
+    for warning in warnings(settings):
+        typer.echo(f"note: {warning}")
+
+
+@runbooks_cli.command()
+def lint() -> None:
+    """Check the runbooks, the checklist and the templates; every problem names its file."""
+    from bot.runbooks.catalog import Catalog
+    from bot.runbooks.templates import Templates
+
+    settings = load_settings()
+    catalog = Catalog.load(settings.runbooks)
+    templates = Templates(settings.runbooks / "templates")
+    typer.echo(
+        f"{len(catalog)} runbooks, {len(catalog.checklist.items)} checklist items, {len(templates.names)} templates: clean."
+    )
 
 
 @db.command()

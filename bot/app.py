@@ -19,6 +19,7 @@ from starlette.routing import Route
 from bot import __version__
 from bot.clock import Clock, FileClock, SystemClock
 from bot.desk import Desk
+from bot.doctor import integrations, warnings
 from bot.engine.embedded import EmbeddedEngine
 from bot.engine.port import Engine, Job, Work
 from bot.engine.unmanned import UnmannedEngine
@@ -176,14 +177,8 @@ async def _connect(settings: Settings, bolt: AsyncApp | None) -> AsyncSocketMode
 
 
 def _say_what_is_off(settings: Settings) -> None:
-    switches = {
-        "slack": (settings.slack_on, "SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET"),
-        "alertmanager": (settings.alertmanager_webhook_token is not None, "ALERTMANAGER_WEBHOOK_TOKEN"),
-        "pagerduty": (bool(settings.webhook_secrets), "PAGERDUTY_WEBHOOK_SECRETS"),
-        "api": (bool(settings.tokens), "SITREP_API_TOKENS"),
-    }
-    for name, (on, variables) in switches.items():
-        if not on:
-            log.warning("integration_off", integration=name, fix=f"Set {variables} to switch it on.")
-    for warning in settings.config.warnings:
-        log.warning("configured_without_effect", what=warning)
+    for integration in integrations(settings):
+        if not integration.on:
+            log.warning("integration_off", integration=integration.name, fix=f"Set {integration.variables}.")
+    for warning in warnings(settings):
+        log.warning("check_the_configuration", what=warning)

@@ -16,7 +16,8 @@ def start(draft: Draft, *, mention: bool) -> str:
     `mention`, its slot is returned (an empty string where nobody is invited).
     """
     ladder = draft.incident.rule.ladder
-    if not ladder:  # it has not begun to count: a higher severity may have one
+    if not ladder:  # it does not begin to count: a higher severity may have one
+        stop(draft)
         return ""
     draft.set(ladder_from=draft.now)
     invite = ""
@@ -71,15 +72,17 @@ def climb(draft: Draft, *, reason: str, late_seconds: int) -> bool:
 
 def repeat(draft: Draft) -> None:
     """Mention the level that was paged last once more, because the place where it was mentioned is gone."""
-    if draft.incident.ladder_level and draft.incident.rule.ladder:
-        level = draft.incident.rule.ladder[draft.incident.ladder_level - 1]
+    incident = draft.incident
+    number = min(incident.ladder_level, len(incident.rule.ladder))  # the severity may have got a shorter ladder
+    if number and incident.status.is_open and not incident.acknowledged_at:
+        level = incident.rule.ladder[number - 1]
         facts = {
-            "level": draft.incident.ladder_level,
+            "level": number,
             "name": level.name,
             "people": list(level.slack),
             "reason": "declared",
         }
-        draft.deliver("page", "page", needs=(draft.incident.home_slot,), data=facts)
+        draft.deliver("page", "page", needs=(incident.home_slot,), data=facts)
 
 
 def _page(draft: Draft, number: int, *, kind: str, reason: str, mention: bool = True, **data: int) -> str:

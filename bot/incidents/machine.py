@@ -88,7 +88,7 @@ def _declare(command: c.Declare, policy: Policy, now: datetime) -> Decision:
     return draft.done()
 
 
-def _open(draft: Draft) -> None:
+def _open(draft: Draft, *, has_thread: bool = False) -> None:
     """Ask for everything that an incident of this severity shows in Slack, and start its timers."""
     if not draft.incident.rule.channel:
         draft.deliver("thread", "channel", slot="thread")
@@ -97,7 +97,7 @@ def _open(draft: Draft) -> None:
         cadence.restart(draft)
         return
     draft.set(opened_channel=True)
-    draft.deliver("channel", "setup", slot="channel")
+    draft.deliver("channel", "setup", slot="channel", data={"has_thread": has_thread})
     draft.deliver("card", "channel", slot="card", needs=("channel",))
     invite = escalation.start(draft, mention=False)
     cadence.restart(draft)
@@ -265,8 +265,8 @@ def _set_severity(draft: Draft, command: c.SetSeverity) -> None:
         f"{_mention(command.actor)} {'raised' if raised else 'lowered'} the severity to *{new.value}*{_plain(why)}.",
     )
     rule = draft.incident.rule
-    if rule.channel and not had_channel:
-        _open(draft)
+    if rule.channel and not before.channel and not had_channel:
+        _open(draft, has_thread=True)
     else:
         if rule.update_every != before.update_every:
             cadence.restart(draft)
@@ -430,8 +430,9 @@ def _delivery_failed(draft: Draft, command: c.DeliveryFailed) -> None:
     if command.kind == "channel" and draft.incident.opened_channel:
         # No channel must not mean no pages: go on in a thread of the alerts channel.
         draft.set(opened_channel=False)
-        draft.deliver("thread", "channel", slot="thread")
-        draft.deliver("runbook", "channel", needs=("thread",))
+        if not command.data.get("has_thread"):
+            draft.deliver("thread", "channel", slot="thread")
+            draft.deliver("runbook", "channel", needs=("thread",))
         escalation.repeat(draft)
 
 

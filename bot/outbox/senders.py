@@ -94,7 +94,7 @@ class Call:
     def place(self) -> tuple[str, str | None]:
         """Where the incident's messages go: its channel, or the thread under its card in the alerts channel."""
         incident = self.board.incident
-        if incident.opened_channel:
+        if incident.opened_channel and incident.channel_id:  # a raised one has its thread until the channel is there
             return incident.channel_id, None
         thread = self.board.result("thread")
         return str(thread.get("channel", "")), str(thread.get("ts", "")) or None

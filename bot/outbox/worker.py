@@ -126,7 +126,7 @@ class Outbox:
         log.error("delivery_failed", delivery=row.key, reason=str(outcome), fix=fix)
         deliveries.finish(tx.connection, row.id, State.FAILED, tx.now, error=str(outcome))
         if row.incident_id is not None:
-            facts = {k: v for k, v in row.data.items() if k in {"level", "name", "people"}}
+            facts = {k: v for k, v in row.data.items() if k in {"level", "name", "people", "has_thread"}}
             self._desk.apply(tx, row.scope, c.DeliveryFailed(row.kind, row.slot, str(outcome), fix, facts))
         if row.kind not in {"operators", "whisper"}:
             what = row.kind.replace("_", " ")

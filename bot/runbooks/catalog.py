@@ -12,6 +12,7 @@ import frontmatter
 from pydantic import BaseModel, ValidationError
 from yaml import YAMLError
 
+from bot.errors import SitrepError
 from bot.runbooks.model import Checklist, ChecklistMetadata, Metadata, Runbook, Section
 from bot.runbooks.parse import ParseError, parse
 
@@ -23,7 +24,7 @@ VERSION_LENGTH = 12  # hex digits: short enough to print, long enough never to c
 _Meta = TypeVar("_Meta", bound=BaseModel)
 
 
-class CatalogError(Exception):
+class CatalogError(SitrepError):
     """The catalog cannot be used. Each of `problems` names a file and what to change in it."""
 
     def __init__(self, problems: Sequence[str]) -> None:

@@ -12,12 +12,14 @@ from typing import Any
 import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from bot.errors import SitrepError
+
 SUFFIX = ".md.j2"
 REQUIRED = ("initial", "resolution", "update")
 INDENT = "    "
 
 
-class TemplateError(Exception):
+class TemplateError(SitrepError):
     """A template is missing, cannot be read, or cannot be rendered. The message names it and the fix."""
 
 

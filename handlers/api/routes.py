@@ -47,6 +47,8 @@ class Api:
             Route("/api/v1/incidents", self._guard(self.list)),
             Route("/api/v1/incidents/{number}", self._guard(self.show)),
             Route("/api/v1/incidents/{number}/timeline", self._guard(self.timeline)),
+            Route("/api/v1/admin/runbooks", self._guard(self.runbooks, "admin")),
+            Route("/api/v1/admin/runbooks/{id}", self._guard(self.runbook, "admin")),
         ]
 
     async def healthz(self, _request: Request) -> Response:
@@ -107,6 +109,18 @@ class Api:
             media_type=made.content_type,
             headers={"content-disposition": f'inline; filename="{made.filename}"'},
         )
+
+    async def runbooks(self, _request: Request) -> Response:
+        """The catalog, without the steps."""
+        rows = [book.model_dump(mode="json", exclude={"sections"}) for book in self._services.catalog]
+        return JSONResponse({"runbooks": rows})
+
+    async def runbook(self, request: Request) -> Response:
+        """One runbook with its steps."""
+        book = self._services.catalog.get(request.path_params["id"])
+        if book is None:
+            return problem(404, "no_runbook", "There is no such runbook. See /api/v1/admin/runbooks.")
+        return JSONResponse(book.model_dump(mode="json"))
 
     def _guard(self, endpoint: Endpoint, role: str = "viewer") -> Endpoint:
         async def guarded(request: Request) -> Response:
