@@ -130,9 +130,8 @@ def lint() -> None:
     settings = load_settings()
     catalog = Catalog.load(settings.runbooks)
     templates = Templates(settings.runbooks / "templates")
-    typer.echo(
-        f"{len(catalog)} runbooks, {len(catalog.checklist.items)} checklist items, {len(templates.names)} templates: clean."
-    )
+    counted = f"{len(catalog)} runbooks, {len(catalog.checklist.items)} checklist items"
+    typer.echo(f"{counted}, {len(templates.names)} templates: clean.")
 
 
 @db.command()

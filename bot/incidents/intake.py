@@ -169,7 +169,9 @@ def news(firing: Iterable[Alert], resolved: Iterable[Alert], known: Mapping[str,
         last = known.get(alert.fingerprint)
         if last is None or not last.is_open:
             continue
-        earlier = alert.ends_at and last.starts_at and alert.ends_at < _second(last.starts_at)
+        # Alertmanager takes the end as the start where a sender gave none: such a start lies ahead, and says nothing.
+        began = last.starts_at if last.starts_at and last.starts_at <= now else None
+        earlier = alert.ends_at and began and alert.ends_at < _second(began)
         if not earlier:
             closed.append(alert)
     return News(tuple(opened), tuple(closed), tuple(repeated))

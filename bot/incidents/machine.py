@@ -97,7 +97,7 @@ def _open(draft: Draft, *, has_thread: bool = False) -> None:
         cadence.restart(draft)
         return
     draft.set(opened_channel=True)
-    draft.deliver("channel", "setup", slot="channel", data={"has_thread": has_thread})
+    draft.deliver("channel", "setup", slot="channel", data={"has_thread": True} if has_thread else {})
     draft.deliver("card", "channel", slot="card", needs=("channel",))
     invite = escalation.start(draft, mention=False)
     cadence.restart(draft)

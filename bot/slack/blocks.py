@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from bot.slack.mrkdwn import safe_cut, shorten
 from bot.text import clip
 
 Block = dict[str, Any]
@@ -17,20 +18,22 @@ def header(text: str) -> Block:
 
 def section(text: str) -> Block:
     """A paragraph in mrkdwn."""
-    return {"type": "section", "text": {"type": "mrkdwn", "text": clip(text, 3000)}}
+    return {"type": "section", "text": {"type": "mrkdwn", "text": shorten(text, 3000)}}
 
 
 def fields(pairs: Iterable[tuple[str, str]]) -> Block:
     """Labels and values, in two columns; ten at most."""
     return {
         "type": "section",
-        "fields": [{"type": "mrkdwn", "text": clip(f"*{label}*\n{value}", 2000)} for label, value in list(pairs)[:10]],
+        "fields": [
+            {"type": "mrkdwn", "text": shorten(f"*{label}*\n{value}", 2000)} for label, value in list(pairs)[:10]
+        ],
     }
 
 
 def context(*texts: str) -> Block:
     """Small print."""
-    return {"type": "context", "elements": [{"type": "mrkdwn", "text": clip(t, 2000)} for t in texts[:10]]}
+    return {"type": "context", "elements": [{"type": "mrkdwn", "text": shorten(t, 2000)} for t in texts[:10]]}
 
 
 def actions(buttons: Sequence[Block]) -> Block:
@@ -57,7 +60,7 @@ def paragraphs(text: str, limit: int = 2900) -> list[Block]:
     rest = text.strip()
     while len(rest) > limit:
         cut = rest.rfind("\n", 0, limit)
-        cut = cut if cut > 0 else limit
+        cut = cut if cut > 0 else safe_cut(rest, limit) or limit
         parts.append(rest[:cut])
         rest = rest[cut:].lstrip("\n")
     if rest:

@@ -9,7 +9,6 @@ from bot.incidents.model import Incident, Status
 from bot.incidents.policy import Severity
 from bot.slack import blocks as b
 from bot.slack.mrkdwn import clock_time, date_time, esc, link
-from bot.text import clip
 
 MARKS = {
     Severity.SEV1: ":red_circle:",
@@ -41,7 +40,7 @@ def card(board: Board) -> tuple[str, list[b.Block]]:
 
 def sentence(incident: Incident) -> str:
     """Say the state in a full sentence, for notifications and screen readers."""
-    lead = f"{esc(incident.lead.name)} has the lead" if incident.lead else "Nobody has the lead yet"
+    lead = f"{esc(incident.lead.name, 80)} has the lead" if incident.lead else "Nobody has the lead yet"
     due = f"; next update at {incident.next_update_at:%H:%M} UTC" if incident.next_update_at else ""
     title = esc(incident.title, 200)
     return f"{incident.number}, {incident.severity.value}, is {incident.status.value}: {title}. {lead}{due}."
@@ -85,9 +84,9 @@ def announcement(board: Board) -> tuple[str, list[b.Block]]:
 
 def topic(incident: Incident) -> str:
     """Give the channel's topic."""
-    lead = incident.lead.name if incident.lead else "none yet"
+    lead = esc(incident.lead.name, 60) if incident.lead else "none yet"
     state = f"{incident.severity.value} {incident.status.value} | lead: {lead} | "
-    return state + clip(esc(incident.title, 180), 250 - len(state))
+    return state + esc(incident.title, 250 - len(state))
 
 
 def next_page(incident: Incident) -> str:
@@ -96,7 +95,7 @@ def next_page(incident: Incident) -> str:
         return f"Nobody is paged: set `ladders.default` (or `severities.{incident.severity.value}.ladder`)"
     if incident.acknowledged_at:
         who = incident.acknowledged_by.name if incident.acknowledged_by else "somebody"
-        return f"Nobody: {esc(who)} acknowledged at {incident.acknowledged_at:%H:%M} UTC"
+        return f"Nobody: {esc(who, 80)} acknowledged at {incident.acknowledged_at:%H:%M} UTC"
     timer = incident.next_page
     if timer is None or timer.level > len(incident.rule.ladder):
         return "Nobody: the ladder is at its top" if incident.status.is_open else "Nobody"

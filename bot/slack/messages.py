@@ -15,11 +15,12 @@ from bot.runbooks.model import Step
 from bot.runbooks.templates import Mrkdwn, Templates
 from bot.slack import blocks as b
 from bot.slack.card import next_update
-from bot.slack.mrkdwn import clock_time, date_time, esc, link
+from bot.slack.mrkdwn import clock_time, date_time, esc, link, shorten
 
 Message = tuple[str, list[b.Block]]
 MAX_STEPS = 40  # of a message's 50 blocks
 BRIEFING_EVENTS = 3
+TEXT = 3000  # characters of a notification text; Slack cuts at 4,000
 QUIET_KINDS = frozenset(
     {"page_delivered", "channel_opened", "runbook_posted", "update_due", "delivery_failed", "responder_joined"}
 )
@@ -123,7 +124,7 @@ def page(board: Board, data: Mapping[str, Any], mentions: Sequence[str]) -> Mess
     buttons = [b.button("Take lead", "incident_lead", number), b.button("Update", "incident_update", number)]
     if incident.acknowledged_at is None:
         buttons.insert(0, b.button("Acknowledge", "incident_ack", number, "primary"))
-    return f"{head} {briefing(board)}", [b.section(head), b.section(briefing(board)), b.actions(buttons)]
+    return shorten(f"{head} {briefing(board)}", TEXT), [b.section(head), b.section(briefing(board)), b.actions(buttons)]
 
 
 def briefing(board: Board) -> str:
@@ -189,7 +190,7 @@ def triage(alerts: Sequence[Any], severity: str) -> Message:
 
 def plain(text: str) -> Message:
     """One line about what somebody did; the text is mrkdwn already."""
-    return text, [b.section(text)]
+    return shorten(text, TEXT), [b.section(text)]
 
 
 def note(data: Mapping[str, Any]) -> Message:

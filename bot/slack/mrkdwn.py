@@ -5,13 +5,35 @@ from __future__ import annotations
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from bot.text import clip
+LONGEST_ESCAPE = 5  # &amp;
 
 
 def esc(text: str, limit: int | None = None) -> str:
-    """Escape `&`, `<` and `>`, so that `<!channel>` in an alert's title pages nobody; clip before escaping."""
-    short = clip(text, limit) if limit else text
-    return short.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """Escape `&`, `<` and `>`, so that `<!channel>` in an alert's title pages nobody.
+
+    With a limit the result, escapes counted, is at most that long.
+    """
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return shorten(escaped, limit) if limit else escaped
+
+
+def shorten(text: str, limit: int) -> str:
+    """Cut mrkdwn to a length, with an ellipsis, but never inside an escape or a link."""
+    if len(text) <= limit:
+        return text
+    return text[: safe_cut(text, limit - 1)].rstrip() + "…"
+
+
+def safe_cut(text: str, limit: int) -> int:
+    """Give the last place up to `limit` that is not inside an escape (`&amp;`) or a link (`<https://...|...>`)."""
+    cut = limit
+    tag = text.rfind("<", 0, cut)
+    if tag > text.rfind(">", 0, cut):
+        cut = tag
+    entity = text.rfind("&", max(cut - LONGEST_ESCAPE, 0), cut)
+    if entity >= 0 and ";" not in text[entity:cut]:
+        cut = entity
+    return cut
 
 
 def clock_time(moment: datetime) -> str:

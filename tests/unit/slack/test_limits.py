@@ -1,0 +1,130 @@
+"""Whatever an incident holds, what is sent to Slack keeps Slack's limits."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from bot.board import Board
+from bot.incidents.model import Actor, Alert, Event, Incident, Person, Status
+from bot.incidents.policy import DEFAULT_POLICY, Severity
+from bot.runbooks.catalog import Catalog
+from bot.runbooks.match import Match
+from bot.runbooks.templates import Templates
+from bot.sandbox.blocks import check_message_blocks, check_view
+from bot.slack import card, messages, modals
+from bot.store.alerts import Shown
+from bot.text import clean
+
+NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
+RUNBOOKS = Path(__file__).resolve().parents[3] / "runbooks"
+CATALOG = Catalog.load(RUNBOOKS)
+QUICK = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)  # explaining a failure takes minutes here
+TEMPLATES = Templates(RUNBOOKS / "templates")
+
+words = st.sampled_from(
+    [
+        "",
+        "a",
+        "Checkout is down",
+        "<!channel> *x* `y`",
+        "&" * 3000,
+        "x" * 6000,
+        "a\n" * 900,
+        " ",
+        "\n",
+        "```",
+        "🔥" * 400,
+    ]
+) | st.text(max_size=20).map(clean)
+urls = words | st.sampled_from(["https://grafana.example/d/1?a=1&b=2", "javascript:alert(1)", "http://" + "x" * 4000])
+
+
+@st.composite
+def boards(draw: Any) -> Board:
+    incident = Incident(
+        number="INC-20261121-001",
+        title=draw(words),
+        severity=draw(st.sampled_from(Severity)),
+        status=draw(st.sampled_from(Status)),
+        declared_at=NOW,
+        policy=DEFAULT_POLICY,
+        impact=draw(words),
+        service=draw(words),
+        tenants=draw(words),
+        runbook_id=draw(words),
+        roles={"lead": Person("U1", draw(words) or "ann")} if draw(st.booleans()) else {},
+        acknowledged_at=NOW if draw(st.booleans()) else None,
+        acknowledged_by=Actor("human", "U1", draw(words)),
+        started_at=NOW,
+        detected_at=NOW,
+        resolved_at=NOW + timedelta(hours=1) if draw(st.booleans()) else None,
+        cadence_from=NOW if draw(st.booleans()) else None,
+        last_update=draw(words),
+        opened_channel=True,
+        channel_id="C1",
+    )
+    facts = st.dictionaries(
+        st.sampled_from(["dashboard_url", "runbook_url", "metric", "value", "region", "instance", "threshold"]), urls
+    )
+    shown = tuple(
+        Shown(Alert("alertmanager", "g", str(n), draw(words), draw(facts), draw(facts), url=draw(urls)), NOW, None)
+        for n in range(draw(st.sampled_from([0, 1, 3, 30])))
+    )
+    events = tuple(
+        Event(n + 1, NOW, NOW, draw(st.sampled_from(["note", "declared"])), Actor("human", "U1", "a"), draw(words))
+        for n in range(draw(st.integers(0, 5)))
+    )
+    return Board(incident, shown, {}, events)
+
+
+def fits(message: messages.Message) -> None:
+    text, blocks = message
+    assert check_message_blocks(blocks) == []
+    assert text.strip()
+    assert len(text) <= 4000
+    assert "<!channel>" not in text
+
+
+@settings(max_examples=60, deadline=None, phases=QUICK)
+@given(boards(), words, words)
+def test_every_message_fits(board: Board, state: str, more: str) -> None:
+    """Card, announcement, notification, update, page, reminder, overdue, resolution: within the limits, with a text."""
+    incident = board.incident
+    due = {"due_at": NOW.isoformat(), "late_seconds": 4000}
+    update = {"state": state or "x", "action": more, "eta": more, "author": "<@U1>", "next_update_at": NOW.isoformat()}
+    over = {"duration_seconds": 99, "fix": state, "root_cause": more, "follow_ups": [more] * 3, "author": "<@U1>"}
+    page = {"name": more or "x", "reason": "not_acknowledged", "waited_seconds": 300}
+    fits(card.card(board))
+    fits(card.announcement(board))
+    assert len(card.card(board)[1]) <= 7
+    assert len(card.topic(incident)) <= 250
+    fits(messages.notification(TEMPLATES, board, ["<@U1>"]))
+    fits(messages.update(TEMPLATES, incident, update))
+    fits(messages.resolution(TEMPLATES, incident, over, "https://sitrep.example"))
+    fits(messages.reminder(incident, due))
+    fits(messages.overdue(incident, due, ["<@U1>"]))
+    fits(messages.page(board, page, ["<@U1>"]))
+    fits(messages.note({"text": state, "author": "<@U1>"}))
+    fits(messages.operators(state))
+    if board.alerts:
+        fits(messages.triage(board.alerts, "sev3"))
+
+
+def test_every_runbook_and_the_checklist_fit() -> None:
+    """The content that ships is within the limits."""
+    for book in CATALOG:
+        fits(messages.runbook(Match(book, "matched by alertname X")))
+    fits(messages.checklist(CATALOG))
+
+
+@settings(max_examples=30, deadline=None, phases=QUICK)
+@given(boards(), words)
+def test_every_form_fits(board: Board, title: str) -> None:
+    """The forms are within the limits whatever they are prefilled with."""
+    for view in (modals.declare(title, "C1"), modals.update(board.incident), modals.resolve(board.incident)):
+        assert check_view(view) == []

@@ -1,0 +1,162 @@
+"""Settings are checked at the start, and every error names the key and the fix."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bot.durations import parse_duration
+from bot.errors import ConfigError
+from bot.incidents.intake import Then
+from bot.incidents.policy import Severity
+from bot.settings import is_loopback, load_settings
+
+SLACK = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "s"}
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [n for n in os.environ if n.startswith(("SITREP_", "SLACK_", "PAGERDUTY_", "ALERTMANAGER_"))]:
+        monkeypatch.delenv(name)
+
+
+def write(tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "sitrep.yaml"
+    file.write_text(text)
+    monkeypatch.setenv("SITREP_CONFIG", str(file))
+
+
+def test_with_nothing_set_everything_has_a_default() -> None:
+    """The bot starts without any variable or file."""
+    settings = load_settings()
+    assert settings.database_url == "sqlite:///sitrep.db"
+    assert (settings.host, settings.port) == ("127.0.0.1", 8080)
+    assert not settings.slack_on
+    config = settings.config
+    assert (config.slack.alerts_channel, config.slack.announcements_channel) == ("ops-alerts", "incidents")
+    assert config.slack.operators == "ops-alerts"
+    assert config.policy.of(Severity.SEV1).update_every == 900
+    assert config.policy.of(Severity.SEV3).update_every is None
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"SLACK_BOT_TOKEN": ""}, ("SLACK_BOT_TOKEN", "set but empty")),
+        ({"ALERTMANAGER_WEBHOOK_TOKEN": " "}, ("ALERTMANAGER_WEBHOOK_TOKEN", "set but empty")),
+        ({"PAGERDUTY_WEBHOOK_SECRETS": "a,,b"}, ("PAGERDUTY_WEBHOOK_SECRETS", "set but empty")),
+        ({"SLACK_BOT_TOKEN": "xoxb-1"}, ("SLACK_SIGNING_SECRET",)),
+        ({"SLACK_SIGNING_SECRET": "s"}, ("SLACK_BOT_TOKEN",)),
+        ({"SLACK_API_URL": "http://slack.example/api/"}, ("SLACK_API_URL", "https://")),
+        ({"PAGERDUTY_API_URL": "ftp://x"}, ("PAGERDUTY_API_URL", "https://")),
+        ({"SITREP_TEST_CLOCK": "clock"}, ("SITREP_TEST_CLOCK", "loopback")),
+        ({"SITREP_API_TOKENS": "boss:abc"}, ("SITREP_API_TOKENS", "viewer")),
+        ({"SITREP_API_TOKENS": "abc"}, ("SITREP_API_TOKENS", "role:token")),
+        ({"SITREP_PORT": "99999"}, ("SITREP_PORT",)),
+        ({"SITREP_CONFIG": "/nonexistent.yaml"}, ("SITREP_CONFIG", "no file")),
+    ],
+)
+def test_a_wrong_variable_stops_the_start(
+    environ: dict[str, str], words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message names the variable and what to do."""
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    for word in words:
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("slack: {alerts_chanel: x}", ("slack.alerts_chanel", "alerts_channel")),
+        ("severitys: {}", ("severitys", "severities")),
+        ("severities: {sev1: {updates: 1m}}", ("severities.sev1.updates", "update_every")),
+        ("severities: {sev1: {update_every: 15}}", ("update_every", "15m")),
+        ("severities: {sev1: {update_every: 0s}}", ("update_every",)),
+        ("severities: {sev1: {ladder: nope}}", ("ladders.nope",)),
+        ("ladders: {default: [{after: 5m, nam: x}]}", ("ladders.default.0.nam", "name")),
+        ("ladders: {default: [{after: 5m, name: b}, {after: 0s, name: a}]}", ("ladders.default", "order")),
+        ("intake: [{matchers: ['severity'], then: declare}]", ("intake rule 1", 'label="value"')),
+        ("intake: [{matchers: ['a=~\"(\"'], then: declare}]", ("intake rule 1", "regular expression")),
+        ("slack: {command: incident}", ("slack.command",)),
+        ("- a list", ("keys and values",)),
+        ("a: [", ("mend the YAML",)),
+    ],
+)
+def test_a_wrong_key_is_named_with_the_nearest_known_one(
+    text: str, words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mistake in the file is an error that says where and what instead."""
+    write(tmp_path, text, monkeypatch)
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_mappings_merge_and_lists_replace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One changed severity leaves the others as they are; a list of rules is the whole list."""
+    write(
+        tmp_path,
+        "severities: {sev1: {update_every: 5m}}\nintake: [{matchers: [], then: triage, severity: sev4}]",
+        monkeypatch,
+    )
+    config = load_settings().config
+    assert config.policy.of(Severity.SEV1).update_every == 300
+    assert config.policy.of(Severity.SEV2).update_every == 900
+    assert config.rules[-1].then is Then.TRIAGE
+    assert [m.label for r in config.rules for m in r.matchers if m.label == "severity"] == []
+
+
+def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the settings' text nor an error holds a secret."""
+    for name, value in {**SLACK, "SLACK_BOT_TOKEN": "xoxb-hidden"}.items():
+        monkeypatch.setenv(name, value)
+    assert "xoxb-hidden" not in repr(load_settings())
+    monkeypatch.setenv("SITREP_API_TOKENS", "viewer-hidden")
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    assert "hidden" not in str(caught.value)
+
+
+def test_roles_are_found_by_their_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token gives its role; an unknown one gives none."""
+    monkeypatch.setenv("SITREP_API_TOKENS", "viewer:v,admin:a")
+    settings = load_settings()
+    assert [settings.role_of(t) for t in ("v", "a", "x", "")] == ["viewer", "admin", None, None]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("30s", 30), ("15m", 900), ("4h", 14400), ("1h30m", 5400), ("2d", 172800)]
+)
+def test_durations(text: str, seconds: int) -> None:
+    """Durations read as people write them."""
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "15", "m", "1.5h", "-5m", "5 minutes", "5m!"])
+def test_what_is_no_duration(text: str) -> None:
+    """Anything else is refused."""
+    with pytest.raises(ValueError, match="15m"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("url", "loopback"),
+    [
+        ("http://127.0.0.1:80/", True),
+        ("http://localhost/", True),
+        ("http://[::1]/", True),
+        ("http://127.0.0.1.evil.example/", False),
+        ("https://slack.com/api/", False),
+        ("", False),
+    ],
+)
+def test_loopback(url: str, loopback: bool) -> None:
+    """Only this machine's own addresses count as loopback."""
+    assert is_loopback(url) is loopback
