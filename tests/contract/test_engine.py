@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.clock import Clock
+from bot.clock import Clock, SystemClock
 from bot.engine.embedded import EmbeddedEngine
 from bot.engine.port import Engine, Handler, Job, Work
 from bot.migrate import migrate
@@ -222,3 +222,29 @@ async def test_stopping_lets_a_running_job_finish(bench) -> None:
         await asyncio.sleep(0.02)
         await b.engine.stop()
         assert b.ran == [ONE]
+
+
+async def test_with_the_machines_own_clock_a_job_runs_on_time(tmp_path: Path) -> None:
+    """In production nobody turns the clock: a job runs within a tenth of a second of its moment, not before."""
+    url = f"sqlite:///{tmp_path / 'real.db'}"
+    migrate(url)
+    clock = SystemClock()
+    for make in ENGINES.values():
+        store = SqliteStore(url, clock)
+        engine = make(clock)
+        ran: list[datetime] = []
+
+        async def handler(_job: Job, ran: list[datetime] = ran) -> None:
+            ran.append(datetime.now(UTC))
+
+        await engine.start(handler)
+        due = [clock.now() + timedelta(seconds=s) for s in (0.6, 0.3)]
+        for moment in due:
+            await store.write(lambda tx, e=engine, m=moment: e.enqueue(tx, ONE, m))
+        async with asyncio.timeout(5):
+            while len(ran) < 2:
+                await asyncio.sleep(0.01)
+        await engine.stop()
+        await store.close()
+        for happened, moment in zip(ran, sorted(due), strict=True):
+            assert timedelta() <= happened - moment < timedelta(seconds=0.2)
