@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -263,7 +264,7 @@ def test_the_alerts_come_before_the_declaration() -> None:
 
 
 def test_a_channel_opens_with_everything_in_order() -> None:
-    """Sev1 and sev2 ask for the channel first; the card precedes its pin, and the notification waits for both guests."""
+    """Sev1 and sev2 ask for the channel first; the notification waits for the card and the invitation."""
     story = Story()
     kinds = [d.kind for d in story.deliveries]
     assert kinds == [
@@ -305,7 +306,7 @@ def test_a_first_level_that_waits() -> None:
 
 @pytest.mark.parametrize("given", ["declared", "raised"])
 def test_a_ladder_in_a_thread_pages_its_first_level(given: str) -> None:
-    """Where no channel opens, no notification mentions the first level: a page in the thread does, and invites nobody."""
+    """Without a channel no notification mentions the first level: a page in the thread does, and invites nobody."""
     policy = policy_with(sev2={"channel": False, "ladder": LADDER})
     story = Story(Severity.SEV2 if given == "declared" else Severity.SEV3, policy)
     if given == "raised":
@@ -445,7 +446,7 @@ def test_acknowledging_stops_the_ladder_only() -> None:
 
 
 def test_a_late_acknowledgement_counts_from_when_it_was_given() -> None:
-    """PagerDuty's acknowledgement of minute 3 that arrives at minute 7 stops the ladder then and counts from minute 3."""
+    """PagerDuty's acknowledgement of minute 3 that arrives at 7 stops the ladder then and counts from minute 3."""
     story = Story().at(7)
     (event,) = story.do(c.Acknowledge(Actor("human", "PD1", "Bob"), "pagerduty", moment(3))).events
     assert (event.occurred_at, event.recorded_at) == (moment(3), moment(7))
@@ -581,6 +582,60 @@ def test_a_failed_page_names_the_fix() -> None:
     event = Story().do(command).events[0]
     assert event.text == "Page failed: nobody_found. Correct the ladder."
     assert event.data == {"delivery": "page", "reason": "nobody_found", "fix": "Correct the ladder.", "level": 2}
+
+
+CHANNEL_FAILED = c.DeliveryFailed("channel", "channel", "restricted_action", "Let the bot create channels.")
+
+
+def test_without_a_channel_it_goes_on_in_a_thread() -> None:
+    """A channel that can't be opened leads to a thread with the runbook, and whoever was paged is mentioned there."""
+    story = Story().at(6)
+    decision = story.do(CHANNEL_FAILED)
+    assert [event.kind for event in decision.events] == ["delivery_failed"]
+    assert [(d.kind, d.needs) for d in decision.deliveries] == [
+        ("thread", ()),
+        ("runbook", ("thread",)),
+        ("page", ("thread",)),
+    ]
+    assert decision.deliveries[-1].data["people"] == ["bob@example.com"]
+    assert story.incident.home_slot == "thread"
+    assert story.armed() == {"ladder 3": 15, "ladder 4": 30, "update_reminder": 12}
+    assert [d.needs for d in story.do(c.AddNote("Going on", ALICE)).deliveries] == [("thread",)]
+    before = len(story.deliveries)
+    story.do(c.SetSeverity(Severity.SEV1, ALICE))
+    assert "channel" not in [d.kind for d in story.deliveries[before:]]
+
+
+@pytest.mark.parametrize("command", [c.Acknowledge(BOB), c.Resolve(BOB)])
+def test_without_a_channel_nobody_is_mentioned_again_when_somebody_came(command: c.Command) -> None:
+    """After an acknowledgement or the end, a channel that can't be opened pages nobody."""
+    story = Story().at(1)
+    story.do(command)
+    assert "page" not in [d.kind for d in story.do(CHANNEL_FAILED).deliveries]
+
+
+def test_a_raised_one_without_a_channel_stays_in_its_thread() -> None:
+    """A sev3 whose channel can't be opened when it is raised keeps the thread that it has."""
+    story = Story(Severity.SEV3)
+    story.do(c.SetSeverity(Severity.SEV1, ALICE))
+    asked = next(d for d in story.deliveries if d.kind == "channel")
+    decision = story.do(replace(CHANNEL_FAILED, data=dict(asked.data)))
+    assert [(d.kind, d.needs) for d in decision.deliveries] == [("page", ("thread",))]
+
+
+def test_a_level_beyond_a_shorter_ladder_is_no_trouble() -> None:
+    """Lowered to a shorter ladder after its top was reached, an incident that loses its channel mentions that top."""
+    story = Story(policy=policy_with(sev2={"ladder": LADDER}, sev3={"ladder": LADDER[:2], "channel": True})).at(31)
+    story.do(c.SetSeverity(Severity.SEV3, ALICE))
+    page = story.do(CHANNEL_FAILED).deliveries[-1]
+    assert (page.kind, page.data["people"]) == ("page", ["bob@example.com"])
+
+
+def test_a_severity_without_a_ladder_arms_no_step_of_another() -> None:
+    """Raised from a thread with a ladder to a channel without one, no step of the old ladder is left."""
+    story = Story(policy=policy_with(sev2={"ladder": LADDER, "channel": False}))
+    story.do(c.SetSeverity(Severity.SEV1, ALICE))
+    assert story.armed() == {"update_reminder": 12}
 
 
 def test_a_timer_that_is_not_due_or_not_armed_does_nothing() -> None:
