@@ -22,11 +22,12 @@ from bot.sandbox.model import Message
 from bot.sandbox.server import SandboxServer
 from bot.sandbox.workspace import Workspace
 from tests.conftest import API_TOKEN, LADDER, ROOT, WEBHOOK_TOKEN, Client, Hands, Process, wait_for
-from tests.integration.test_opening import alert, body
+from tests.integration.bodies import alert, body
 
 Side = Literal["before", "after"]
 SIDES: tuple[Side, Side] = ("before", "after")
 PATIENCE = 30.0  # seconds; back-off and a busy machine included
+PROMPTLY = 12.0  # seconds; sooner than the sweep, for a start must know by itself what is to be done
 ONCE = ("declared", "channel_opened", "runbook_posted", "paged", "page_delivered")
 
 
@@ -36,7 +37,9 @@ class QuickProcess(Process):
     def _ready(self) -> bool:
         assert self.child is not None
         assert self.child.poll() is None, self.log.read_text()
-        with closing(http.client.HTTPConnection("127.0.0.1", int(self.environ["SITREP_PORT"]), timeout=2)) as connection:
+        with closing(
+            http.client.HTTPConnection("127.0.0.1", int(self.environ["SITREP_PORT"]), timeout=2)
+        ) as connection:
             try:
                 connection.request("GET", "/readyz")
                 return connection.getresponse().status == 200
@@ -148,7 +151,7 @@ class World:
         return True
 
     def end(self, trap: Trap) -> None:
-        """Wait until the trap has killed the process; kill it at rest where it made fewer calls than the trap waits for."""
+        """Wait until the trap has killed the process; kill it at rest where it made too few calls for the trap."""
         wait_for(lambda: trap.sprung.is_set() or settled(self.database), PATIENCE, "the kill")
         self.process.kill()
         self.process.wait_dead()
@@ -182,8 +185,8 @@ def settled(database: Path) -> bool:
 
 
 def wait_settled(database: Path) -> None:
-    """Wait until nothing is left to send."""
-    wait_for(lambda: settled(database), PATIENCE, "the end of all deliveries")
+    """Wait until nothing is left to send, which a start brings about at once."""
+    wait_for(lambda: settled(database), PROMPTLY, "the end of all deliveries")
 
 
 def steady_port() -> int:
