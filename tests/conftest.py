@@ -96,9 +96,7 @@ class Client:
 
     def alertmanager(self, body: Mapping[str, Any] | bytes, token: str = WEBHOOK_TOKEN) -> httpx.Response:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self.http.post(
-            "/webhooks/alertmanager", content=content, headers={"authorization": f"Bearer {token}"}
-        )
+        return self.http.post("/webhooks/alertmanager", content=content, headers={"authorization": f"Bearer {token}"})
 
     def pagerduty(self, body: Mapping[str, Any] | bytes, secret: str = PAGERDUTY_SECRET) -> httpx.Response:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.incidents.machine import SETTABLE
 from bot.incidents.model import Incident
 from bot.incidents.policy import Severity
+from bot.incidents.responding import SETTABLE
 from bot.slack.blocks import Block
 from bot.text import clip
 

@@ -10,9 +10,9 @@ from bot import telemetry
 from bot.durations import parse_duration
 from bot.errors import DatabaseUnavailable, OutwardError
 from bot.incidents import commands as c
-from bot.incidents.machine import SETTABLE
 from bot.incidents.model import Incident, Person, Refused, Status
 from bot.incidents.policy import Severity
+from bot.incidents.responding import SETTABLE
 from bot.slack import modals
 from bot.slack.card import MARKS
 from bot.slack.mrkdwn import esc

@@ -2,42 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from tests.conftest import Client, wait_for
-
-
-def body(
-    *alerts: Mapping[str, Any], status: str = "firing", group: str = '{}:{alertname="HighErrorRate"}', truncated: int = 0
-) -> dict[str, Any]:
-    """Make an Alertmanager body."""
-    return {
-        "version": "4",
-        "groupKey": group,
-        "status": status,
-        "receiver": "sitrep",
-        "truncatedAlerts": truncated,
-        "groupLabels": {},
-        "commonLabels": {},
-        "commonAnnotations": {},
-        "externalURL": "http://alertmanager.example",
-        "alerts": list(alerts),
-    }
-
-
-def alert(fingerprint: str = "aa", status: str = "firing", **changes: Any) -> dict[str, Any]:
-    """Make one alert of a body."""
-    return {
-        "status": status,
-        "labels": {"alertname": "HighErrorRate", "severity": "critical", "service": "checkout", "region": "eu-west-1"},
-        "annotations": {"summary": "5xx above 5%", "metric": "http_errors_total", "threshold": "1%", "value": "7.5%"},
-        "startsAt": "2026-11-21T06:55:43.4017449Z",
-        "endsAt": "0001-01-01T00:00:00Z",
-        "generatorURL": "http://prometheus.example/graph",
-        "fingerprint": fingerprint,
-        **changes,
-    }
+from tests.integration.bodies import alert, body
 
 
 def test_an_alert_opens_an_incident_with_everything_in_its_channel(bot: Client) -> None:

@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 
 from bot.incidents import commands as c
-from bot.incidents.machine import SETTABLE, decide
+from bot.incidents.machine import decide
 from bot.incidents.model import SYSTEM, Actor, Event, Person, Refused, Role, Status, derive
 from bot.incidents.policy import Level, Severity
+from bot.incidents.responding import SETTABLE
 from tests.unit.incidents.story import (
     ALICE,
     ALICE_PERSON,

@@ -1,0 +1,91 @@
+"""Opening an incident: what sev1 and sev2 show in Slack, and what a thread is enough for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.incidents import cadence, escalation
+from bot.incidents import commands as c
+from bot.incidents.draft import Draft
+from bot.incidents.model import Actor, Alert, Decision, Incident, Status
+from bot.incidents.policy import Policy
+
+
+def declare(command: c.Declare, policy: Policy, now: datetime) -> Decision:
+    """Make a new incident, under the policy in force."""
+    rule = policy.of(command.severity)
+    incident = Incident(
+        number=command.number,
+        title=command.title,
+        severity=command.severity,
+        status=Status.INVESTIGATING,
+        declared_at=now,
+        declared_by=command.actor,
+        policy=policy,
+        summary=command.summary,
+        impact=command.impact,
+        service=command.service,
+        region=command.region,
+        tenants=command.tenants,
+        correlation_id=command.correlation_id,
+        resource_name=command.resource_name,
+        host_role=command.host_role,
+        runbook_id=command.runbook_id,
+        source=command.source,
+        started_at=command.started_at or now,
+        detected_at=now,
+        opened_channel=rule.channel,
+    )
+    draft = Draft(incident, now)
+    for alert in command.alerts:
+        alert_event(draft, alert, "alert_fired")
+    draft.event(
+        "declared",
+        f"Declared {command.severity.value}: {command.title}",
+        actor=command.actor,
+        data={"severity": command.severity.value, "status": Status.INVESTIGATING.value, "title": command.title},
+    )
+    open_up(draft)
+    return draft.done()
+
+
+def open_up(draft: Draft, *, has_thread: bool = False) -> None:
+    """Ask for everything that an incident of this severity shows in Slack, and start its timers."""
+    if not draft.incident.rule.channel:
+        draft.deliver("thread", "channel", slot="thread")
+        draft.deliver("runbook", "channel", needs=("thread",))  # a channel, once it is raised, gets its own
+        escalation.start(draft, mention=True)
+        cadence.restart(draft)
+        return
+    draft.set(opened_channel=True)
+    draft.deliver("channel", "setup", slot="channel", data={"has_thread": True} if has_thread else {})
+    draft.deliver("card", "channel", slot="card", needs=("channel",))
+    invite = escalation.start(draft, mention=False)
+    cadence.restart(draft)
+    in_channel = ("channel",)
+    draft.deliver("announcement", "announce", slot="announcement", needs=in_channel)
+    draft.deliver("topic", "topic", needs=in_channel)
+    draft.deliver("pin", "pin", slot="pin", needs=("card",))
+    first = ("card", invite) if invite else ("card",)
+    draft.deliver("notification", "page", slot="notification", needs=in_channel, after=first)
+    draft.deliver("runbook", "channel", slot="runbook", needs=in_channel)
+    draft.deliver("checklist", "channel", slot="checklist", needs=in_channel)
+
+
+def alert_event(draft: Draft, alert: Alert, kind: str) -> None:
+    """Put an alert on the timeline, at the time that its source gives."""
+    fired = kind == "alert_fired"
+    where = " ".join(v for v in (alert.fact("instance", "pod"), alert.fact("region", "cluster")) if v)
+    value = alert.fact("value", "current_value")
+    text = f"{alert.name} {'firing' if fired else 'resolved'}"
+    text += f" on {where}" if where else ""
+    text += f", value {value}" if value and fired else ""
+    moment = alert.starts_at if fired else alert.ends_at
+    draft.event(
+        kind,
+        text,
+        actor=Actor("alert", alert.source, alert.name),
+        occurred_at=min(moment, draft.now) if moment else None,
+        data={"fingerprint": alert.fingerprint, "group_key": alert.group_key, "labels": dict(alert.labels)},
+        source=alert.url,
+    )

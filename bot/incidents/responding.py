@@ -1,0 +1,289 @@
+"""What responders ask for: updates, status, severity, roles, acknowledgement, notes, resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from bot.incidents import cadence, escalation, opening
+from bot.incidents import commands as c
+from bot.incidents.draft import Draft
+from bot.incidents.model import Actor, Refused, Role, Status
+from bot.incidents.wording import iso, mention, plain, say
+
+# Statuses that `/incident status` may set; the others have verbs of their own.
+SETTABLE = (Status.INVESTIGATING, Status.IDENTIFIED, Status.MONITORING)
+
+
+def _must_be_open(draft: Draft) -> None:
+    incident = draft.incident
+    if not incident.status.is_open:
+        raise Refused("not_open", f"{incident.number} is {incident.status.value}. Reopen it first: `/incident reopen`.")
+
+
+def _must_be_settable(status: Status, settable: Sequence[Status]) -> None:
+    if status not in settable:
+        raise Refused("bad_status", f"Set one of these statuses: {', '.join(s.value for s in settable)}.")
+
+
+def post_update(draft: Draft, command: c.PostUpdate) -> None:
+    """Post a status update; it starts the cadence anew."""
+    _must_be_open(draft)
+    if not command.text.strip():
+        raise Refused("no_text", "Say what the state is: `/incident update <text>`.")
+    if command.status and command.status is not draft.incident.status:
+        _must_be_settable(command.status, SETTABLE)
+        _change_status(draft, command.status, command.actor)
+    if command.impact:
+        draft.set(impact=command.impact)
+    draft.set(last_update=command.text)
+    cadence.restart(draft)
+    data = {
+        "state": command.text,
+        "action": command.action,
+        "eta": command.eta,
+        "impact": command.impact,
+        "status": draft.incident.status.value,
+        "next_update_at": iso(draft.incident.next_update_at),
+    }
+    draft.event("update_posted", command.text, actor=command.actor, data=data)
+    draft.deliver(
+        "update", "notice", needs=(draft.incident.home_slot,), data={**data, "author": mention(command.actor)}
+    )
+    draft.refresh()
+
+
+def keep_cadence(draft: Draft, command: c.KeepCadence) -> None:
+    """Say that nothing has changed; it starts the cadence anew."""
+    _must_be_open(draft)
+    if draft.incident.rule.update_every is None:
+        raise Refused("no_cadence", f"{draft.incident.severity.value} has no update cadence; nothing is due.")
+    cadence.restart(draft)
+    due = draft.incident.next_update_at
+    data = {"state": "No change", "no_change": True, "next_update_at": iso(due)}
+    draft.event("update_posted", "No change", actor=command.actor, data=data)
+    draft.deliver(
+        "update", "notice", needs=(draft.incident.home_slot,), data={**data, "author": mention(command.actor)}
+    )
+    draft.refresh()
+
+
+def pause(draft: Draft, command: c.PauseCadence) -> None:
+    """Ask for no updates for a while."""
+    _must_be_open(draft)
+    if draft.incident.rule.update_every is None:
+        raise Refused("no_cadence", f"{draft.incident.severity.value} has no update cadence; nothing to pause.")
+    until = draft.now + timedelta(seconds=command.seconds)
+    cadence.pause(draft, until)
+    why = f": {command.why}" if command.why else ""
+    draft.event(
+        "cadence_paused",
+        f"Updates paused until {until:%H:%M} UTC{why}",
+        actor=command.actor,
+        data={"until": until.isoformat(), "why": command.why},
+    )
+    say(draft, f"{mention(command.actor)} paused updates until {until:%H:%M} UTC{plain(why)}.")
+    draft.refresh()
+
+
+def _change_status(draft: Draft, status: Status, actor: Actor) -> None:
+    before = draft.incident.status
+    draft.set(status=status)
+    draft.event(
+        "status_changed",
+        f"Status changed from {before.value} to {status.value}",
+        actor=actor,
+        data={"from": before.value, "to": status.value},
+    )
+    if status is Status.MONITORING and draft.incident.mitigated_at is None:
+        draft.set(mitigated_at=draft.now)
+        draft.event("mitigated", "Mitigated: a fix is in place and being watched", actor=actor)
+
+
+def set_status(draft: Draft, command: c.SetStatus) -> None:
+    """Move to another status."""
+    incident = draft.incident
+    if command.status is incident.status:
+        raise Refused("no_change", f"{incident.number} is already {incident.status.value}.")
+    if command.status is Status.RESOLVED:
+        resolve(draft, c.Resolve(command.actor))
+        return
+    if command.status is Status.CLOSED:
+        if incident.status is not Status.RESOLVED:
+            raise Refused("not_resolved", f"Resolve {incident.number} before closing it: `/incident resolve <text>`.")
+        draft.set(status=Status.CLOSED, closed_at=draft.now)
+        draft.event(
+            "closed", "Closed", actor=command.actor, data={"from": incident.status.value, "to": Status.CLOSED.value}
+        )
+        say(draft, f"{mention(command.actor)} closed {incident.number}.")
+        draft.refresh()
+        return
+    _must_be_settable(command.status, (*SETTABLE, Status.RESOLVED, Status.CLOSED))
+    _must_be_open(draft)
+    _change_status(draft, command.status, command.actor)
+    say(draft, f"{mention(command.actor)} set the status to *{command.status.value}*.")
+    draft.refresh()
+
+
+def set_severity(draft: Draft, command: c.SetSeverity) -> None:
+    """Raise or lower the severity, and open or stop what it brings."""
+    _must_be_open(draft)
+    before = draft.incident.rule
+    old, new = draft.incident.severity, command.severity
+    if old is new:
+        raise Refused("no_change", f"{draft.incident.number} is already {old.value}.")
+    had_channel = draft.incident.opened_channel
+    draft.set(severity=new)
+    raised = new.value < old.value
+    why = f": {command.why}" if command.why else ""
+    draft.event(
+        "severity_changed",
+        f"Severity {'raised' if raised else 'lowered'} from {old.value} to {new.value}{why}",
+        actor=command.actor,
+        data={"from": old.value, "to": new.value, "why": command.why},
+    )
+    say(
+        draft,
+        f"{mention(command.actor)} {'raised' if raised else 'lowered'} the severity to *{new.value}*{plain(why)}.",
+    )
+    rule = draft.incident.rule
+    if rule.channel and not before.channel and not had_channel:
+        opening.open_up(draft, has_thread=True)
+    else:
+        if rule.update_every != before.update_every:
+            cadence.restart(draft)
+        if rule.ladder and draft.incident.ladder_from is None:
+            escalation.start(draft, mention=True)
+        else:
+            escalation.arm_rest(draft)
+    draft.refresh()
+
+
+def assign(draft: Draft, command: c.AssignRole) -> None:
+    """Give a role to a person."""
+    _must_be_open(draft)
+    role, person = command.role, command.person
+    before = draft.incident.roles.get(role)
+    if before and before.id == person.id:
+        raise Refused("no_change", f"{person.name} already has this role.")
+    draft.set(roles={**draft.incident.roles, role.value: person})
+    word = "Incident commander" if role is Role.LEAD else role.value.replace("_", " ").capitalize()
+    draft.event(
+        "role_assigned",
+        f"{word}: {person.name}" + (f" (was {before.name})" if before else ""),
+        actor=command.actor,
+        data={
+            "role": role.value,
+            "person": {"id": person.id, "name": person.name},
+            "previous": {"id": before.id, "name": before.name} if before else None,
+        },
+    )
+    if person.id == command.actor.id:
+        say(draft, f"<@{person.id}> took the lead." if role is Role.LEAD else f"<@{person.id}> is now {word.lower()}.")
+    else:
+        say(draft, f"{mention(command.actor)} made <@{person.id}> the {word.lower()}.")
+    if draft.incident.opened_channel:
+        facts = {"people": [person.id], "name": word}
+        draft.deliver("invite", "invite", needs=("channel",), data=facts)
+    draft.refresh()
+
+
+def acknowledge(draft: Draft, command: c.Acknowledge) -> None:
+    """Stop the ladder."""
+    incident = draft.incident
+    _must_be_open(draft)
+    if incident.acknowledged_at:
+        who = incident.acknowledged_by.name if incident.acknowledged_by else "somebody"
+        raise Refused(
+            "no_change", f"{who} acknowledged at {incident.acknowledged_at:%H:%M} UTC; the ladder is stopped."
+        )
+    moment = min(command.occurred_at or draft.now, draft.now)
+    draft.set(acknowledged_at=moment, acknowledged_by=command.actor)
+    escalation.stop(draft)
+    from_pagerduty = command.via == "pagerduty"  # whose user ids are not Slack's
+    place = " in PagerDuty" if from_pagerduty else ""
+    draft.event(
+        "acknowledged",
+        f"Acknowledged by {command.actor.name}{place}",
+        actor=command.actor,
+        occurred_at=moment,
+        data={"via": command.via},
+    )
+    who = plain(command.actor.name) if from_pagerduty else mention(command.actor)
+    say(draft, f"{who} acknowledged{place}. Nobody else is paged.")
+    draft.refresh()
+
+
+def add_note(draft: Draft, command: c.AddNote) -> None:
+    """Put a line on the timeline; also after the end."""
+    if not command.text.strip():
+        raise Refused("no_text", "Say what to note: `/incident note <text>`.")
+    draft.event("note", command.text, actor=command.actor)
+    draft.deliver(
+        "note",
+        "notice",
+        needs=(draft.incident.home_slot,),
+        data={"text": command.text, "author": mention(command.actor)},
+    )
+
+
+def resolve(draft: Draft, command: c.Resolve) -> None:
+    """End the incident: everything stops."""
+    incident = draft.incident
+    if not incident.status.is_open:
+        raise Refused("not_open", f"{incident.number} is already {incident.status.value}.")
+    draft.set(status=Status.RESOLVED, resolved_at=draft.now)
+    cadence.stop(draft)
+    escalation.stop(draft)
+    fix = command.fix or command.text
+    duration = draft.incident.duration or timedelta()
+    data: dict[str, Any] = {
+        "from": incident.status.value,
+        "to": Status.RESOLVED.value,
+        "root_cause": command.root_cause,
+        "fix": fix,
+        "duration_seconds": int(duration.total_seconds()),
+    }
+    text = f"Resolved after {cadence.spell(duration.total_seconds())}" + (f": {fix}" if fix else "")
+    draft.event("resolved", text, actor=command.actor, data=data)
+    for item in command.follow_ups:
+        draft.event("followup_added", item, actor=command.actor, data={"text": item})
+    draft.deliver(
+        "resolution",
+        "notice",
+        needs=(draft.incident.home_slot,),
+        data={**data, "follow_ups": list(command.follow_ups), "author": mention(command.actor)},
+    )
+    draft.refresh()
+
+
+def reopen(draft: Draft, command: c.Reopen) -> None:
+    """Take an end back: updates are due again."""
+    incident = draft.incident
+    if incident.status not in {Status.RESOLVED, Status.CLOSED}:
+        raise Refused("not_resolved", f"{incident.number} is {incident.status.value}; only a resolved one reopens.")
+    draft.set(status=Status.INVESTIGATING, resolved_at=None, closed_at=None, mitigated_at=None)
+    why = f": {command.why}" if command.why else ""
+    draft.event(
+        "reopened",
+        f"Reopened{why}",
+        actor=command.actor,
+        data={"from": incident.status.value, "to": Status.INVESTIGATING.value, "why": command.why},
+    )
+    cadence.restart(draft)
+    say(draft, f"{mention(command.actor)} reopened {incident.number}{plain(why)}.")
+    draft.refresh()
+
+
+def export(draft: Draft, command: c.Export) -> None:
+    """Share the timeline in the channel."""
+    event = draft.event(
+        "exported", f"Timeline exported as {command.fmt}", actor=command.actor, data={"format": command.fmt}
+    )
+    draft.deliver(
+        "export",
+        "export",
+        needs=(draft.incident.home_slot,),
+        data={"format": command.fmt, "seq": event.seq, "author": mention(command.actor)},
+    )

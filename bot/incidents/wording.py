@@ -1,0 +1,30 @@
+"""How a decision's messages are worded: who, why, when."""
+
+from __future__ import annotations
+
+import html
+from datetime import datetime
+
+from bot.incidents.draft import Draft
+from bot.incidents.model import Actor
+
+
+def say(draft: Draft, text: str) -> None:
+    """Ask for one line in the incident's place; the text is mrkdwn."""
+    draft.deliver("say", "notice", needs=(draft.incident.home_slot,), data={"text": text})
+
+
+def mention(actor: Actor) -> str:
+    """Mention somebody in Slack, or name whoever is not in it."""
+    is_slack_user = actor.type == "human" and actor.id.startswith(("U", "W"))
+    return f"<@{actor.id}>" if is_slack_user else plain(actor.name)
+
+
+def plain(text: str) -> str:
+    """Escape text from outside: a reason that holds `<!channel>` must page nobody."""
+    return html.escape(text, quote=False)
+
+
+def iso(moment: datetime | None) -> str | None:
+    """Write a moment for an event's data."""
+    return moment.isoformat() if moment else None

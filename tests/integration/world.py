@@ -1,0 +1,61 @@
+"""All that a webhook can change, to be compared before and after one that must change nothing."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from typing import Any
+
+from tests.conftest import Client, wait_for
+
+
+class World:
+    """Looks at the rows and at the workspace, from outside the service."""
+
+    def __init__(self, bot: Client, environ: Mapping[str, str]) -> None:
+        self._bot = bot
+        self.path = environ["SITREP_DATABASE_URL"].removeprefix("sqlite:///")
+
+    def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
+        """Ask the database itself."""
+        with closing(sqlite3.connect(self.path, timeout=10)) as connection:
+            connection.row_factory = sqlite3.Row
+            return [dict(row) for row in connection.execute(query, values)]
+
+    def settle(self) -> None:
+        """Wait until everything that is to be sent has been sent."""
+
+        def quiet() -> bool:
+            return not self.rows("SELECT id FROM deliveries WHERE state IN ('pending', 'sending', 'unknown')")
+
+        wait_for(quiet, what="the deliveries")
+
+    def snapshot(self) -> dict[str, Any]:
+        """Give everything that people or exports can see, and every call that was made to Slack."""
+        self.settle()
+        workspace = self._bot.workspace
+        tables = ("incidents", "events", "timers", "deliveries", "alert_groups", "alerts")
+        return {
+            "rows": {table: self.rows(f"SELECT * FROM {table}") for table in tables},  # noqa: S608
+            "messages": {c.name: [(m.ts, m.text, m.blocks) for m in c.log] for c in workspace.channels.values()},
+            "pins": {c.name: list(c.pins) for c in workspace.channels.values()},
+            "topics": {c.name: c.topic for c in workspace.channels.values()},
+            "calls": [(call.method, call.index) for call in workspace.calls],
+        }
+
+    def said(self) -> str:
+        """Give every text and block that the bot has put into the workspace, edits included, as Slack got them."""
+        self.settle()
+        return "\n".join(json.dumps(call.args, ensure_ascii=False, default=str) for call in self._bot.workspace.calls)
+
+    def card(self, number: str) -> str:
+        """Give the pinned card as it is now."""
+        self.settle()
+        (pinned,) = self._bot.workspace.pinned(f"incident-{number.removeprefix('INC-')}")
+        return pinned.text + json.dumps(pinned.blocks, ensure_ascii=False)
+
+    def dead(self) -> list[dict[str, Any]]:
+        """Give the dead letters."""
+        return self.rows("SELECT * FROM inbox WHERE state = 'dead' ORDER BY id")
