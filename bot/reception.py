@@ -29,7 +29,6 @@ class Notification:
     group_key: str
     firing: tuple[Alert, ...]
     resolved: tuple[Alert, ...]
-    truncated: int = 0
 
 
 class Reception:
@@ -59,12 +58,7 @@ class Reception:
                 self._desk.refresh(tx, incident.number)
             return f"repeat of {incident.number}"
         if fresh.opened:
-            verdict = judge(fresh.opened, self._rules)
-            if verdict.then is Then.DECLARE:
-                return self._declare(tx, group, verdict, fresh.opened)
-            if verdict.then is Then.TRIAGE:
-                return self._triage(tx, group, verdict, again=any_open)
-            return "recorded"
+            return self._meet_rules(tx, group, fresh.opened, again=any_open)
         if (fresh.closed or changed) and group.data.get("triage"):
             self._refresh_triage(tx, group)
         if past:
@@ -83,12 +77,15 @@ class Reception:
         self._save(tx, group, fresh, None)
         if not fresh.opened:
             return "nothing new"
-        verdict = judge(fresh.opened, self._rules)
-        if verdict.then is Then.DECLARE:
-            return self._declare(tx, group, verdict, fresh.opened)
-        if verdict.then is Then.TRIAGE:
-            return self._triage(tx, group, verdict, again=False)
-        return "recorded"
+        return self._meet_rules(tx, group, fresh.opened, again=False)
+
+    def raise_pagerduty(self, tx: Tx, group: Group, alert: Alert) -> str:
+        """Take a new priority in: one that had no incident yet may deserve one now."""
+        known = alerts.known(tx.connection, group.id).get(alert.fingerprint)
+        if group.incident_id is not None or known is None or not known.is_open:
+            return ""
+        alerts.repeat_alert(tx.connection, group.id, alert)
+        return self._meet_rules(tx, group, (alert,), again=True)
 
     def reopen_pagerduty(self, tx: Tx, group: Group, alert: Alert) -> None:
         """Note that a PagerDuty incident that was over is not: its alert fires again."""
@@ -145,6 +142,14 @@ class Reception:
             alerts.close_alert(tx.connection, group.id, alert, tx.now)
         changed = [alerts.repeat_alert(tx.connection, group.id, alert) for alert in fresh.repeated]
         return any(changed)
+
+    def _meet_rules(self, tx: Tx, group: Group, opened: Sequence[Alert], *, again: bool) -> str:
+        verdict = judge(opened, self._rules)
+        if verdict.then is Then.DECLARE:
+            return self._declare(tx, group, verdict, opened)
+        if verdict.then is Then.TRIAGE:
+            return self._triage(tx, group, verdict, again=again)
+        return "recorded"
 
     def _declare(self, tx: Tx, group: Group, verdict: Verdict, opened: Sequence[Alert]) -> str:
         lead = opened[0]

@@ -39,6 +39,13 @@ def arm_rest(draft: Draft) -> None:
             draft.arm(TimerKind.LADDER, max(due, draft.now), level=number)
 
 
+def resume(draft: Draft) -> None:
+    """Go on after a change of severity; a ladder that had been stopped counts from now, not from long ago."""
+    if draft.incident.next_page is None:
+        draft.set(ladder_from=draft.now)
+    arm_rest(draft)
+
+
 def stop(draft: Draft) -> None:
     """Cancel every step that has not fired."""
     draft.disarm(lambda t: t.kind is TimerKind.LADDER)

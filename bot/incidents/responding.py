@@ -156,7 +156,7 @@ def set_severity(draft: Draft, command: c.SetSeverity) -> None:
         if rule.ladder and draft.incident.ladder_from is None:
             escalation.start(draft, mention=True)
         else:
-            escalation.arm_rest(draft)
+            escalation.resume(draft)
     draft.refresh()
 
 

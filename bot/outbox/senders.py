@@ -127,7 +127,7 @@ async def _channel(call: Call) -> Result:
     first = [spec for level in incident.rule.ladder[:1] for spec in level.slack]
     # Looking people up costs a round trip of its own; the invitation that follows must not wait for it.
     (channel, name), _ = await asyncio.gather(
-        call.gateway.open_channel(name, incident.number, maybe_done=call.row.tried), call.directory.warm(first)
+        call.gateway.open_channel(name, maybe_done=call.row.tried), call.directory.warm(first)
     )
     return {"channel": channel, "name": name}
 
@@ -189,6 +189,11 @@ async def _notification(call: Call) -> Result:
 
 
 async def _page(call: Call) -> Result:
+    incident = call.board.incident
+    # Nobody is paged after an acknowledgement was committed, or after the end; an overdue update still pages.
+    needless = not incident.status.is_open or (incident.acknowledged_at and call.row.data["reason"] != "update_overdue")
+    if needless and not call.row.tried:
+        raise Superseded
     found = await _people(call)
     posted = await call.post(messages.page(call.board, call.row.data, found.mentions))
     return {**posted, "people": [call.directory.name_of(user) for user in found.users], "problems": found.problems}
@@ -222,15 +227,19 @@ async def _checklist(call: Call) -> Result:
 
 
 async def _reminder(call: Call) -> Result:
-    incident = call.board.incident
-    # An update that came while the reminder was on its way has made it untrue.
-    due = incident.next_update_at.isoformat() if incident.next_update_at else ""
-    if due != call.row.data["due_at"] and not call.row.tried:
+    _must_still_be_due(call)
+    return await call.post(messages.reminder(call.board.incident, call.row.data))
+
+
+def _must_still_be_due(call: Call) -> None:
+    """An update that came while the message was on its way has made it untrue."""
+    due = call.board.incident.next_update_at
+    if not call.row.tried and (due is None or due.isoformat() != call.row.data["due_at"]):
         raise Superseded
-    return await call.post(messages.reminder(incident, call.row.data))
 
 
 async def _overdue(call: Call) -> Result:
+    _must_still_be_due(call)
     incident = call.board.incident
     if incident.lead:
         mentions: tuple[str, ...] = (f"<@{incident.lead.id}>",)

@@ -81,6 +81,9 @@ class PagerDutyReception:
                 return "recorded: newer events came before it"
             outcome = self._reception.attach_pagerduty(tx, group, _alert(event))
             group = alerts.group(tx.connection, PAGERDUTY, event.incident_id, "")
+        elif event.type == "incident.priority_updated" and data.get("priority") == event.priority:
+            outcome = self._reception.raise_pagerduty(tx, group, _alert(event))
+            group = alerts.group(tx.connection, PAGERDUTY, event.incident_id, "")
         incident = self._reception.incident_of(tx, group)
         if event.type == "incident.resolved" and newest and not event.merged_into:
             self._reception.close_pagerduty(tx, group, event.occurred_at)

@@ -93,11 +93,11 @@ class Gateway:
 
     # Channels
 
-    async def open_channel(self, name: str, number: str, *, maybe_done: bool) -> tuple[str, str]:
+    async def open_channel(self, name: str, *, maybe_done: bool) -> tuple[str, str]:
         """Create an incident's channel; gives its id and name.
 
         A channel that already has the name is taken over only after an attempt whose outcome is unknown, and only
-        if this bot made it and no other incident's messages are in it. Otherwise the name gets a suffix.
+        if this bot made it and has posted nothing in it. Otherwise the name gets a suffix.
         """
         for suffix in range(1, MAX_SUFFIX + 1):
             candidate = name if suffix == 1 else f"{name}-{suffix}"
@@ -108,11 +108,11 @@ class Gateway:
                     raise
             else:
                 return str(answer["channel"]["id"]), candidate
-            if maybe_done and (found := await self._ours(candidate, number)):
+            if maybe_done and (found := await self._ours(candidate)):
                 return found, candidate
         raise Permanent("name_taken", "Rename or archive the channels that begin with this name.", name)
 
-    async def _ours(self, name: str, number: str) -> str | None:
+    async def _ours(self, name: str) -> str | None:
         me = (await self.me()).get("user_id")
         async for channels in self.pages(
             "conversations.list", "channels", types="public_channel,private_channel", exclude_archived=True
@@ -122,12 +122,9 @@ class Gateway:
                     continue
                 if channel.get("creator") != me:
                     return None
-                foreign = [
-                    payload
-                    async for _, payload in self._marked(str(channel["id"]), None)
-                    if payload.get("incident") != number
-                ]
-                return None if foreign else str(channel["id"])
+                # Before its opening is known to us nothing of ours can be in it: what is there is another incident's.
+                used = [ts async for ts, _ in self._marked(str(channel["id"]), None)]
+                return None if used else str(channel["id"])
         return None
 
     async def channel_id(self, name: str) -> str:

@@ -52,8 +52,11 @@ class Outgoing:
 
     @property
     def key(self) -> str:
-        """The idempotency key: the same for every attempt, never used by another delivery."""
-        return f"{self.scope}/{self.kind}/{self.id}"
+        """The idempotency key: the same for every attempt, never used by another delivery.
+
+        The moment is in it because a database that is made anew counts numbers and ids from 1 again.
+        """
+        return f"{self.scope}/{self.kind}/{self.id}/{int(self.created_at.timestamp() * 1_000_000)}"
 
     @property
     def tried(self) -> bool:

@@ -10,6 +10,7 @@ from bot.errors import DatabaseUnavailable
 from bot.incidents import commands as c
 from bot.incidents.model import Actor, Incident, Person, Refused
 from bot.slack import modals
+from bot.slack.mrkdwn import esc
 from handlers.slack.context import DATABASE_AWAY, Asked
 
 FORMS: Mapping[str, Callable[[Incident], dict[str, Any]]] = {
@@ -53,4 +54,4 @@ async def _press(asked: Asked, action_id: str, number: str) -> str:
             return f"{number} is {incident.status.value}. Reopen it first: `{command} reopen`."
         return await asked.open_modal(form(incident))
     except Refused as error:
-        return str(error)
+        return esc(str(error))

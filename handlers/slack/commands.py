@@ -70,7 +70,8 @@ async def answer(asked: Asked, text: str) -> str:
         said = await asyncio.wait_for(_answer(asked, line, command), WRITE_WITHIN)
     except (Mistake, Refused) as error:
         telemetry.INTERACTIONS.labels("command", "refused").inc()
-        return str(error)
+        # A refusal is plain text; a mistake's text is mrkdwn already.
+        return esc(str(error)) if isinstance(error, Refused) else str(error)
     except (DatabaseUnavailable, TimeoutError):
         telemetry.INTERACTIONS.labels("command", "unavailable").inc()
         return DATABASE_AWAY

@@ -18,7 +18,7 @@ from bot.store import incidents
 from bot.store.tx import Tx
 
 WRITE_WITHIN = 2.5  # seconds; Slack gives an interaction 3
-DATABASE_AWAY = "Not saved: the database does not answer. Nothing has changed; try again in a moment."
+DATABASE_AWAY = "The database does not answer in time. Look at the card in a moment; if nothing has changed, try again."
 LISTED = 10
 
 

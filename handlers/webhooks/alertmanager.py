@@ -38,7 +38,6 @@ class Body(_Model):
 
     version: Literal["4"]
     groupKey: str = Field(min_length=1)  # noqa: N815
-    truncatedAlerts: int = 0  # noqa: N815
     alerts: list[AlertBody]
 
 
@@ -57,7 +56,6 @@ def read(raw: bytes) -> Notification:
         group_key=body.groupKey,
         firing=tuple(alert for status, alert in made if status == "firing"),
         resolved=tuple(alert for status, alert in made if status == "resolved"),
-        truncated=body.truncatedAlerts,
     )
 
 

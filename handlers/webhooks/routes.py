@@ -127,4 +127,9 @@ class Webhooks:
     def _unavailable(self, source: str, error: Exception) -> Response:
         telemetry.WEBHOOKS.labels(source, "unavailable").inc()
         log.error("database_unavailable", source=source, reason=str(error) or type(error).__name__)
-        return problem(503, "database_unavailable", "Send it again; nothing was saved.", headers=RETRY_AFTER)
+        return problem(
+            503,
+            "database_unavailable",
+            "Send it again: whether it was saved is not known, and twice does no harm.",
+            headers=RETRY_AFTER,
+        )

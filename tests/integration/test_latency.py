@@ -59,17 +59,16 @@ def test_verbs_and_buttons_are_answered_within_half_a_second(bot: Client) -> Non
     replies: list[Reply] = []
     for round_ in range(ROUNDS):
         bot.workspace.latency = 0.0
-        number, channel = bot.open_one(f"declare Round {round_} sev2")
+        _, channel = bot.open_one(f"declare Round {round_} sev2")
         card = bot.workspace.pinned(channel)[0].ts
         bot.workspace.latency = 0.1
         for action, form in BUTTONS.items():
             replies.append(bot.people.press("charlie", channel, card, action))
-            for view in bot.workspace.open_views("charlie"):
-                replies.append(bot.people.submit("charlie", view.id, form))
+            views = bot.workspace.open_views("charlie")
+            replies.extend([bot.people.submit("charlie", view.id, form) for view in views])
         wait_for(lambda: bot.workspace.find(channel, "Looking"))  # noqa: B023
         bot.slash("reopen", channel=channel)
-        for line, _ in LINES:
-            replies.append(bot.people.slash("alice", channel, line))
+        replies.extend(bot.people.slash("alice", channel, line) for line, _ in LINES)
     assert all(reply.status == 200 for reply in replies)
     slowest = sorted(replies, key=lambda r: r.elapsed_seconds)[-3:]
     assert p99([reply.elapsed_seconds for reply in replies]) < WITHIN, slowest

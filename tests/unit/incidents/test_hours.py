@@ -9,7 +9,7 @@ import pytest
 
 from bot.incidents import commands as c
 from bot.incidents.model import Role, Status, Timer, TimerKind
-from bot.incidents.policy import Severity
+from bot.incidents.policy import Level, Severity
 from tests.unit.incidents.story import ALICE, ALICE_PERSON, BOB, START, Story, policy_with
 
 Table = list[tuple[float, str]]
@@ -282,12 +282,20 @@ def test_an_interval_of_one_second() -> None:
 
 @pytest.mark.parametrize("stored", [lambda timers: timers, reversed])
 def test_levels_that_are_due_at_one_moment_go_in_their_order(stored: Callable[[Timers], Iterable[Timer]]) -> None:
-    """Raised again long after it was lowered: the missed levels are paged lowest first, however they were stored."""
+    """Levels with the same offset are paged lowest first, however their timers were stored."""
+    ladder = tuple(Level(f"Level {n}", after=0 if n == 1 else 300) for n in (1, 2, 3, 4))
+    story = Story(policy=policy_with(sev2={"ladder": ladder})).at(4)
+    story.incident = replace(story.incident, timers=tuple(stored(story.incident.timers)))
+    assert [event.data["level"] for event in story.at(6).of("escalated")] == [2, 3, 4]
+
+
+def test_a_ladder_that_was_stopped_counts_from_the_moment_it_goes_on() -> None:
+    """Lowered before anybody came and raised much later: the next levels get their time, not all of them at once."""
     story = Story().at(4)
     story.do(c.SetSeverity(Severity.SEV3, ALICE))
     story.at(40).do(c.SetSeverity(Severity.SEV2, ALICE))
-    story.incident = replace(story.incident, timers=tuple(stored(story.incident.timers)))
-    assert [event.data["level"] for event in story.at(40).of("escalated")] == [2, 3, 4]
+    reached = [(e.data["level"], e.data["reason"]) for e in story.at(59).of("escalated")]
+    assert reached == [(2, "not_acknowledged"), (3, "not_acknowledged")]
 
 
 def test_taking_the_lead_is_no_acknowledgement() -> None:
