@@ -25,8 +25,9 @@ demo: $(STAMP) ## Start the bot and a local Slack workspace on loopback, and pri
 	@$(BIN)/sitrep demo
 
 .PHONY: test
-test: $(STAMP) ## Run all tests
-	$(BIN)/python -m pytest
+test: $(STAMP) ## Run all tests, those that measure time by themselves
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not timing"
+	$(BIN)/python -m pytest -m timing
 
 .PHONY: check
 check: $(STAMP) ## Lint, type-check and hold the import rules

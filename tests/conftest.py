@@ -198,7 +198,8 @@ class Process:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.environ['SITREP_PORT']}"
 
-    def start(self) -> None:
+    def launch(self) -> None:
+        """Start it without waiting until it is ready: it may be killed before."""
         base = {k: v for k, v in os.environ.items() if not k.startswith(("SITREP_", "SLACK_", "PAGERDUTY_"))}
         with self.log.open("ab") as log:
             self.child = subprocess.Popen(
@@ -208,6 +209,9 @@ class Process:
                 stdout=log,
                 stderr=log,
             )
+
+    def start(self) -> None:
+        self.launch()
         wait_for(self._ready, timeout=20, what="the service")
 
     def _ready(self) -> bool:

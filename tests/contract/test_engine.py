@@ -224,6 +224,7 @@ async def test_stopping_lets_a_running_job_finish(bench) -> None:
         assert b.ran == [ONE]
 
 
+@pytest.mark.timing
 async def test_with_the_machines_own_clock_a_job_runs_on_time(tmp_path: Path) -> None:
     """In production nobody turns the clock: a job runs within a tenth of a second of its moment, not before."""
     url = f"sqlite:///{tmp_path / 'real.db'}"

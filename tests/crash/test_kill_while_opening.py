@@ -68,7 +68,7 @@ def test_kill_after_kill_comes_to_the_end_all_the_same(tmp_path: Path) -> None:
                 if life == 0:
                     world.send()
                 else:
-                    world.process.start()
+                    world.process.launch()
                 world.end(trap)
                 if settled(world.database):
                     break

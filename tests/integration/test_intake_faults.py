@@ -219,7 +219,6 @@ BROKEN_AM: list[Any] = [
     body(alert(labels=[])),
     body(alert(startsAt="yesterday")),
     body(alert(startsAt="9999-12-31T23:59:59-14:00")),
-    body(truncatedAlerts="many"),
 ]
 BROKEN_PD: list[Any] = [
     {},

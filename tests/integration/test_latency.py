@@ -53,7 +53,7 @@ def p99(samples: list[float]) -> float:
     return sorted(samples)[min(len(samples) - 1, int(len(samples) * 0.99))]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timing
 def test_verbs_and_buttons_are_answered_within_half_a_second(bot: Client) -> None:
     """With 100 ms a call to Slack, the 99th percentile of all verbs and buttons stays under 500 ms."""
     replies: list[Reply] = []

@@ -30,6 +30,7 @@ def press(bot: Client, user: str, channel: str, action: str) -> None:
     assert reply.status == 200
 
 
+@pytest.mark.timing
 def test_an_incident_is_ready_about_two_round_trips_after_the_commit(bot: Client) -> None:
     """The card and the first invitation leave as soon as the channel is there, not after each other's answers."""
     bot.workspace.latency = 0.2
