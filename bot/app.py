@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC
 
+import aiohttp
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from fastapi import FastAPI
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.adapter.starlette.async_handler import AsyncSlackRequestHandler
 from slack_bolt.async_app import AsyncApp
+from slack_sdk.errors import SlackClientError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -42,6 +45,7 @@ from handlers.webhooks.routes import Webhooks
 
 log = structlog.get_logger()
 
+SOCKET_AGAIN = 10  # seconds between attempts to open Socket Mode
 SWEEP = 15  # seconds between looks for rows that another process has written, or whose wake-up was lost
 
 
@@ -107,13 +111,13 @@ def make_app(settings: Settings) -> FastAPI:
         ticker = AsyncIOScheduler(timezone=UTC)
         ticker.add_job(sweep, "interval", seconds=SWEEP, max_instances=1, coalesce=True, misfire_grace_time=None)
         ticker.start()
-        socket = await _connect(settings, bolt)
+        socket = asyncio.create_task(_socket_mode(settings, bolt))
         _say_what_is_off(settings)
         try:
             yield
         finally:
-            if socket is not None:
-                await socket.close_async()  # type: ignore[no-untyped-call]
+            socket.cancel()
+            await asyncio.wait([socket], timeout=2)
             ticker.shutdown(wait=False)
             outbox.stop()
             await engine.stop()
@@ -167,13 +171,22 @@ def _slack_route(bolt: AsyncApp | None):  # type: ignore[no-untyped-def]  # noqa
     return events
 
 
-async def _connect(settings: Settings, bolt: AsyncApp | None) -> AsyncSocketModeHandler | None:
-    """Open Socket Mode where it is switched on; Slack then needs no way in."""
+async def _socket_mode(settings: Settings, bolt: AsyncApp | None) -> None:
+    """Keep Socket Mode open where it is switched on; while Slack is down the rest goes on."""
     if bolt is None or settings.slack_app_token is None:
-        return None
-    socket = AsyncSocketModeHandler(bolt, settings.slack_app_token.get_secret_value())
-    await socket.connect_async()  # type: ignore[no-untyped-call]
-    return socket
+        return
+    handler = AsyncSocketModeHandler(bolt, settings.slack_app_token.get_secret_value())
+    try:
+        while True:
+            try:
+                await handler.connect_async()  # type: ignore[no-untyped-call]
+                break  # from here on the client reconnects by itself
+            except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
+                log.warning("socket_mode_failed", reason=str(error), again_in_seconds=SOCKET_AGAIN)
+                await asyncio.sleep(SOCKET_AGAIN)
+        await asyncio.Event().wait()
+    finally:
+        await handler.close_async()  # type: ignore[no-untyped-call]
 
 
 def _say_what_is_off(settings: Settings) -> None:

@@ -86,8 +86,9 @@ class Directory:
             if name:
                 self.remember(user_id, name)
             if user_id not in self._people:
-                await self._list()
-            return Person(user_id, self.name_of(user_id))
+                answer = await self._gateway.call("users.info", user=user_id)
+                self._people[user_id] = _person(answer["user"])
+            return self._people[user_id]
         wanted = mention.removeprefix("@").casefold()
         if not wanted:
             return None

@@ -23,6 +23,7 @@ from handlers.slack import grammar
 from handlers.slack.context import DATABASE_AWAY, LISTED, WRITE_WITHIN, Asked
 
 TITLE = 200
+FIND_WITHIN = 1.5  # seconds
 TEXT = 2500
 PAUSE_MAX = 24 * 3600
 STATUSES = (*(s.value for s in SETTABLE), Status.RESOLVED.value, Status.CLOSED.value)
@@ -182,9 +183,11 @@ async def _lead(spoken: Spoken) -> str:
     if spoken.rest:
         mention = spoken.rest.split(" ")[0]
         try:
-            person = await spoken.asked.directory.find(mention)
-        except OutwardError as error:
-            raise Mistake(f"Slack did not answer ({error.reason}). Pick the person from Slack's list.") from error
+            # A large workspace's list of people takes longer than an answer may.
+            person = await asyncio.wait_for(spoken.asked.directory.find(mention), FIND_WITHIN)
+        except (OutwardError, TimeoutError) as error:
+            reason = getattr(error, "reason", "it took too long")
+            raise Mistake(f"Slack did not say who that is ({reason}). Type `@` and pick from its list.") from error
         if person is None:
             raise Mistake(f"Nobody here is called {esc(mention, 40)}. Pick the person from Slack's list.")
     after = await spoken.asked.apply(spoken.subject.number, c.AssignRole(person or Person(user.id, user.name), user))

@@ -74,7 +74,7 @@ def read(text: str) -> Line:
     number = ""
     if found := _NUMBER.match(rest):
         number, rest = found.group(1).upper(), rest[found.end() :]
-    word, _, rest = rest.partition(" ")
+    word, rest = [*rest.split(None, 1), "", ""][:2]
     if word.casefold() == "close":
         rest = f"closed {rest}".strip()
     return Line(number, word.casefold(), rest.strip())

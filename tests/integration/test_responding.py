@@ -12,8 +12,9 @@ from bot.incidents.policy import DEFAULT_POLICY, Severity
 from bot.sandbox.faults import Fault
 from bot.sandbox.model import Message
 from bot.sandbox.people import Signing
+from bot.sandbox.server import SandboxServer
 from bot.slack.card import card as render
-from tests.conftest import Client, Hands, wait_for
+from tests.conftest import Client, Hands, InProcess, wait_for
 
 
 def said(message: Message) -> str:
@@ -192,3 +193,14 @@ def test_without_a_ladder_the_card_names_the_key_to_set(environ: dict[str, str],
         hands.now(),
     )
     assert "ladders.default" in str(render(Board(declared.incident)))
+
+
+def test_socket_mode_that_does_not_open_holds_nothing_up(environ: dict[str, str], slack: SandboxServer) -> None:
+    """With SLACK_APP_TOKEN set and Slack refusing, the service starts, works and stops all the same."""
+    running = InProcess({**environ, "SLACK_APP_TOKEN": "xapp-1"})
+    running.start()
+    client = Client(running.url, slack.workspace)
+    number = client.slash("declare Checkout is down sev1").split()[1]
+    client.wait_event(number, "channel_opened")
+    client.close()
+    running.stop()

@@ -14,6 +14,7 @@ from handlers.slack import grammar
         ("", "", "", ""),
         ("ack", "", "ack", ""),
         ("UPDATE  hello  there ", "", "update", "hello  there"),
+        ("update\nfirst line\nsecond", "", "update", "first line\nsecond"),
         ("INC-20261121-001 ack", "INC-20261121-001", "ack", ""),
         ("inc-20261121-001 note x", "INC-20261121-001", "note", "x"),
         ("INC-20261121-001", "INC-20261121-001", "", ""),
