@@ -38,20 +38,7 @@ def post_update(draft: Draft, command: c.PostUpdate) -> None:
     if command.impact:
         draft.set(impact=command.impact)
     draft.set(last_update=command.text)
-    cadence.restart(draft)
-    data = {
-        "state": command.text,
-        "action": command.action,
-        "eta": command.eta,
-        "impact": command.impact,
-        "status": draft.incident.status.value,
-        "next_update_at": iso(draft.incident.next_update_at),
-    }
-    draft.event("update_posted", command.text, actor=command.actor, data=data)
-    draft.deliver(
-        "update", "notice", needs=(draft.incident.home_slot,), data={**data, "author": mention(command.actor)}
-    )
-    draft.refresh()
+    _share(draft, command.actor, command.text, action=command.action, eta=command.eta, impact=command.impact)
 
 
 def keep_cadence(draft: Draft, command: c.KeepCadence) -> None:
@@ -59,13 +46,20 @@ def keep_cadence(draft: Draft, command: c.KeepCadence) -> None:
     _must_be_open(draft)
     if draft.incident.rule.update_every is None:
         raise Refused("no_cadence", f"{draft.incident.severity.value} has no update cadence; nothing is due.")
+    _share(draft, command.actor, "No change", no_change=True)
+
+
+def _share(draft: Draft, actor: Actor, state: str, **facts: Any) -> None:
     cadence.restart(draft)
-    due = draft.incident.next_update_at
-    data = {"state": "No change", "no_change": True, "next_update_at": iso(due)}
-    draft.event("update_posted", "No change", actor=command.actor, data=data)
-    draft.deliver(
-        "update", "notice", needs=(draft.incident.home_slot,), data={**data, "author": mention(command.actor)}
-    )
+    incident = draft.incident
+    data = {
+        "state": state,
+        **facts,
+        "status": incident.status.value,
+        "next_update_at": iso(incident.next_update_at),
+    }
+    draft.event("update_posted", state, actor=actor, data=data)
+    draft.deliver("update", "notice", needs=(incident.home_slot,), data={**data, "author": mention(actor)})
     draft.refresh()
 
 

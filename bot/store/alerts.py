@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, insert, select, update
 
 from bot.incidents.intake import Occurrence
 from bot.incidents.model import Alert
@@ -146,25 +146,22 @@ def repeat_alert(connection: Connection, group_id: int, alert: Alert) -> bool:
 
 def of_incident(connection: Connection, incident_id: int) -> list[Shown]:
     """Give an incident's alerts: the newest occurrence of each, firing ones first."""
-    rows = connection.execute(
-        select(alerts, alert_groups.c.source, alert_groups.c.group_key)
-        .join(alert_groups, alert_groups.c.id == alerts.c.group_id)
-        .where(alerts.c.incident_id == incident_id)
-        .order_by(alerts.c.id)
-    ).mappings()
-    newest = {(row["group_id"], row["fingerprint"]): _shown(row) for row in rows}
-    return sorted(newest.values(), key=lambda s: (not s.firing, s.opened_at, s.alert.fingerprint))
+    return _newest(connection, alerts.c.incident_id == incident_id)
 
 
 def of_group(connection: Connection, group_id: int) -> list[Shown]:
     """Give a group's alerts, as `of_incident` does."""
+    return _newest(connection, alerts.c.group_id == group_id)
+
+
+def _newest(connection: Connection, which: ColumnElement[bool]) -> list[Shown]:
     rows = connection.execute(
         select(alerts, alert_groups.c.source, alert_groups.c.group_key)
         .join(alert_groups, alert_groups.c.id == alerts.c.group_id)
-        .where(alerts.c.group_id == group_id)
+        .where(which)
         .order_by(alerts.c.id)
     ).mappings()
-    newest = {row["fingerprint"]: _shown(row) for row in rows}
+    newest = {(row["group_id"], row["fingerprint"]): _shown(row) for row in rows}
     return sorted(newest.values(), key=lambda s: (not s.firing, s.opened_at, s.alert.fingerprint))
 
 

@@ -9,31 +9,27 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from bot.incidents.model import Alert
 from bot.reception import ALERTMANAGER, Notification
 from bot.text import clean
-from handlers.webhooks.reading import Malformed, explain, in_utc, parse_json
+from handlers.webhooks.reading import Lenient, Malformed, explain, in_utc, parse_json
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class AlertBody(_Model):
+class AlertBody(Lenient):
     """One alert of the body."""
 
     status: Literal["firing", "resolved"]
     labels: dict[str, str]
-    annotations: dict[str, str] = {}
+    annotations: dict[str, str] = Field(default_factory=dict)
     startsAt: datetime | None = None  # noqa: N815 - Alertmanager's name
     endsAt: datetime | None = None  # noqa: N815
     generatorURL: str = ""  # noqa: N815
     fingerprint: str = Field(min_length=1, max_length=64)
 
 
-class Body(_Model):
+class Body(Lenient):
     """The body; fields that newer servers add are ignored."""
 
     version: Literal["4"]

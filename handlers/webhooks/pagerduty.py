@@ -11,18 +11,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 
 from bot.pagerduty import PagerDutyEvent
 from bot.text import clean
-from handlers.webhooks.reading import Malformed, explain, in_utc, parse_json
+from handlers.webhooks.reading import Lenient, Malformed, explain, in_utc, parse_json
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class Agent(_Model):
+class Agent(Lenient):
     """Who caused the event."""
 
     id: str = ""
@@ -30,7 +26,7 @@ class Agent(_Model):
     summary: str | None = None
 
 
-class EventBody(_Model):
+class EventBody(Lenient):
     """The event; `data` depends on its type."""
 
     id: str = Field(min_length=1, max_length=120)
@@ -40,7 +36,7 @@ class EventBody(_Model):
     data: dict[str, Any] | None = None
 
 
-class Envelope(_Model):
+class Envelope(Lenient):
     """The body."""
 
     event: EventBody

@@ -6,11 +6,17 @@ import json
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bot.text import clean_deep
 
 MAX_DEPTH = 64
+
+
+class Lenient(BaseModel):
+    """What a vendor sends: fields that we do not know are ignored."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class Malformed(ValueError):  # noqa: N818 - a state, said as one
