@@ -35,6 +35,14 @@ def integrations(settings: Settings) -> tuple[Integration, ...]:
 def warnings(settings: Settings) -> Iterator[str]:
     """Give what is configured in a way that will surprise somebody."""
     yield from settings.config.warnings
+    idle = {
+        "SITREP_HEARTBEAT_URL": settings.heartbeat_url,
+        "ALERTMANAGER_API_URL": settings.alertmanager_api_url,
+        "PAGERDUTY_API_TOKEN": settings.pagerduty_api_token,
+        "PAGERDUTY_ROUTING_KEY": settings.pagerduty_routing_key,
+        "PAGERDUTY_FROM": settings.pagerduty_from,
+    }
+    yield from (f"{name} is set, but has no effect in this version" for name, value in idle.items() if value)
     if not settings.config.ladders:
         yield "nobody is paged: add ladders.default to the file of SITREP_CONFIG"
     if not settings.public_url:

@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.desk import Desk
 from bot.incidents import commands as c
-from bot.incidents.intake import News, Rule, Then, Verdict, judge, news
+from bot.incidents.intake import News, Rule, Then, Verdict, judge, news, worst_first
 from bot.incidents.model import Actor, Alert, Delivery, Incident
 from bot.store import alerts, incidents
 from bot.store.alerts import Group
@@ -146,7 +146,7 @@ class Reception:
     def _meet_rules(self, tx: Tx, group: Group, opened: Sequence[Alert], *, again: bool) -> str:
         verdict = judge(opened, self._rules)
         if verdict.then is Then.DECLARE:
-            return self._declare(tx, group, verdict, opened)
+            return self._declare(tx, group, verdict, worst_first(opened, self._rules))
         if verdict.then is Then.TRIAGE:
             return self._triage(tx, group, verdict, again=again)
         return "recorded"

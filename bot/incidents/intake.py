@@ -126,6 +126,16 @@ def judge(alerts: Iterable[Alert], rules: Sequence[Rule]) -> Verdict:
     return best
 
 
+def worst_first(alerts: Iterable[Alert], rules: Sequence[Rule]) -> list[Alert]:
+    """Put the alert with the strongest verdict first: an incident is named after it."""
+
+    def rank(alert: Alert) -> tuple[int, str]:
+        verdict = judge([alert], rules)
+        return -_STRENGTH[verdict.then], verdict.severity.value
+
+    return sorted(alerts, key=rank)
+
+
 @dataclass(frozen=True, slots=True)
 class Occurrence:
     """What is known of an alert: when it began and, once it is over, when it ended and when we heard of that."""

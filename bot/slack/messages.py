@@ -44,7 +44,10 @@ def notification(templates: Templates, board: Board, mentions: Sequence[str]) ->
         next_update=Mrkdwn(next_update(incident)),
         customer_notification="",
     )
-    return _sentence(f"{incident.number} {incident.severity.value} declared: {incident.title}"), b.paragraphs(text)
+    made = b.paragraphs(text)
+    if mentions:
+        made.append(b.actions(_paged_buttons(incident)))
+    return _sentence(f"{incident.number} {incident.severity.value} declared: {incident.title}"), made
 
 
 def update(templates: Templates, incident: Incident, data: Mapping[str, Any]) -> Message:
@@ -120,10 +123,7 @@ def page(board: Board, data: Mapping[str, Any], mentions: Sequence[str]) -> Mess
         head = f":rotating_light: {' '.join(mentions)} you are paged as {name}: {why}."
     else:
         head = f":rotating_light: Nobody is named for {name}, who would be paged now: {why}. Add people to the ladder."
-    number = incident.number
-    buttons = [b.button("Take lead", "incident_lead", number), b.button("Update", "incident_update", number)]
-    if incident.acknowledged_at is None:
-        buttons.insert(0, b.button("Acknowledge", "incident_ack", number, "primary"))
+    buttons = _paged_buttons(incident)
     return shorten(f"{head} {briefing(board)}", TEXT), [b.section(head), b.section(briefing(board)), b.actions(buttons)]
 
 
@@ -212,6 +212,16 @@ def _step(step: Step) -> str:
 
 def _line(event: Event) -> str:
     return f"{event.occurred_at:%H:%M} {esc(event.text, 160)}"
+
+
+def _paged_buttons(incident: Incident) -> list[b.Block]:
+    made = [
+        b.button("Take lead", "incident_lead", incident.number),
+        b.button("Update", "incident_update", incident.number),
+    ]
+    if incident.acknowledged_at is None:
+        made.insert(0, b.button("Acknowledge", "incident_ack", incident.number, "primary"))
+    return made
 
 
 def _update_buttons(incident: Incident) -> list[b.Block]:

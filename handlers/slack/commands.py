@@ -81,18 +81,20 @@ async def answer(asked: Asked, text: str) -> str:
 
 
 async def _answer(asked: Asked, line: grammar.Line, command: str) -> str:
-    if not line.word:
+    if not line.word and not line.number:
         return grammar.help_text(command)
     verb = line.verb
-    if verb is None:
+    if verb is None and line.word:
         near = grammar.nearest(line.word)
         word = esc(line.word, 40)
         if near:
             return f"There is no `{word}`. Did you mean {grammar.usage(command, grammar.BY_NAME[near])}?"
         return f"There is no `{word}`. Type `{command} help` to see what there is."
-    incident = await asked.find(line.number) if line.number or verb.needs_incident else None
+    incident = await asked.find(line.number) if line.number or (verb and verb.needs_incident) else None
     if line.number and incident is None:
         raise Mistake(f"There is no {line.number}. {await _open_ones(asked)}")
+    if verb is None:
+        return _one_line(incident) if incident else grammar.help_text(command)
     if verb.needs_incident and incident is None:
         example = f"`{command} INC-... {verb.name}`"
         raise Mistake(

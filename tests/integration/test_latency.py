@@ -14,6 +14,7 @@ ROUNDS = 4
 LINES = (
     ("help", "*Type one"),
     ("list", "Open incidents"),
+    ("", "*Type one"),
     ("ack", "Acknowledged"),
     ("ack", "alice acknowledged at"),
     ("lead", "alice leads"),
@@ -93,3 +94,4 @@ def test_outside_an_incident_channel_the_open_incidents_are_listed(bot: Client) 
     assert number in said
     assert "Checkout is down" in said
     assert bot.slash(f"{number} ack", channel="general").startswith("Acknowledged")
+    assert "sev2 investigating" in bot.slash(number, channel="general")

@@ -19,6 +19,7 @@ from bot.incidents.intake import (
     complete,
     judge,
     news,
+    worst_first,
 )
 from bot.incidents.model import Alert
 from bot.incidents.policy import Severity
@@ -293,3 +294,14 @@ def test_a_resolved_of_an_earlier_occurrence_closes_nothing(ends_at: datetime | 
 def test_a_resolved_without_a_known_start_is_believed() -> None:
     """Where the open occurrence has no start to compare, a `resolved` closes it."""
     assert told(news([], [an_alert(ends_at=moment(-9))], known(an_open("aa", None)), START)) == ([], ["aa"], [])
+
+
+def test_an_incident_is_named_after_its_worst_alert() -> None:
+    """In a mixed group the alert with the strongest verdict comes first; equal ones keep their order."""
+    mixed = [
+        Alert("alertmanager", "g", str(n), name, {"severity": severity})
+        for n, (name, severity) in enumerate(
+            [("Slow", "warning"), ("Down", "critical"), ("Odd", ""), ("Gone", "critical")]
+        )
+    ]
+    assert [a.name for a in worst_first(mixed, complete(DEFAULT_RULES))] == ["Down", "Gone", "Slow", "Odd"]
