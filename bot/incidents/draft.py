@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from bot.incidents.model import SYSTEM, Actor, Decision, Delivery, Event, Incident, Timer, TimerKind
+from bot.incidents.model import KINDS, SYSTEM, Actor, Decision, Delivery, Event, Incident, Timer, TimerKind
 
 
 class Draft:
@@ -33,7 +33,13 @@ class Draft:
         occurred_at: datetime | None = None,
         source: str = "",
     ) -> Event:
-        """Append a line to the timeline."""
+        """Append a line to the timeline.
+
+        Raises:
+            ValueError: the kind is not one that exports promise.
+        """
+        if kind not in KINDS:
+            raise ValueError(f"Add {kind!r} to the kinds of events first.")
         seq = self.incident.event_seq + 1
         self.set(event_seq=seq)
         event = Event(seq, occurred_at or self.now, self.now, kind, actor, text, data or {}, source)

@@ -54,6 +54,47 @@ class TimerKind(StrEnum):
 
 CADENCE_KINDS = frozenset({TimerKind.UPDATE_REMINDER, TimerKind.UPDATE_OVERDUE, TimerKind.UPDATE_CLIMB})
 
+# The kinds of timeline events: a contract with whoever reads exports.
+KINDS = frozenset(
+    [
+        "alert_fired",
+        "alert_resolved",
+        "declared",
+        "channel_opened",
+        "runbook_posted",
+        "runbook_step_done",
+        "runbook_step_skipped",
+        "runbook_step_undone",
+        "severity_changed",
+        "status_changed",
+        "role_assigned",
+        "handoff",
+        "paged",
+        "page_delivered",
+        "page_failed",
+        "acknowledged",
+        "escalated",
+        "update_posted",
+        "update_due",
+        "update_overdue",
+        "cadence_paused",
+        "note",
+        "pinned",
+        "followup_added",
+        "followup_done",
+        "responder_joined",
+        "mitigated",
+        "resolved",
+        "reopened",
+        "merged",
+        "cancelled",
+        "declined",
+        "closed",
+        "delivery_failed",
+        "exported",
+    ]
+)
+
 
 class Refused(Exception):  # noqa: N818 - the word a responder is told
     """A command does not fit the incident's state. `code` is for machines; the message names what to do instead."""

@@ -146,8 +146,12 @@ class Api:
 
 
 def _shown(incident: Incident) -> dict[str, Any]:
+    moments = ("started", "detected", "declared", "acknowledged", "mitigated", "resolved", "closed")
+    lead = incident.lead
     return {
         **incident_json(incident),
+        **{f"{name}_at": utc_or_none(getattr(incident, f"{name}_at")) for name in moments},
+        "lead": {"id": lead.id, "name": lead.name} if lead else None,
         "milestones": milestones_json(milestones(incident)),
         "next_update_at": utc_or_none(incident.next_update_at),
     }
