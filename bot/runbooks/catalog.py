@@ -47,7 +47,9 @@ class Catalog:
             CatalogError: naming every file at fault and the fix.
         """
         if not path.is_dir():
-            raise CatalogError([f"{path}: is not a directory; point to the one that holds the runbooks"])
+            raise CatalogError(
+                [f"{path}: is not a directory; point SITREP_RUNBOOKS to the one that holds the runbooks"]
+            )
         problems: list[str] = []
         found: list[tuple[str, Runbook]] = []
         for file in sorted(path.glob("*.md")):

@@ -31,7 +31,7 @@ def sqlite_path(url: str) -> Path:
     """Give the file that a `sqlite:///` URL names.
 
     Raises:
-        ConfigError: the URL names another database, or none on disk.
+        ConfigError: the URL names another database, none on disk, or one in a folder that is not there.
     """
     prefix = "sqlite:///"
     if not url.startswith(prefix) or not url.removeprefix(prefix) or ":memory:" in url:
@@ -39,15 +39,15 @@ def sqlite_path(url: str) -> Path:
             "SITREP_DATABASE_URL: give a file, such as sqlite:///sitrep.db. "
             "This version runs on SQLite; PostgreSQL is not supported yet."
         )
-    return Path(url.removeprefix(prefix))
+    path = Path(url.removeprefix(prefix))
+    if not path.parent.is_dir():
+        raise ConfigError(f"SITREP_DATABASE_URL: create the folder {path.parent} first.")
+    return path
 
 
 def connect(url: str, *, begin: str = "BEGIN") -> Engine:
     """Make an engine with the settings that durability asks for."""
-    path = sqlite_path(url)
-    if not path.parent.is_dir():
-        raise ConfigError(f"SITREP_DATABASE_URL: create the folder {path.parent} first.")
-    engine = create_engine(f"sqlite:///{path}", pool_size=8, max_overflow=8, pool_timeout=4)
+    engine = create_engine(f"sqlite:///{sqlite_path(url)}", pool_size=8, max_overflow=8, pool_timeout=4)
 
     @event.listens_for(engine, "connect")
     def _settings(connection: Any, _record: Any) -> None:
@@ -79,7 +79,12 @@ class ProcessLock:
         Raises:
             ConfigError: another process serves this database.
         """
-        file = self._path.open("a+")
+        try:
+            file = self._path.open("a+")
+        except OSError as error:
+            raise ConfigError(
+                f"SITREP_DATABASE_URL: let this user write to {self._path.parent} ({error.strerror})."
+            ) from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -12,6 +12,7 @@ from bot.errors import ConfigError
 from bot.incidents.intake import Then
 from bot.incidents.policy import Severity
 from bot.settings import is_loopback, load_settings
+from bot.store.sqlite import ProcessLock
 
 SLACK = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "s"}
 
@@ -160,3 +161,18 @@ def test_what_is_no_duration(text: str) -> None:
 def test_loopback(url: str, loopback: bool) -> None:
     """Only this machine's own addresses count as loopback."""
     assert is_loopback(url) is loopback
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("postgresql://sitrep@db/sitrep", "SQLite"),
+        ("sqlite://", "give a file"),
+        ("sqlite:///:memory:", "give a file"),
+        ("sqlite:////no/such/folder/sitrep.db", "create the folder /no/such/folder"),
+    ],
+)
+def test_a_database_that_cannot_be_is_refused_with_the_fix(url: str, words: str) -> None:
+    """What this version cannot run on is said before anything starts."""
+    with pytest.raises(ConfigError, match=words):
+        ProcessLock(url)

@@ -170,4 +170,4 @@ def test_a_wrong_checklist_is_named(directory: Directory, text: str, words: str)
 
 def test_a_missing_directory_is_named(tmp_path: Path) -> None:
     """A wrong path says what to point to."""
-    assert "point to the one that holds the runbooks" in problems(tmp_path / "absent")
+    assert "point SITREP_RUNBOOKS to the one that holds the runbooks" in problems(tmp_path / "absent")
