@@ -51,3 +51,5 @@ def configure_logging(level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
+    # A tick that finds the one before still running is skipped, and nothing is lost by it.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
