@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from bot.errors import OutwardError, Permanent
+from bot.errors import Permanent
 from bot.incidents.model import Person
 from bot.slack.gateway import Gateway
 
@@ -68,11 +69,9 @@ class Directory:
         return Resolved(tuple(dict.fromkeys(users)), tuple(dict.fromkeys(mentions)), tuple(problems))
 
     async def warm(self, specs: Sequence[str]) -> None:
-        """Look people up ahead of need; what fails now is met again when it matters."""
-        try:
+        """Look people up ahead of need; whatever fails now is met again when it matters."""
+        with suppress(Exception):
             await self.resolve(specs)
-        except OutwardError:
-            return
 
     async def find(self, mention: str) -> Person | None:
         """Give the person that a responder typed: `<@U...>`, `<@U...|name>` or `@name`; None when there is none.
