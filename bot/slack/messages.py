@@ -155,10 +155,14 @@ def runbook(found: Match) -> Message:
         b.context(f"`{esc(book.id)}`, {esc(found.reason)}. Owner: {esc(book.owner_team)}. Source: {esc(book.url)}"),
     ]
     steps = list(book.steps)
+    intros = {section.title: section.intro for section in book.sections}
     section = ""
     for step in steps[:MAX_STEPS]:
-        title = f"*{esc(step.section)}*\n" if step.section != section else ""
-        section = step.section
+        title = ""
+        if step.section != section:
+            section = step.section
+            intro = esc(intros.get(section, ""), 700)
+            title = f"*{esc(section)}*\n" + (f"{intro}\n" if intro else "")
         made.append(b.section(title + _step(step)))
     if len(steps) > MAX_STEPS:
         made.append(b.context(f"{len(steps) - MAX_STEPS} more steps: see {esc(book.url)}"))
