@@ -166,7 +166,7 @@ def inbox_show(receipt: str) -> None:
 
 @inbox_cli.command("replay")
 def inbox_replay(receipt: str) -> None:
-    """Take a dead letter in again, say after an upgrade; a running service acts on it within seconds."""
+    """Take a dead letter in again, say after an upgrade; a running service acts on it within 15 seconds."""
     from bot.app import replay
 
     outcome = asyncio.run(replay(load_settings(), receipt))
