@@ -158,7 +158,8 @@ def test_forty_minutes_away(bot: Client, hands: Hands) -> None:
     hands.advance(minutes=5)  # the climb comes a third of an interval later
     bot.wait_event(number, "escalated")
     assert told(bot, number) == ["paged 1 declared", "update_overdue", "escalated 2 update_overdue"]
-    assert len(having(bot, channel, "Update overdue by")) == 1
+    # The page's briefing tells of the notice too, but does not ask for an update.
+    assert len(having(bot, channel, "Update overdue by", "Post one now")) == 1
     assert having(bot, channel, "Post an update by") == []
 
 
