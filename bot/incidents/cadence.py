@@ -17,16 +17,13 @@ REMIND_AT = 0.8
 CLIMB_AFTER = 1 / 3
 
 
-def restart(draft: Draft, *, base: datetime | None = None) -> None:
-    """Count a full interval from `base` (now by default); stop where the severity has no cadence."""
+def restart(draft: Draft) -> None:
+    """Count a full interval from now; stop where the severity has no cadence."""
     stop(draft)
     every = draft.incident.rule.update_every
-    if not draft.incident.status.is_open or every is None:
-        draft.set(cadence_from=None)
-        return
-    start = base or draft.now
-    draft.set(cadence_from=start)
-    draft.arm(TimerKind.UPDATE_REMINDER, start + timedelta(seconds=every * REMIND_AT))
+    if draft.incident.status.is_open and every is not None:
+        draft.set(cadence_from=draft.now)
+        draft.arm(TimerKind.UPDATE_REMINDER, draft.now + timedelta(seconds=every * REMIND_AT))
 
 
 def stop(draft: Draft) -> None:

@@ -114,9 +114,7 @@ class Gateway:
 
     async def _ours(self, name: str) -> str | None:
         me = (await self.me()).get("user_id")
-        async for channels in self.pages(
-            "conversations.list", "channels", types="public_channel,private_channel", exclude_archived=True
-        ):
+        async for channels in self._rooms():
             for channel in channels:
                 if channel.get("name") != name:
                     continue
@@ -127,6 +125,10 @@ class Gateway:
                 return None if used else str(channel["id"])
         return None
 
+    def _rooms(self) -> AsyncIterator[list[dict[str, Any]]]:
+        types = "public_channel,private_channel"
+        return self.pages("conversations.list", "channels", types=types, exclude_archived=True)
+
     async def channel_id(self, name: str) -> str:
         """Give the id of a channel by its name (or id).
 
@@ -136,9 +138,7 @@ class Gateway:
         if name[:1] in {"C", "G"} and name.isalnum() and name.isupper():
             return name
         if name not in self._channels:
-            async for channels in self.pages(
-                "conversations.list", "channels", types="public_channel,private_channel", exclude_archived=True
-            ):
+            async for channels in self._rooms():
                 self._channels.update({str(c["name"]): str(c["id"]) for c in channels})
                 if name in self._channels:
                     break

@@ -11,6 +11,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import SitrepError
+from bot.incidents.model import Actor
 from bot.services import Services
 from handlers.slack import actions, commands, events, views
 from handlers.slack.context import Asked, actor
@@ -58,7 +59,7 @@ def make_bolt(services: Services) -> AsyncApp:
         message = body.get("message") or {}
         asked = Asked(
             services,
-            actor(services, user["id"], user.get("name") or user.get("username") or ""),
+            _who(services, user),
             (body.get("channel") or {}).get("id", ""),
             body.get("trigger_id", ""),
         )
@@ -72,7 +73,7 @@ def make_bolt(services: Services) -> AsyncApp:
 
     async def on_view(ack: AsyncAck, body: dict[str, Any]) -> None:
         view, user = body["view"], body["user"]
-        asked = Asked(services, actor(services, user["id"], user.get("name") or user.get("username") or ""), "")
+        asked = Asked(services, _who(services, user), "", body.get("trigger_id", ""))
         errors = await views.submit(
             asked, view["callback_id"], view.get("private_metadata", ""), view["state"]["values"]
         )
@@ -86,6 +87,10 @@ def make_bolt(services: Services) -> AsyncApp:
         await events.joined(services, body.get("event_id", ""), event.get("channel", ""), event.get("user", ""))
 
     return bolt
+
+
+def _who(services: Services, user: dict[str, Any]) -> Actor:
+    return actor(services, user["id"], user.get("name") or user.get("username") or "")
 
 
 async def _tell(respond: AsyncRespond, text: str) -> None:

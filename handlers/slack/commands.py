@@ -143,7 +143,7 @@ async def declare(asked: Asked, title: str, severity: Severity, *, service: str 
     def work(tx: Tx) -> Incident:
         return asked.services.desk.declare(tx, made)[0]
 
-    return await asyncio.wait_for(asked.services.store.write(work), WRITE_WITHIN)
+    return await asked.write(work)
 
 
 def declared(incident: Incident) -> str:

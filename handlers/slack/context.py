@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
@@ -16,6 +17,8 @@ from bot.slack.directory import Directory
 from bot.slack.gateway import Gateway
 from bot.store import incidents
 from bot.store.tx import Tx
+
+T = TypeVar("T")
 
 WRITE_WITHIN = 2.5  # seconds; Slack gives an interaction 3
 DATABASE_AWAY = "The database does not answer in time. Look at the card in a moment; if nothing has changed, try again."
@@ -55,23 +58,23 @@ class Asked:
 
     async def open_incidents(self) -> list[Incident]:
         """Give the open incidents."""
-        return await self.services.store.read(lambda connection: incidents.list_open(connection, 50))
+        return await self.services.store.read(incidents.list_open)
 
-    async def apply(self, number: str, *commands: c.Command) -> Incident:
-        """Do commands, all or none.
+    async def apply(self, number: str, command: c.Command) -> Incident:
+        """Do a command.
 
         Raises:
-            Refused: one does not fit.
+            Refused: it does not fit.
             DatabaseUnavailable, TimeoutError: nothing was saved, or it is not known to be.
         """
+        return await self.write(lambda tx: self.services.desk.apply(tx, number, command))
 
-        def work(tx: Tx) -> Incident:
-            incident: Incident | None = None
-            for command in commands:
-                incident = self.services.desk.apply(tx, number, command)
-            assert incident is not None  # noqa: S101 - there is at least one
-            return incident
+    async def write(self, work: Callable[[Tx], T]) -> T:
+        """Run a unit of work within the time that Slack gives.
 
+        Raises:
+            DatabaseUnavailable, TimeoutError: nothing was saved, or it is not known to be.
+        """
         return await asyncio.wait_for(self.services.store.write(work), WRITE_WITHIN)
 
     async def open_modal(self, view: dict[str, Any]) -> str:
@@ -88,9 +91,7 @@ class Asked:
         data = {"channel": self.channel, "user": self.user.id, "text": text, "thread_ts": thread_ts}
         scope = f"whisper:{self.trigger_id[:40] or self.user.id}"
         delivery = Delivery("whisper", "whisper", "whisper", data)
-        await asyncio.wait_for(
-            self.services.store.write(lambda tx: self.services.desk.post(tx, scope, delivery)), WRITE_WITHIN
-        )
+        await self.write(lambda tx: self.services.desk.post(tx, scope, delivery))
 
 
 def actor(services: Services, user_id: str, name: str) -> Actor:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from bot import telemetry
 from bot.errors import DatabaseUnavailable
 from bot.incidents import commands as c
-from bot.incidents.model import Delivery, Refused, Status
+from bot.incidents.model import Refused, Status
 from bot.incidents.policy import Severity
 from bot.text import clean
 from handlers.slack.commands import declare, declared
@@ -43,11 +44,7 @@ async def _submit(asked: Asked, callback: str, metadata: str, values: Mapping[st
             impact=values.get("impact", ""),
         )
         if metadata:
-            data = {"channel": metadata, "user": asked.user.id, "text": declared(incident), "thread_ts": None}
-            whisper = Delivery("whisper", "whisper", "whisper", data)
-            await asked.services.store.write(
-                lambda tx: asked.services.desk.post(tx, f"whisper:{incident.number}", whisper)
-            )
+            await replace(asked, channel=metadata).whisper(declared(incident))
         return {}
     if callback == "update":
         if not values.get("state"):
