@@ -160,8 +160,24 @@ deliveries = Table(
     Column("finished_at", Moment),
     Column("result", JSON, nullable=False),
     Column("error", Text, nullable=False),
+    Column("claimed_by", String(64)),
     Index("ix_deliveries_scope", "scope", "id"),
     Index("ix_deliveries_state_next_at", "state", "next_at"),
+)
+
+replicas = Table(
+    "replicas",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("started_at", Moment, nullable=False),
+    Column("beat_at", Moment, nullable=False),
+)
+
+throttles = Table(
+    "throttles",
+    metadata,
+    Column("key", String(160), primary_key=True),
+    Column("until", Moment, nullable=False),
 )
 
 inbox = Table(
@@ -188,6 +204,7 @@ alert_groups = Table(
     Column("group_hash", String(255), nullable=False),
     Column("incident_id", ForeignKey("incidents.id")),
     Column("data", JSON, nullable=False),
+    Column("digest", String(64)),
     UniqueConstraint("source", "group_key", name="uq_alert_groups_source_group_key"),
     Index("ix_alert_groups_group_hash", "group_hash"),
     Index("ix_alert_groups_incident_id", "incident_id"),
@@ -208,6 +225,7 @@ alerts = Table(
     Column("ends_at", Moment),
     Column("opened_at", Moment, nullable=False),
     Column("closed_at", Moment),
+    Column("flagged_at", Moment),
     Index("ix_alerts_group_id", "group_id", "fingerprint", "id"),
     Index("ix_alerts_incident_id", "incident_id", "id"),
     # At most one occurrence of a fingerprint is open in a group: the database holds it, not a check before.
