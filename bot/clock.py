@@ -14,6 +14,11 @@ class Clock(Protocol):
 
     moves: bool
 
+    @property
+    def offset(self) -> timedelta:
+        """By how much the clock has been moved on purpose."""
+        ...
+
     def now(self) -> datetime:
         """Give the present moment, aware UTC."""
         ...
@@ -23,6 +28,7 @@ class SystemClock:
     """The machine's clock."""
 
     moves = False
+    offset = timedelta()
 
     def now(self) -> datetime:
         """Give the machine's time."""
@@ -40,12 +46,40 @@ class FileClock:
         self._offset = timedelta()
         self._read_at = 0.0
 
-    def now(self) -> datetime:
-        """Give the machine's time plus the offset."""
+    @property
+    def offset(self) -> timedelta:
+        """The seconds in the file."""
         moment = time.monotonic()
         if moment - self._read_at >= self._REREAD:
             self._read_at = moment
             # A writer that truncates before it writes is seen half-way: keep the last offset.
             with suppress(FileNotFoundError, ValueError):
                 self._offset = timedelta(seconds=float(self._path.read_text() or 0))
-        return datetime.now(UTC) + self._offset
+        return self._offset
+
+    def now(self) -> datetime:
+        """Give the machine's time plus the offset."""
+        return datetime.now(UTC) + self.offset
+
+
+class DatabaseClock:
+    """The database's clock, for replicas on machines whose clocks differ; moved as `base` is."""
+
+    def __init__(self, base: Clock) -> None:
+        self._base = base
+        self._skew = timedelta()
+        self.moves = base.moves
+
+    @property
+    def offset(self) -> timedelta:
+        """By how much `base` has been moved on purpose."""
+        return self._base.offset
+
+    def told(self, database: datetime) -> datetime:
+        """Take what the database's clock says just now; gives the bot's time at that moment."""
+        self._skew = database - datetime.now(UTC)
+        return database + self._base.offset
+
+    def now(self) -> datetime:
+        """Give the database's time as far as it is known between two transactions."""
+        return self._base.now() + self._skew

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import DBAPIError
 
 from bot.errors import DatabaseUnavailable
-from bot.store.sqlite import connect
+from bot.store import postgres, sqlite
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "migrations"
+LOCK = 0x51_7B_E9  # any number, as long as every replica takes the same
 
 
 def alembic_config() -> AlembicConfig:
@@ -28,7 +29,11 @@ def migrate(url: str) -> None:
     Raises:
         DatabaseUnavailable: the database cannot be opened or written.
     """
-    engine = connect(url, begin="BEGIN IMMEDIATE")
+    if postgres.is_postgres(url):
+        # A replica that starts while another one migrates waits for it.
+        engine = postgres.connect(url, options="-c lock_timeout=60000 -c timezone=UTC")
+    else:
+        engine = sqlite.connect(url, begin="BEGIN IMMEDIATE")
     try:
         upgrade(engine)
     except DBAPIError as error:
@@ -41,5 +46,7 @@ def upgrade(engine: Engine) -> None:
     """Upgrade over an engine, in one transaction."""
     config = alembic_config()
     with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -16,6 +16,11 @@ TIMERS = Histogram(
     "Seconds from the moment a timer was due to the moment it fired.",
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 30, 300, 3600),
 )
+COMMITS = Histogram(
+    "sitrep_commit_seconds",
+    "Seconds from asking for a unit of work to its commit.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
 INTERACTIONS = Counter(
     "sitrep_interactions_total", "Slash commands, buttons and modals by outcome.", ["kind", "outcome"]
 )

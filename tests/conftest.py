@@ -27,6 +27,7 @@ from bot.sandbox.people import Sender
 from bot.sandbox.server import SandboxServer
 from bot.sandbox.workspace import Workspace
 from bot.settings import load_settings
+from tests.postgres import Postgres, database
 
 ROOT = Path(__file__).resolve().parent.parent
 WEBHOOK_TOKEN = "alertmanager-token"
@@ -234,6 +235,25 @@ class Process:
         if self.child is not None and self.child.poll() is None:
             self.child.terminate()
             self.child.wait(15)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URL of a PostgreSQL server that all tests share."""
+    given = os.environ.get("SITREP_TEST_POSTGRES_URL")
+    if given:
+        return given
+    base = tmp_path_factory.getbasetemp()
+    # Under xdist every worker has a folder of its own below a common one: one server for all of them.
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    return Postgres(base / "postgres").url
+
+
+@pytest.fixture
+def postgres_url(postgres: str) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database."""
+    with database(postgres) as url:
+        yield url
 
 
 @pytest.fixture

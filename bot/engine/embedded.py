@@ -32,6 +32,8 @@ _WAKE = "wake"
 class EmbeddedEngine:
     """An `Engine` in memory. Nothing is lost with the process: at start everything is enqueued from its rows."""
 
+    remembers = False
+
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._scheduler = AsyncIOScheduler(timezone=UTC, job_defaults={"misfire_grace_time": None})

@@ -15,9 +15,13 @@ from bot.store.tx import Tx
 
 
 class Work(StrEnum):
-    """What to look at: due timers, or deliveries to send."""
+    """What to look at: due timers, pages to send, or whatever is to be sent.
+
+    Pages have a lane of their own beside the others', so that chatter that hangs never holds them up.
+    """
 
     TIMERS = "timers"
+    PAGES = "pages"
     DELIVERIES = "deliveries"
 
 
@@ -35,8 +39,11 @@ Handler = Callable[[Job], Awaitable[None]]
 class Engine(Protocol):
     """Jobs are enqueued inside a unit of work, and exist only if it commits.
 
-    Jobs of one lane (`work` and `scope`) never run at the same time. A job whose handler raises runs again later.
+    Immediate jobs of one lane (`work` and `scope`) never run at the same time. A job whose handler raises runs again
+    later. `remembers` is true when jobs outlive the process.
     """
+
+    remembers: bool
 
     def enqueue(self, tx: Tx, job: Job, at: datetime | None = None) -> None:
         """Wake for `job` after the commit: at once, or at a moment (aware UTC, by the bot's clock)."""

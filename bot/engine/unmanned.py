@@ -11,6 +11,8 @@ from bot.store.tx import Tx
 class UnmannedEngine:
     """An `Engine` that leaves the work to the service."""
 
+    remembers = False
+
     def enqueue(self, tx: Tx, job: Job, at: datetime | None = None) -> None:
         """Do nothing: the row is enough."""
 

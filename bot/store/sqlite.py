@@ -5,11 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-import queue
-import threading
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -20,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from bot.clock import Clock
 from bot.errors import ConfigError, DatabaseUnavailable
 from bot.store.tx import Tx
+from bot.store.writers import Done, Waiting, Writers, attempt, lost, plain
 
 T = TypeVar("T")
 
@@ -36,8 +33,7 @@ def sqlite_path(url: str) -> Path:
     prefix = "sqlite:///"
     if not url.startswith(prefix) or not url.removeprefix(prefix) or ":memory:" in url:
         raise ConfigError(
-            "SITREP_DATABASE_URL: give a file, such as sqlite:///sitrep.db. "
-            "This version runs on SQLite; PostgreSQL is not supported yet."
+            "SITREP_DATABASE_URL: give a file, such as sqlite:///sitrep.db, or postgresql://user@host/database."
         )
     path = Path(url.removeprefix(prefix))
     if not path.parent.is_dir():
@@ -107,13 +103,6 @@ class ProcessLock:
             self._file = None
 
 
-@dataclass(slots=True)
-class _Job:
-    work: Callable[[Tx], Any]
-    loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[Any]
-
-
 class SqliteStore:
     """A `Store` on one SQLite file."""
 
@@ -121,20 +110,11 @@ class SqliteStore:
         self._clock = clock
         self._readers = connect(url)
         self._engine = connect(url, begin="BEGIN IMMEDIATE")
-        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._closed = False
-        self._thread = threading.Thread(target=self._run, name="sitrep-writer", daemon=True)
-        self._thread.start()
+        self._writer = Writers("sitrep-writer", self._commit, group=GROUP)
 
-    async def write(self, work: Callable[[Tx], T]) -> T:
+    async def write(self, work: Callable[[Tx], T], *, shared: bool = False) -> T:  # noqa: ARG002 - all share here
         """Run `work` in the writer thread; it is durable when this returns."""
-        if self._closed:
-            raise DatabaseUnavailable("the service is stopping")
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-        self._queue.put(_Job(work, loop, future))
-        # A caller that goes away does not take its transaction with it.
-        return await asyncio.shield(future)
+        return await self._writer.ask(work)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a thread of its own."""
@@ -146,68 +126,17 @@ class SqliteStore:
             with self._readers.begin() as connection:
                 return work(connection)
         except (DBAPIError, PoolTimeout) as error:
-            raise DatabaseUnavailable(_plain(error)) from error
+            raise DatabaseUnavailable(plain(error)) from error
 
     async def close(self) -> None:
         """Finish the transactions that wait, then close the file."""
-        if not self._closed:
-            self._closed = True
-            self._queue.put(None)
-            await asyncio.to_thread(self._thread.join)
-            self._engine.dispose()
-            self._readers.dispose()
+        await self._writer.close()
+        self._engine.dispose()
+        self._readers.dispose()
 
-    def _run(self) -> None:
-        while (first := self._queue.get()) is not None:
-            jobs = [first]
-            stop = False
-            with suppress(queue.Empty):
-                while len(jobs) < GROUP:
-                    job = self._queue.get_nowait()
-                    if job is None:
-                        stop = True
-                        break
-                    jobs.append(job)
-            self._commit(jobs)
-            if stop:
-                break
-
-    def _commit(self, jobs: list[_Job]) -> None:
-        done: list[tuple[_Job, Any, Tx]] = []
-        failed: list[tuple[_Job, BaseException]] = []
+    def _commit(self, taken: list[Waiting]) -> list[Done]:
         try:
             with self._engine.begin() as connection:
-                for job in jobs:
-                    tx = Tx(connection, self._clock.now())
-                    try:
-                        # Each in a savepoint: a bad one never poisons the group.
-                        with connection.begin_nested():
-                            done.append((job, job.work(tx), tx))
-                    except Exception as error:  # noqa: BLE001 - handed to whoever asked
-                        failed.append((job, error))
+                return [attempt(connection, waiting, Tx(connection, self._clock.now())) for waiting in taken]
         except (DBAPIError, PoolTimeout) as error:
-            lost = DatabaseUnavailable(_plain(error))
-            failed = [(job, lost) for job in jobs]
-            done = []
-        for job, result, tx in done:
-            job.loop.call_soon_threadsafe(_succeed, job.future, result, tx.hooks)
-        for job, problem in failed:
-            if isinstance(problem, DBAPIError):
-                problem = DatabaseUnavailable(_plain(problem))  # noqa: PLW2901
-            job.loop.call_soon_threadsafe(_fail, job.future, problem)
-
-
-def _succeed(future: asyncio.Future[Any], result: Any, hooks: list[Callable[[], None]]) -> None:
-    for hook in hooks:
-        hook()
-    if not future.done():
-        future.set_result(result)
-
-
-def _fail(future: asyncio.Future[Any], problem: BaseException) -> None:
-    if not future.done():
-        future.set_exception(problem)
-
-
-def _plain(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error)
+            return lost(taken, error)

