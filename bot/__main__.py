@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
-from sqlalchemy import Connection
 
+from bot.cli.beside import read
+from bot.cli.outbox import outbox
 from bot.errors import SitrepError
-from bot.settings import Settings, load_settings
-
-T = TypeVar("T")
+from bot.settings import load_settings
 
 cli = typer.Typer(
     name="sitrep",
@@ -30,6 +28,7 @@ runbooks_cli = typer.Typer(no_args_is_help=True, help="The runbooks.")
 cli.add_typer(db, name="db")
 cli.add_typer(runbooks_cli, name="runbooks")
 cli.add_typer(inbox_cli, name="inbox")
+cli.add_typer(outbox, name="outbox")
 
 
 def main() -> None:
@@ -48,25 +47,27 @@ def serve() -> None:
 
     from bot.app import make_app
     from bot.migrate import migrate
-    from bot.store.sqlite import ProcessLock
+    from bot.server import Server
+    from bot.store.database import serving
     from bot.telemetry import configure_logging
 
     configure_logging()
     settings = load_settings()
-    lock = ProcessLock(settings.database_url)
-    lock.acquire()
-    try:
+    with serving(settings.database_url):
         migrate(settings.database_url)
-        uvicorn.run(
-            make_app(settings),
+        app = make_app(settings)
+        config = uvicorn.Config(
+            app,
             host=settings.host,
             port=settings.port,
             log_config=None,
             access_log=False,
-            timeout_graceful_shutdown=8,
+            timeout_graceful_shutdown=2,
         )
-    finally:
-        lock.release()
+        server = Server(config, app.state.running)
+        server.run()
+        if not server.started:
+            sys.exit(3)
 
 
 @cli.command()
@@ -89,7 +90,7 @@ def export(
     from bot.timeline.collect import collect
     from bot.timeline.export import UnknownFormat, render
 
-    dossier = _read(load_settings(), lambda connection: collect(connection, number.upper()))
+    dossier = read(load_settings(), lambda connection: collect(connection, number.upper()))
     if dossier is None:
         raise SitrepError(f"There is no {number} in this database. Check SITREP_DATABASE_URL.")
     try:
@@ -108,11 +109,11 @@ def doctor() -> None:
     from bot.doctor import integrations, warnings
     from bot.runbooks.catalog import Catalog
     from bot.runbooks.templates import Templates
-    from bot.store.sqlite import sqlite_path
+    from bot.store.database import exists, shown
 
     settings = load_settings()
-    path = sqlite_path(settings.database_url)
-    typer.echo(f"database: {path}" + ("" if path.exists() else " (made at the first start)"))
+    url = settings.database_url
+    typer.echo(f"database: {shown(url)}" + ("" if exists(url) else " (made at the first start)"))
     typer.echo(f"runbooks: {len(Catalog.load(settings.runbooks))} in {settings.runbooks}")
     Templates(settings.runbooks / "templates")
     for integration in integrations(settings):
@@ -149,7 +150,7 @@ def inbox_list() -> None:
     """List the dead letters: bodies that could not be read."""
     from bot.store import inbox
 
-    for letter in _read(load_settings(), inbox.dead):
+    for letter in read(load_settings(), inbox.dead):
         typer.echo(f"{letter.receipt}  {letter.received_at:%Y-%m-%d %H:%M:%S} UTC  {letter.source}  {letter.outcome}")
 
 
@@ -158,7 +159,7 @@ def inbox_show(receipt: str) -> None:
     """Print a body as it came."""
     from bot.store import inbox
 
-    letter = _read(load_settings(), lambda connection: inbox.find(connection, receipt))
+    letter = read(load_settings(), lambda connection: inbox.find(connection, receipt))
     if letter is None:
         raise SitrepError(f"There is no {receipt}. See `sitrep inbox list`.")
     sys.stdout.buffer.write(letter.body)
@@ -171,24 +172,6 @@ def inbox_replay(receipt: str) -> None:
 
     outcome = asyncio.run(replay(load_settings(), receipt))
     typer.echo(json.dumps({"receipt": receipt, "outcome": outcome}))
-
-
-def _read(settings: Settings, work: Callable[[Connection], T]) -> T:
-    """Read beside a running service, or without one."""
-    from sqlalchemy.exc import DBAPIError
-
-    from bot.store.sqlite import connect, sqlite_path
-
-    if not sqlite_path(settings.database_url).exists():
-        raise SitrepError(f"There is no database at {settings.database_url}. Set SITREP_DATABASE_URL.")
-    engine = connect(settings.database_url)
-    try:
-        with engine.begin() as connection:
-            return work(connection)
-    except DBAPIError as error:
-        raise SitrepError(f"The database cannot be read: {error.orig}. Run `sitrep db upgrade` first.") from error
-    finally:
-        engine.dispose()
 
 
 if __name__ == "__main__":

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC
+from datetime import UTC, timedelta
 
 import aiohttp
+import httpx
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from fastapi import FastAPI
@@ -20,12 +21,18 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bot import __version__
+from bot.alertmanager import Alertmanager
 from bot.clock import Clock, FileClock, SystemClock
 from bot.desk import Desk
 from bot.doctor import integrations, warnings
+from bot.engine.auditor import EVERY, Auditor
+from bot.engine.distributed import DistributedEngine
 from bot.engine.embedded import EmbeddedEngine
+from bot.engine.heartbeat import Heartbeat
 from bot.engine.port import Engine, Job, Work
+from bot.engine.reconciler import Reconciler, Source
 from bot.engine.unmanned import UnmannedEngine
+from bot.outbox.presence import Alone, Among, Presence
 from bot.outbox.senders import Sender, Tools
 from bot.outbox.worker import Outbox
 from bot.pagerduty import PagerDutyReception
@@ -36,7 +43,9 @@ from bot.services import Services
 from bot.settings import Settings
 from bot.slack.directory import Directory
 from bot.slack.gateway import Gateway
-from bot.store.sqlite import SqliteStore
+from bot.slack.throttles import Throttles
+from bot.store.database import Database, database_clock, open_store
+from bot.store.postgres import is_postgres
 from handlers.api.routes import HANDLERS, Api
 from handlers.http import LimitBody, problem
 from handlers.slack.app import make_bolt
@@ -46,22 +55,33 @@ from handlers.webhooks.routes import Webhooks
 log = structlog.get_logger()
 
 SOCKET_AGAIN = 10  # seconds between attempts to open Socket Mode
-SWEEP = 15  # seconds between looks for rows that another process has written, or whose wake-up was lost
+SWEEP = 10  # seconds between looks for rows that another process has written, or whose wake-up was lost
+LATE = timedelta(seconds=3)  # what has been due for less is on its way
+AUDIT_TURNED = 1.0  # seconds between the auditor's looks where the clock can jump
+ASK_WITHIN = 10.0  # seconds that a source or the heartbeat's receiver gets to answer
 
 
 def make_clock(settings: Settings) -> Clock:
-    """Give the clock that the settings ask for."""
-    return FileClock(settings.test_clock) if settings.test_clock else SystemClock()
+    """Give the clock that the settings ask for; on PostgreSQL the database's own decides."""
+    base = FileClock(settings.test_clock) if settings.test_clock else SystemClock()
+    return database_clock(settings.database_url, base)
 
 
-def make_services(settings: Settings, store: SqliteStore, engine: Engine, clock: Clock) -> Services:
+def make_engine(settings: Settings, clock: Clock) -> Engine:
+    """Give the engine that goes with the database."""
+    if is_postgres(settings.database_url):
+        return DistributedEngine(settings.database_url, clock)
+    return EmbeddedEngine(clock)
+
+
+def make_services(settings: Settings, store: Database, engine: Engine, clock: Clock) -> Services:
     """Wire the parts that handlers work with."""
     config = settings.config
     desk = Desk(engine, config.policy)
     reception = Reception(desk, config.rules)
     gateway = directory = None
     if settings.slack_bot_token is not None:
-        gateway = Gateway(settings.slack_bot_token.get_secret_value(), settings.slack_api_url)
+        gateway = Gateway(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, Throttles(clock))
         directory = Directory(gateway)
     return Services(
         settings=settings,
@@ -77,11 +97,28 @@ def make_services(settings: Settings, store: SqliteStore, engine: Engine, clock:
     )
 
 
+def make_auditor(services: Services, presence: Presence, http: httpx.AsyncClient) -> Auditor:
+    """Wire the auditor; it compares with those sources whose addresses are set."""
+    settings = services.settings
+    sources: list[Source] = []
+    if settings.alertmanager_urls:
+        sources.append(Alertmanager(settings.alertmanager_urls, http))
+    flag_after = timedelta(seconds=settings.config.auditor.flag_after)
+    return Auditor(
+        services.store,
+        services.engine,
+        services.desk,
+        Reconciler(services.store, services.desk, sources, flag_after),
+        alive=presence.alive,
+        heartbeat=Heartbeat(settings.heartbeat_url, http) if settings.heartbeat_url else None,
+    )
+
+
 def make_app(settings: Settings) -> FastAPI:
     """Make the web application; the database has been migrated and locked before."""
     clock = make_clock(settings)
-    store = SqliteStore(settings.database_url, clock)
-    engine = EmbeddedEngine(clock)
+    store = open_store(settings.database_url, clock)
+    engine = make_engine(settings, clock)
     services = make_services(settings, store, engine, clock)
     tools = Tools(
         store=store,
@@ -92,24 +129,34 @@ def make_app(settings: Settings) -> FastAPI:
         directory=services.directory,
         public_url=settings.public_url,
     )
-    outbox = Outbox(store, services.desk, engine, Sender(tools))
+    presence: Presence = Among(store) if engine.remembers else Alone()
+    known = services.gateway.throttles if services.gateway else Throttles(clock)
+    outbox = Outbox(store, services.desk, engine, Sender(tools), presence=presence, known=known)
     bolt = make_bolt(services) if settings.slack_on else None
+    http = httpx.AsyncClient(timeout=ASK_WITHIN)
+    auditor = make_auditor(services, presence, http)
 
     async def work(job: Job) -> None:
         if job.work is Work.TIMERS:
             await store.write(lambda tx: services.desk.fire_timers(tx, job.scope))
         else:
-            await outbox.run(job.scope)
+            await outbox.run(job)
 
     async def sweep() -> None:
-        await store.write(services.desk.sweep)
+        await store.write(lambda tx: services.desk.sweep(tx, presence.alive(tx), LATE))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await presence.start()
         await engine.start(work)
-        await store.write(services.desk.wake)
+        if not engine.remembers:
+            await store.write(services.desk.wake)
         ticker = AsyncIOScheduler(timezone=UTC)
         ticker.add_job(sweep, "interval", seconds=SWEEP, max_instances=1, coalesce=True, misfire_grace_time=None)
+        look_again = AUDIT_TURNED if clock.moves else EVERY
+        ticker.add_job(
+            auditor.run, "interval", seconds=look_again, max_instances=1, coalesce=True, misfire_grace_time=None
+        )
         ticker.start()
         socket = asyncio.create_task(_socket_mode(settings, bolt))
         _say_what_is_off(settings)
@@ -121,7 +168,9 @@ def make_app(settings: Settings) -> FastAPI:
             ticker.shutdown(wait=False)
             outbox.stop()
             await engine.stop()
+            await presence.stop()
             await store.close()
+            await http.aclose()
             if services.gateway is not None:
                 await services.gateway.close()
 
@@ -137,6 +186,7 @@ def make_app(settings: Settings) -> FastAPI:
             Route("/slack/events", _slack_route(bolt), methods=["POST"]),
         ],
     )
+    app.state.running = services.running
     app.add_middleware(LimitBody, limit=settings.max_body)
     return app
 
@@ -148,7 +198,7 @@ async def replay(settings: Settings, receipt: str) -> str:
         SitrepError: there is no such dead letter, or it still cannot be read.
     """
     clock = make_clock(settings)
-    store = SqliteStore(settings.database_url, clock)
+    store = open_store(settings.database_url, clock)
     try:
         services = make_services(settings, store, UnmannedEngine(), clock)
         return await store.write(lambda tx: take_again(services, tx, receipt))

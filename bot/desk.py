@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import timedelta
+from functools import partial
+
 from bot import telemetry
 from bot.engine.port import Engine, Job, Work
 from bot.incidents import commands as c
 from bot.incidents.machine import decide
 from bot.incidents.model import Decision, Delivery, Incident, Refused
 from bot.incidents.policy import Policy
+from bot.outbox.order import PAGE_LANES
 from bot.store import deliveries, incidents
 from bot.store.tx import Tx
 
@@ -38,7 +43,7 @@ class Desk:
         Raises:
             Refused: it does not fit the incident's state, or there is no such incident.
         """
-        before = incidents.load(tx.connection, number)
+        before = incidents.take(tx.connection, number)
         if before is None:
             raise Refused("no_incident", f"There is no {number}. See `/incident list`.")
         return self._apply(tx, before, command)
@@ -49,12 +54,12 @@ class Desk:
 
     def fire_timers(self, tx: Tx, number: str) -> None:
         """Fire the incident's timers that are due, in the order in which they were due."""
-        incident = incidents.load(tx.connection, number)
+        incident = incidents.take(tx.connection, number)
         while incident is not None:
             due = incident.due(tx.now)
             if due is None:
                 return
-            telemetry.TIMERS.observe((tx.now - due.due_at).total_seconds())
+            tx.on_commit(partial(telemetry.TIMERS.observe, (tx.now - due.due_at).total_seconds()))
             incident = self._apply(tx, incident, c.TimerFired(due.key), fired=frozenset({due.key}))
 
     def post(self, tx: Tx, scope: str, delivery: Delivery) -> None:
@@ -64,17 +69,22 @@ class Desk:
 
     def wake(self, tx: Tx) -> None:
         """Enqueue everything that the rows say is to be done; the start of every process."""
-        for scope in deliveries.unfinished_scopes(tx.connection):
-            self._engine.enqueue(tx, Job(Work.DELIVERIES, scope))
+        for scope, next_at in deliveries.wakes(tx.connection):
+            self._engine.enqueue(tx, Job(Work.DELIVERIES, scope), next_at)
         for number, due_at in incidents.armed(tx.connection):
             self._engine.enqueue(tx, Job(Work.TIMERS, number), due_at)
 
-    def sweep(self, tx: Tx) -> None:
-        """Enqueue what is due and what another process (the command line) has put into the rows."""
-        for scope in deliveries.due_scopes(tx.connection, tx.now):
-            self._engine.enqueue(tx, Job(Work.DELIVERIES, scope))
-        for number in incidents.due(tx.connection, tx.now):
-            self._engine.enqueue(tx, Job(Work.TIMERS, number))
+    def sweep(self, tx: Tx, alive: Collection[str], late: timedelta) -> None:
+        """Enqueue what has been due for longer than `late`: another process has written it, or its wake-up was lost.
+
+        `alive` holds the processes whose claims on deliveries count.
+        """
+        before = tx.now - late
+        # At a moment, so that no lane that is held up by a dead worker holds this up too.
+        for scope in deliveries.due_scopes(tx.connection, before, alive):
+            self._engine.enqueue(tx, Job(Work.DELIVERIES, scope), tx.now)
+        for number in incidents.due(tx.connection, before):
+            self._engine.enqueue(tx, Job(Work.TIMERS, number), tx.now)
 
     def _apply(self, tx: Tx, before: Incident, command: c.Command, *, fired: frozenset[str] = frozenset()) -> Incident:
         decision = decide(before, command, self._policy, tx.now)
@@ -86,6 +96,8 @@ class Desk:
         number = decision.incident.number
         if decision.deliveries and deliveries.add(tx.connection, number, incident_id, decision.deliveries, tx.now):
             self._engine.enqueue(tx, Job(Work.DELIVERIES, number))
+            if before is not None and any(d.lane in PAGE_LANES for d in decision.deliveries):
+                self._engine.enqueue(tx, Job(Work.PAGES, number))
         known = {t.key for t in before.timers} if before else set()
         for timer in decision.incident.timers:
             if timer.key not in known:

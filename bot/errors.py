@@ -35,11 +35,15 @@ class OutwardError(SitrepError):
 
 
 class Retryable(OutwardError):  # noqa: N818
-    """It did not happen; try again, no sooner than `after` seconds from now if that is given."""
+    """It did not happen; try again, no sooner than `after` seconds from now if that is given.
 
-    def __init__(self, reason: str, detail: str = "", *, after: float | None = None) -> None:
+    `throttle` names what the other side wants left alone for that long, so that nobody else tries it either.
+    """
+
+    def __init__(self, reason: str, detail: str = "", *, after: float | None = None, throttle: str = "") -> None:
         super().__init__(reason, detail)
         self.after = after
+        self.throttle = throttle
 
 
 class Ambiguous(OutwardError):  # noqa: N818

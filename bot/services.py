@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.clock import Clock
 from bot.desk import Desk
@@ -14,6 +14,13 @@ from bot.settings import Settings
 from bot.slack.directory import Directory
 from bot.slack.gateway import Gateway
 from bot.store.tx import Store
+
+
+@dataclass(slots=True)
+class Running:
+    """How the process stands: `draining` once it has been told to stop."""
+
+    draining: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +37,4 @@ class Services:
     catalog: Catalog
     gateway: Gateway | None
     directory: Directory | None
+    running: Running = field(default_factory=Running)

@@ -273,11 +273,25 @@ def hands(tmp_path: Path) -> Hands:
 
 
 @pytest.fixture
-def environ(tmp_path: Path, slack: SandboxServer, workspace: Workspace, hands: Hands) -> dict[str, str]:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """SQLite, or PostgreSQL where a test asks for it (`both_databases`) or SITREP_TEST_DATABASE says so for all."""
+    which = getattr(request, "param", os.environ.get("SITREP_TEST_DATABASE", "sqlite"))
+    if which == "postgres":
+        return str(request.getfixturevalue("postgres_url"))
+    return f"sqlite:///{tmp_path / 'sitrep.db'}"
+
+
+both_databases = pytest.mark.parametrize("database_url", ["sqlite", "postgres"], indirect=True)
+
+
+@pytest.fixture
+def environ(
+    tmp_path: Path, slack: SandboxServer, workspace: Workspace, hands: Hands, database_url: str
+) -> dict[str, str]:
     config = tmp_path / "sitrep.yaml"
     config.write_text(LADDER)
     return {
-        "SITREP_DATABASE_URL": f"sqlite:///{tmp_path / 'sitrep.db'}",
+        "SITREP_DATABASE_URL": database_url,
         "SITREP_CONFIG": str(config),
         "SITREP_PORT": str(free_port()),
         "SITREP_RUNBOOKS": str(ROOT / "runbooks"),

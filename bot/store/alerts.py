@@ -11,7 +11,9 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, insert, select, up
 
 from bot.incidents.intake import Occurrence
 from bot.incidents.model import Alert
+from bot.incidents.reconcile import Flag
 from bot.store.tables import alert_groups, alerts
+from bot.store.upsert import upsert
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Shown:
     alert: Alert
     opened_at: datetime
     closed_at: datetime | None
+    flag: Flag | None = None
 
     @property
     def firing(self) -> bool:
@@ -48,10 +51,11 @@ def group(connection: Connection, source: str, key: str, hash_: str) -> Group:
         connection.execute(update(alert_groups).where(alert_groups.c.id == row["id"]).values(group_hash=hash_))
         row = connection.execute(query).mappings().one()
     if row is None:
-        connection.execute(
-            insert(alert_groups).values(source=source, group_key=key, group_hash=hash_, incident_id=None, data={})
+        made = upsert(connection, alert_groups).values(
+            source=source, group_key=key, group_hash=hash_, incident_id=None, data={}
         )
-        row = connection.execute(query).mappings().one()
+        connection.execute(made.on_conflict_do_nothing(index_elements=["source", "group_key"]))
+        row = connection.execute(query.with_for_update()).mappings().one()
     return _group(row)
 
 
@@ -174,8 +178,9 @@ def _group(row: RowMapping) -> Group:
     return Group(row["id"], row["source"], row["group_key"], row["group_hash"], row["incident_id"], row["data"])
 
 
-def _shown(row: RowMapping) -> Shown:
-    alert = Alert(
+def alert_of(row: RowMapping) -> Alert:
+    """Give the alert of an occurrence's row, joined with its group's source and key."""
+    return Alert(
         source=row["source"],
         group_key=row["group_key"],
         fingerprint=row["fingerprint"],
@@ -186,4 +191,7 @@ def _shown(row: RowMapping) -> Shown:
         ends_at=row["ends_at"],
         url=row["url"],
     )
-    return Shown(alert, row["opened_at"], row["closed_at"])
+
+
+def _shown(row: RowMapping) -> Shown:
+    return Shown(alert_of(row), row["opened_at"], row["closed_at"], Flag(row["flag"]) if row["flag"] else None)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, Row, RowMapping, func, insert, select, update
 
 from bot.incidents.model import Delivery
 from bot.store.tables import deliveries
@@ -49,6 +49,7 @@ class Outgoing:
     tried_at: datetime | None
     result: Mapping[str, Any]
     error: str
+    claimed_by: str = ""
 
     @property
     def key(self) -> str:
@@ -65,10 +66,12 @@ class Outgoing:
 
 
 def add(connection: Connection, scope: str, incident_id: int | None, new: Iterable[Delivery], now: datetime) -> int:
-    """Put deliveries into a scope's outbox; gives how many were added."""
+    """Put deliveries into a scope's outbox; gives how many were added, or go out sooner than they would have."""
     added = 0
     for delivery in new:
-        if delivery.coalesce and _waits(connection, scope, delivery.kind):
+        next_at = now + timedelta(seconds=delivery.wait)
+        if delivery.coalesce and (waiting := _waiting(connection, scope, delivery.kind)):
+            added += _hurry(connection, waiting, next_at)
             continue
         connection.execute(
             insert(deliveries).values(
@@ -84,7 +87,7 @@ def add(connection: Connection, scope: str, incident_id: int | None, new: Iterab
                 state=State.PENDING.value,
                 attempts=0,
                 created_at=now,
-                next_at=now,
+                next_at=next_at,
                 result={},
                 error="",
             )
@@ -93,19 +96,28 @@ def add(connection: Connection, scope: str, incident_id: int | None, new: Iterab
     return added
 
 
-def _waits(connection: Connection, scope: str, kind: str) -> bool:
+def _waiting(connection: Connection, scope: str, kind: str) -> Row[int, datetime, int] | None:
     query = (
-        select(deliveries.c.id)
+        select(deliveries.c.id, deliveries.c.next_at, deliveries.c.attempts)
         .where(
             deliveries.c.scope == scope,
             deliveries.c.kind == kind,
             deliveries.c.state == State.PENDING.value,
-            deliveries.c.attempts == 0,
             deliveries.c.coalesce.is_(True),
         )
         .limit(1)
+        # Locked, so that it does not go out with what it shows now before our change is committed.
+        .with_for_update()
     )
-    return connection.execute(query).first() is not None
+    return connection.execute(query).first()
+
+
+def _hurry(connection: Connection, waiting: Row[int, datetime, int], next_at: datetime) -> bool:
+    """Send earlier what was held back to gather changes; what was tried and put off has a reason to wait."""
+    if waiting.attempts or waiting.next_at <= next_at:
+        return False
+    connection.execute(update(deliveries).where(deliveries.c.id == waiting.id).values(next_at=next_at))
+    return True
 
 
 def unfinished(connection: Connection, scope: str) -> list[Outgoing]:
@@ -130,32 +142,28 @@ def by_slots(connection: Connection, scope: str, slots: Collection[str]) -> list
     return [_outgoing(row) for row in rows.mappings()]
 
 
-def unfinished_scopes(connection: Connection) -> list[str]:
-    """Give the scopes that have something to send."""
+def wakes(connection: Connection) -> list[tuple[str, datetime]]:
+    """Give the scopes that have something to send, each with the moments at which."""
     query = (
-        select(deliveries.c.scope)
+        select(deliveries.c.scope, deliveries.c.next_at)
         .where(deliveries.c.state.in_([s.value for s in UNFINISHED]))
-        .group_by(deliveries.c.scope)
-        .order_by(deliveries.c.scope)
+        .distinct()
+        .order_by(deliveries.c.next_at, deliveries.c.scope)
     )
+    return [(row.scope, row.next_at) for row in connection.execute(query)]
+
+
+def due_scopes(connection: Connection, now: datetime, alive: Collection[str]) -> list[str]:
+    """Give the scopes with a delivery whose time has come, or whose holder is not among those that live."""
+    waiting = deliveries.c.state.in_([State.PENDING.value, State.UNKNOWN.value]) & (deliveries.c.next_at <= now)
+    held = func.coalesce(deliveries.c.claimed_by, "").in_(sorted(alive))
+    orphaned = (deliveries.c.state == State.SENDING.value) & ~held
+    query = select(deliveries.c.scope).where(waiting | orphaned).group_by(deliveries.c.scope)
     return [row.scope for row in connection.execute(query)]
 
 
-def due_scopes(connection: Connection, now: datetime) -> list[str]:
-    """Give the scopes with a delivery whose time has come."""
-    query = (
-        select(deliveries.c.scope)
-        .where(
-            deliveries.c.state.in_([State.PENDING.value, State.UNKNOWN.value]),
-            deliveries.c.next_at <= now,
-        )
-        .group_by(deliveries.c.scope)
-    )
-    return [row.scope for row in connection.execute(query)]
-
-
-def claim(connection: Connection, delivery: Outgoing, now: datetime) -> bool:
-    """Mark a delivery as being sent; False when somebody else got there first."""
+def claim(connection: Connection, delivery: Outgoing, by: str, now: datetime) -> bool:
+    """Mark a delivery as being sent by a process; False when another one got there first."""
     done = connection.execute(
         update(deliveries)
         .where(
@@ -167,6 +175,7 @@ def claim(connection: Connection, delivery: Outgoing, now: datetime) -> bool:
             state=State.SENDING.value,
             attempts=delivery.attempts + 1,
             tried_at=delivery.tried_at or now,
+            claimed_by=by,
         )
     )
     return done.rowcount == 1
@@ -174,26 +183,55 @@ def claim(connection: Connection, delivery: Outgoing, now: datetime) -> bool:
 
 def finish(
     connection: Connection,
-    delivery_id: int,
+    claimed: Outgoing,
     state: State,
     now: datetime,
     *,
     result: Mapping[str, Any] | None = None,
     error: str = "",
-) -> None:
-    """End a delivery: delivered, superseded or failed."""
+) -> bool:
+    """End a delivery that was claimed: delivered, superseded or failed; False when it is no longer ours."""
+    return _leave(connection, claimed, state=state.value, finished_at=now, result=dict(result or {}), error=error)
+
+
+def postpone(connection: Connection, claimed: Outgoing, state: State, next_at: datetime, error: str) -> bool:
+    """Try again later: `pending` when it surely did not happen, `unknown` when it may have; False as `finish`."""
+    return _leave(connection, claimed, state=state.value, next_at=next_at, error=error)
+
+
+def _leave(connection: Connection, claimed: Outgoing, **values: Any) -> bool:
+    # The number of attempts is the claim's own mark: whoever took over has counted one more.
+    done = connection.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.id == claimed.id,
+            deliveries.c.state == State.SENDING.value,
+            deliveries.c.attempts == claimed.attempts + 1,
+        )
+        .values(claimed_by=None, **values)
+    )
+    return done.rowcount == 1
+
+
+def give_up(connection: Connection, delivery: Outgoing, now: datetime, why: str) -> None:
+    """End a delivery that nobody has claimed and that can never go out."""
     connection.execute(
         update(deliveries)
-        .where(deliveries.c.id == delivery_id)
-        .values(state=state.value, finished_at=now, result=dict(result or {}), error=error)
+        .where(deliveries.c.id == delivery.id, deliveries.c.state == delivery.state.value)
+        .values(state=State.SUPERSEDED.value, finished_at=now, error=why)
     )
 
 
-def postpone(connection: Connection, delivery_id: int, state: State, next_at: datetime, error: str) -> None:
-    """Try a delivery again later: `pending` when it surely did not happen, `unknown` when it may have."""
-    connection.execute(
-        update(deliveries).where(deliveries.c.id == delivery_id).values(state=state.value, next_at=next_at, error=error)
+def failed_alike(connection: Connection, delivery: Outgoing, error: str) -> bool:
+    """True when a delivery of the same kind and scope has failed for the same reason before."""
+    query = select(deliveries.c.id).where(
+        deliveries.c.scope == delivery.scope,
+        deliveries.c.kind == delivery.kind,
+        deliveries.c.state == State.FAILED.value,
+        deliveries.c.error == error,
+        deliveries.c.id != delivery.id,
     )
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def keep_progress(connection: Connection, delivery_id: int, result: Mapping[str, Any]) -> None:
@@ -220,4 +258,5 @@ def _outgoing(row: RowMapping) -> Outgoing:
         tried_at=row["tried_at"],
         result=row["result"],
         error=row["error"],
+        claimed_by=row["claimed_by"] or "",
     )

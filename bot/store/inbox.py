@@ -6,9 +6,10 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, select, update
 
 from bot.store.tables import inbox
+from bot.store.upsert import upsert
 
 ACCEPTED = "accepted"
 DEAD = "dead"
@@ -31,23 +32,19 @@ def keep(
     connection: Connection, source: str, body: bytes, now: datetime, *, dedup_key: str | None = None
 ) -> str | None:
     """Keep a body and give its receipt; None when a body with this key has come before."""
-    if dedup_key is not None:
-        query = select(inbox.c.id).where(inbox.c.source == source, inbox.c.dedup_key == dedup_key)
-        if connection.execute(query).first():
-            return None
     receipt = str(uuid.uuid4())
-    connection.execute(
-        insert(inbox).values(
-            receipt=receipt,
-            source=source,
-            dedup_key=dedup_key,
-            received_at=now,
-            body=body,
-            state=ACCEPTED,
-            outcome="",
-        )
+    row = upsert(connection, inbox).values(
+        receipt=receipt,
+        source=source,
+        dedup_key=dedup_key,
+        received_at=now,
+        body=body,
+        state=ACCEPTED,
+        outcome="",
     )
-    return receipt
+    # Two replicas with the same event at once: the second waits for the first, and then knows.
+    once = row.on_conflict_do_nothing(index_elements=["source", "dedup_key"])
+    return receipt if connection.execute(once.returning(inbox.c.id)).first() else None
 
 
 def note(connection: Connection, receipt: str, outcome: str, *, state: str = ACCEPTED) -> None:

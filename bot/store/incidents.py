@@ -9,9 +9,11 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
+from bot.incidents.digest import Digest
 from bot.incidents.model import OPEN_STATUSES, Actor, Event, Incident, Person, Status, Timer, TimerKind
 from bot.incidents.policy import Policy, Severity
 from bot.store.tables import counters, events, incidents, timers
+from bot.store.upsert import upsert
 
 _COLUMNS = tuple(f.name for f in fields(Incident) if f.name != "timers")
 
@@ -19,17 +21,20 @@ _COLUMNS = tuple(f.name for f in fields(Incident) if f.name != "timers")
 def allocate_number(connection: Connection, now: datetime) -> str:
     """Take the next number of the UTC day; the database counts."""
     day = f"{now:%Y%m%d}"
-    taken = connection.execute(
-        update(counters).where(counters.c.day == day).values(last=counters.c.last + 1).returning(counters.c.last)
-    ).scalar()
-    if taken is None:
-        connection.execute(insert(counters).values(day=day, last=1))
-        taken = 1
+    first = upsert(connection, counters).values(day=day, last=1)
+    counted = first.on_conflict_do_update(index_elements=["day"], set_={"last": counters.c.last + 1})
+    taken = connection.execute(counted.returning(counters.c.last)).scalar_one()
     return f"INC-{day}-{taken:03}"
 
 
 def load(connection: Connection, number: str) -> Incident | None:
-    """Give an incident with its armed timers. It stays locked until the transaction ends, where there are locks."""
+    """Give an incident with its armed timers."""
+    row = connection.execute(select(incidents).where(incidents.c.number == number)).mappings().first()
+    return _incident(connection, row) if row else None
+
+
+def take(connection: Connection, number: str) -> Incident | None:
+    """Give an incident as `load` does, to be changed: whoever else wants to waits until the transaction ends."""
     row = connection.execute(select(incidents).where(incidents.c.number == number).with_for_update()).mappings().first()
     return _incident(connection, row) if row else None
 
@@ -204,6 +209,7 @@ def _row(incident: Incident) -> dict[str, Any]:
     row["severity"] = incident.severity.value
     row["status"] = incident.status.value
     row["policy"] = incident.policy.to_json()
+    row["digest"] = incident.digest.to_json()
     row["declared_by"] = asdict(incident.declared_by)
     row["acknowledged_by"] = asdict(incident.acknowledged_by) if incident.acknowledged_by else None
     row["roles"] = {str(role): asdict(person) for role, person in incident.roles.items()}
@@ -220,6 +226,7 @@ def _incident(connection: Connection, row: RowMapping) -> Incident:
     values["severity"] = Severity(row["severity"])
     values["status"] = Status(row["status"])
     values["policy"] = Policy.from_json(row["policy"])
+    values["digest"] = Digest.from_json(row["digest"])
     values["declared_by"] = Actor(**row["declared_by"])
     values["acknowledged_by"] = Actor(**row["acknowledged_by"]) if row["acknowledged_by"] else None
     values["roles"] = {role: Person(**person) for role, person in row["roles"].items()}

@@ -97,9 +97,11 @@ incidents = Table(
     Column("ladder_from", Moment),
     Column("ladder_level", Integer, nullable=False),
     Column("opened_channel", Boolean, nullable=False),
+    Column("paging", JSON, nullable=False, server_default="{}"),
     Column("event_seq", Integer, nullable=False),
     Column("timer_seq", Integer, nullable=False),
     Column("delivery_seq", Integer, nullable=False),
+    Column("digest", JSON(none_as_null=True)),
     Index("ix_incidents_status", "status", "id"),
     Index("ix_incidents_channel_id", "channel_id"),
 )
@@ -161,6 +163,8 @@ deliveries = Table(
     Column("result", JSON, nullable=False),
     Column("error", Text, nullable=False),
     Column("claimed_by", String(64)),
+    Column("fix", Text),
+    Column("maybe_done", Boolean),
     Index("ix_deliveries_scope", "scope", "id"),
     Index("ix_deliveries_state_next_at", "state", "next_at"),
 )
@@ -205,9 +209,24 @@ alert_groups = Table(
     Column("incident_id", ForeignKey("incidents.id")),
     Column("data", JSON, nullable=False),
     Column("digest", String(64)),
+    Column("storm", String(48)),
     UniqueConstraint("source", "group_key", name="uq_alert_groups_source_group_key"),
     Index("ix_alert_groups_group_hash", "group_hash"),
+    Index("ix_alert_groups_storm", "storm"),
     Index("ix_alert_groups_incident_id", "incident_id"),
+)
+
+storms = Table(
+    "storms",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", String(240), nullable=False, unique=True),
+    Column("recent", JSON, nullable=False),
+    Column("serial", Integer, nullable=False),
+    Column("incident_id", ForeignKey("incidents.id")),
+    Column("joined_at", Moment),
+    Column("groups", Integer, nullable=False),
+    Column("severity", String(8)),
 )
 
 alerts = Table(
@@ -226,8 +245,10 @@ alerts = Table(
     Column("opened_at", Moment, nullable=False),
     Column("closed_at", Moment),
     Column("flagged_at", Moment),
+    Column("flag", String(12)),
     Index("ix_alerts_group_id", "group_id", "fingerprint", "id"),
     Index("ix_alerts_incident_id", "incident_id", "id"),
+    Index("ix_alerts_closed_at", "closed_at"),
     # At most one occurrence of a fingerprint is open in a group: the database holds it, not a check before.
     Index(
         "uq_alerts_open",

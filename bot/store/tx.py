@@ -14,12 +14,14 @@ T = TypeVar("T")
 class Tx:
     """A transaction under way. `now` is its moment; what is hooked on the commit never runs after a rollback.
 
-    `wakes` is the engine's own: what it has been asked for, to be written in one go before the commit.
+    `wakes` is the engine's own: what it has been asked for, to be written in one go before the commit. `inside` is the
+    job that runs the unit of work, which needs no wake-up for itself.
     """
 
     def __init__(self, connection: Connection, now: datetime) -> None:
         self.connection = connection
         self.now = now
+        self.inside: Any = None
         self.wakes: dict[Any, None] = {}  # an ordered set
         self._closing: list[Callable[[], None]] = []
         self.hooks: list[Callable[[], None]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -17,6 +18,7 @@ from bot.incidents.model import Incident
 from bot.services import Services
 from bot.settings import ROLES
 from bot.store import incidents
+from bot.store.standing import Gauges
 from bot.timeline.as_json import incident_json, milestones_json
 from bot.timeline.collect import collect
 from bot.timeline.dossier import utc_or_none
@@ -24,6 +26,7 @@ from bot.timeline.export import UnknownFormat, render
 from bot.timeline.milestones import milestones
 from handlers.http import credentials, problem
 
+READY_WITHIN = 2.0  # seconds
 PAGE = 50
 PAGE_MAX = 200
 _STATUS = re.compile(r"[a-z]{1,16}")
@@ -36,6 +39,7 @@ class Api:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._gauges = Gauges(services.store, services.clock)
 
     @property
     def routes(self) -> list[Route]:
@@ -56,12 +60,19 @@ class Api:
         return JSONResponse({"status": "ok"})
 
     async def readyz(self, _request: Request) -> Response:
-        """The process can take work: the database answers."""
-        await self._services.store.read(lambda connection: connection.execute(text("SELECT 1")).scalar())
+        """The process can take work: it is not leaving, and the database answers."""
+        if self._services.running.draining:
+            return problem(503, "draining", "Send work to another replica: this one is stopping.")
+        look = self._services.store.read(lambda connection: connection.execute(text("SELECT 1")).scalar())
+        try:
+            await asyncio.wait_for(look, READY_WITHIN)
+        except TimeoutError:
+            return problem(503, "database_unavailable", "Check the database: it does not answer.")
         return JSONResponse({"status": "ready"})
 
     async def metrics(self, _request: Request) -> Response:
-        """Prometheus' view."""
+        """Prometheus' view; it answers without the database too."""
+        await self._gauges.refresh()
         return PlainTextResponse(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     async def list(self, request: Request) -> Response:

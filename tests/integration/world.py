@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
 from typing import Any
 
+from sqlalchemy import text
+
+from bot.store.database import connect
 from tests.conftest import Client, wait_for
 
 
@@ -17,12 +18,16 @@ class World:
     def __init__(self, bot: Client, environ: Mapping[str, str]) -> None:
         self._bot = bot
         self.path = environ["SITREP_DATABASE_URL"].removeprefix("sqlite:///")
+        self._url = environ["SITREP_DATABASE_URL"]
 
-    def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
+    def rows(self, query: str) -> list[dict[str, Any]]:
         """Ask the database itself."""
-        with closing(sqlite3.connect(self.path, timeout=10)) as connection:
-            connection.row_factory = sqlite3.Row
-            return [dict(row) for row in connection.execute(query, values)]
+        engine = connect(self._url)
+        try:
+            with engine.begin() as connection:
+                return [dict(row) for row in connection.execute(text(query)).mappings()]
+        finally:
+            engine.dispose()
 
     def settle(self) -> None:
         """Wait until everything that is to be sent has been sent."""
@@ -38,7 +43,7 @@ class World:
         workspace = self._bot.workspace
         tables = ("incidents", "events", "timers", "deliveries", "alert_groups", "alerts")
         return {
-            "rows": {table: self.rows(f"SELECT * FROM {table}") for table in tables},  # noqa: S608
+            "rows": {table: self.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables},  # noqa: S608
             "messages": {c.name: [(m.ts, m.text, m.blocks) for m in c.log] for c in workspace.channels.values()},
             "pins": {c.name: list(c.pins) for c in workspace.channels.values()},
             "topics": {c.name: c.topic for c in workspace.channels.values()},

@@ -51,11 +51,10 @@ def test_a_lane_waits_for_what_is_on_its_way() -> None:
 
 
 def test_a_head_that_waits_for_its_time_holds_its_lane_only() -> None:
-    """A postponed message delays its lane, and the plan says until when."""
+    """A postponed message delays its lane, and no other."""
     later = NOW + timedelta(seconds=30)
     todo = plan([row(1, next_at=later), row(2), row(3, "page")], {}, set(), NOW)
     assert ids(todo.ready) == [3]
-    assert todo.next_at == later
 
 
 def test_what_was_being_sent_when_the_process_died_goes_first() -> None:
