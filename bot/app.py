@@ -186,6 +186,7 @@ def make_app(settings: Settings) -> FastAPI:
             Route("/slack/events", _slack_route(bolt), methods=["POST"]),
         ],
     )
+    services.running.hooks += [outbox.stop, engine.pause]
     app.state.running = services.running
     app.add_middleware(LimitBody, limit=settings.max_body)
     return app

@@ -22,17 +22,16 @@ class Server(uvicorn.Server):
         self._leave_at: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to leave."""
-        first = not self._running.draining
-        self._running.draining = True
-        if first and sig == signal.SIGTERM:
+        """Begin to leave; a terminal's Ctrl-C has no load balancer to wait for."""
+        if sig == signal.SIGTERM and self._leave_at is None:
             self._leave_at = time.monotonic() + DRAIN
         else:
             super().handle_exit(sig, frame)
 
     async def on_tick(self, counter: int) -> bool:
-        """Leave when it is time."""
-        if self._leave_at is not None and time.monotonic() >= self._leave_at:
-            self._leave_at = None
-            super().handle_exit(signal.SIGTERM, None)
+        """Take no more work, and leave when it is time."""
+        if self._leave_at is not None:
+            self._running.drain()
+            if time.monotonic() >= self._leave_at and not self.should_exit:
+                super().handle_exit(signal.SIGTERM, None)
         return await super().on_tick(counter)

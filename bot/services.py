@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bot.clock import Clock
@@ -18,9 +19,17 @@ from bot.store.tx import Store
 
 @dataclass(slots=True)
 class Running:
-    """How the process stands: `draining` once it has been told to stop."""
+    """How the process stands: `draining` once it has been told to stop; whoever takes work has put a hook in."""
 
     draining: bool = False
+    hooks: list[Callable[[], None]] = field(default_factory=list)
+
+    def drain(self) -> None:
+        """Take no more work; what is under way goes on."""
+        if not self.draining:
+            self.draining = True
+            for hook in self.hooks:
+                hook()
 
 
 @dataclass(frozen=True, slots=True)

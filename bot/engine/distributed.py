@@ -108,11 +108,17 @@ class DistributedEngine:
         if self._clock.moves:
             self._tasks.append(asyncio.create_task(self._jump()))
 
-    async def stop(self) -> None:
+    def pause(self) -> None:
         """Take no new jobs; those that run finish, or are handed back after a while."""
+        if self._stopping:
+            return  # a second cancellation would cut short the worker's own stop
         self._stopping = True
         for task in self._tasks:
             task.cancel()
+
+    async def stop(self) -> None:
+        """Wait for what runs, and let go of the database."""
+        self.pause()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with suppress(ConnectorException):
             await self._app.close_async()
@@ -147,7 +153,8 @@ class DistributedEngine:
                 )
             except Exception as error:  # noqa: BLE001 - whatever ended it, the next one tries again
                 log.warning("worker_ended", reason=str(error), again_in_seconds=AGAIN)
-            await asyncio.sleep(AGAIN)
+            if not self._stopping:
+                await asyncio.sleep(AGAIN)
 
     async def _recover(self) -> None:
         """Take over the jobs of workers that have died, and our own whose end could not be written."""

@@ -64,9 +64,13 @@ class EmbeddedEngine:
             self._begin(job)
         await self._wake()
 
+    def pause(self) -> None:
+        """Take no new jobs; the next start finds them by their rows."""
+        self._stopping = True
+
     async def stop(self) -> None:
         """Take no new jobs and let those that run finish."""
-        self._stopping = True
+        self.pause()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
         if self._tasks:

@@ -53,6 +53,10 @@ class Engine(Protocol):
         """Begin to run jobs."""
         ...
 
+    def pause(self) -> None:
+        """Take no new jobs."""
+        ...
+
     async def stop(self) -> None:
         """Take no new jobs and let those that run finish."""
         ...

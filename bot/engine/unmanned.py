@@ -19,5 +19,8 @@ class UnmannedEngine:
     async def start(self, handler: Handler) -> None:
         """Do nothing."""
 
+    def pause(self) -> None:
+        """Do nothing."""
+
     async def stop(self) -> None:
         """Do nothing."""

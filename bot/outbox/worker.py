@@ -17,7 +17,7 @@ from bot.errors import Ambiguous, OutwardError, Permanent, Retryable
 from bot.incidents import commands as c
 from bot.incidents.model import Delivery
 from bot.lease import LeaseLost
-from bot.outbox import readiness
+from bot.outbox import readiness, revival
 from bot.outbox.gate import Gate, priority
 from bot.outbox.order import PAGE_LANES, plan
 from bot.outbox.presence import Presence
@@ -120,6 +120,7 @@ class Outbox:
         for row, outcome in settled:
             self._settle(tx, row, outcome)
         if self._stopping:
+            self._hand_back(tx, job)
             return []
         self._throttles.learn(throttles.active(tx.connection, tx.now))
         rows = deliveries.unfinished(tx.connection, job.scope)
@@ -142,6 +143,11 @@ class Outbox:
                 self._in_flight.discard(row.id)
         return claimed
 
+    def _hand_back(self, tx: Tx, job: Job) -> None:
+        """Leave the rest of a scope to another replica, or to the next start, which looks for itself."""
+        if self._engine.remembers and deliveries.unfinished(tx.connection, job.scope):
+            self._engine.enqueue(tx, job, tx.now)
+
     def _held(self, tx: Tx, rows: Sequence[Outgoing]) -> set[int]:
         """Give the ids of what is on its way, here or in another replica that lives."""
         sending = [row for row in rows if row.state is State.SENDING]
@@ -163,6 +169,7 @@ class Outbox:
             ours = deliveries.finish(tx.connection, row, State.DELIVERED, tx.now, result=outcome)
             if ours:
                 readiness.note(tx, row)
+                revival.bring_back(tx, row)
             if ours and row.incident_id is not None and row.kind in TOLD:
                 self._desk.apply(tx, row.scope, c.Delivered(row.kind, row.slot, dict(outcome), dict(row.data)))
         elif isinstance(outcome, Permanent) or (row.tried_at and tx.now - row.tried_at > GIVE_UP_AFTER):
@@ -192,7 +199,7 @@ class Outbox:
         if not deliveries.finish(tx.connection, row, State.FAILED, tx.now, error=str(outcome)):
             return
         tx.on_commit(telemetry.DELIVERIES_FAILED.labels(row.kind).inc)
-        maybe_done = row.tried or not isinstance(outcome, Permanent) or outcome.reason == "defect"
+        maybe_done = row.tried or isinstance(outcome, Ambiguous) or outcome.reason == "defect"
         outbox_admin.note_failure(tx.connection, row.id, fix, maybe_done=maybe_done)
         if row.incident_id is not None:
             facts = {k: v for k, v in row.data.items() if k in {"level", "name", "people", "has_thread"}}
