@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from bot import __version__
 from bot.alertmanager import Alertmanager
-from bot.clock import Clock, FileClock, SystemClock
+from bot.clock import Clock, machine_clock
 from bot.desk import Desk
 from bot.doctor import integrations, warnings
 from bot.engine.auditor import EVERY, Auditor
@@ -32,10 +32,14 @@ from bot.engine.heartbeat import Heartbeat
 from bot.engine.port import Engine, Job, Work
 from bot.engine.reconciler import Reconciler, Source
 from bot.engine.unmanned import UnmannedEngine
+from bot.outbox.call import Tools
+from bot.outbox.paging import Paging
 from bot.outbox.presence import Alone, Among, Presence
-from bot.outbox.senders import Sender, Tools
+from bot.outbox.senders import Sender
 from bot.outbox.worker import Outbox
 from bot.pagerduty import PagerDutyReception
+from bot.pagerduty.client import Keys, PagerDuty
+from bot.pagerduty.standing import OpenIncidents
 from bot.reception import Reception
 from bot.runbooks.catalog import Catalog
 from bot.runbooks.templates import Templates
@@ -63,8 +67,7 @@ ASK_WITHIN = 10.0  # seconds that a source or the heartbeat's receiver gets to a
 
 def make_clock(settings: Settings) -> Clock:
     """Give the clock that the settings ask for; on PostgreSQL the database's own decides."""
-    base = FileClock(settings.test_clock) if settings.test_clock else SystemClock()
-    return database_clock(settings.database_url, base)
+    return database_clock(settings.database_url, machine_clock(settings.test_clock))
 
 
 def make_engine(settings: Settings, clock: Clock) -> Engine:
@@ -78,10 +81,11 @@ def make_services(settings: Settings, store: Database, engine: Engine, clock: Cl
     """Wire the parts that handlers work with."""
     config = settings.config
     desk = Desk(engine, config.policy)
-    reception = Reception(desk, config.rules)
+    reception = Reception(desk, config.rules, config.storm_policy, config.flap_policy)
     gateway = directory = None
+    throttles = Throttles(clock)
     if settings.slack_bot_token is not None:
-        gateway = Gateway(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, Throttles(clock))
+        gateway = Gateway(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, throttles)
         directory = Directory(gateway)
     return Services(
         settings=settings,
@@ -94,6 +98,18 @@ def make_services(settings: Settings, store: Database, engine: Engine, clock: Cl
         catalog=Catalog.load(settings.runbooks),
         gateway=gateway,
         directory=directory,
+        pager=PagerDuty(_pagerduty_keys(settings), throttles),
+    )
+
+
+def _pagerduty_keys(settings: Settings) -> Keys:
+    token, routing_key = settings.pagerduty_api_token, settings.pagerduty_routing_key
+    return Keys(
+        api_token=token.get_secret_value() if token else "",
+        routing_key=routing_key.get_secret_value() if routing_key else "",
+        sender=settings.pagerduty_from,
+        api_url=settings.pagerduty_api_url,
+        events_url=settings.pagerduty_events_url,
     )
 
 
@@ -103,6 +119,8 @@ def make_auditor(services: Services, presence: Presence, http: httpx.AsyncClient
     sources: list[Source] = []
     if settings.alertmanager_urls:
         sources.append(Alertmanager(settings.alertmanager_urls, http))
+    if services.pager.has_api and settings.webhook_secrets:
+        sources.append(OpenIncidents(services.pager))
     flag_after = timedelta(seconds=settings.config.auditor.flag_after)
     return Auditor(
         services.store,
@@ -122,6 +140,8 @@ def make_app(settings: Settings) -> FastAPI:
     services = make_services(settings, store, engine, clock)
     tools = Tools(
         store=store,
+        clock=clock,
+        paging=Paging(store, services.pager, settings.public_url),
         slack=settings.config.slack,
         catalog=services.catalog,
         templates=Templates(settings.runbooks / "templates"),
@@ -130,8 +150,7 @@ def make_app(settings: Settings) -> FastAPI:
         public_url=settings.public_url,
     )
     presence: Presence = Among(store) if engine.remembers else Alone()
-    known = services.gateway.throttles if services.gateway else Throttles(clock)
-    outbox = Outbox(store, services.desk, engine, Sender(tools), presence=presence, known=known)
+    outbox = Outbox(store, services.desk, engine, Sender(tools), presence=presence, known=services.pager.throttles)
     bolt = make_bolt(services) if settings.slack_on else None
     http = httpx.AsyncClient(timeout=ASK_WITHIN)
     auditor = make_auditor(services, presence, http)
@@ -171,6 +190,7 @@ def make_app(settings: Settings) -> FastAPI:
             await presence.stop()
             await store.close()
             await http.aclose()
+            await services.pager.close()
             if services.gateway is not None:
                 await services.gateway.close()
 

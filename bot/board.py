@@ -9,27 +9,25 @@ from typing import Any
 from sqlalchemy import Connection
 
 from bot.incidents.model import Event, Incident
-from bot.store import alerts, deliveries, incidents
-from bot.store.alerts import Group, Shown
+from bot.store import alerts, deliveries, incidents, lateness
+from bot.store.alerts import Counts, Group, Shown
 from bot.store.deliveries import Outgoing, State
+from bot.store.lateness import HeldUp
 
 LIVE = ("card", "thread", "announcement")  # the slots of messages that are edited in place
 
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """A consistent view of one incident."""
+    """A consistent view of one incident. `alerts` holds the first of them, firing ones first; `counts` counts all."""
 
     incident: Incident
     alerts: tuple[Shown, ...] = ()
     slots: Mapping[str, Outgoing] = field(default_factory=dict)
     events: tuple[Event, ...] = ()
     groups: tuple[Group, ...] = ()
-
-    @property
-    def firing(self) -> tuple[Shown, ...]:
-        """The alerts that fire."""
-        return tuple(a for a in self.alerts if a.firing)
+    counts: Counts = Counts()  # noqa: RUF009 - frozen
+    held_up: HeldUp | None = None
 
     def result(self, slot: str) -> Mapping[str, Any]:
         """What a delivered slot brought back; empty while it is not delivered."""
@@ -45,16 +43,21 @@ class Board:
         return ""
 
 
-def load(connection: Connection, number: str, *, with_events: bool = False) -> Board | None:
+def load(
+    connection: Connection, number: str, *, with_events: bool = False, with_lateness: bool = False
+) -> Board | None:
     """Read an incident's board."""
     incident = incidents.load(connection, number)
     incident_id = incidents.identity(connection, number)
     if incident is None or incident_id is None:
         return None
+    roll = alerts.incident_roll(connection, incident_id)
     return Board(
         incident=incident,
-        alerts=tuple(alerts.of_incident(connection, incident_id)),
+        alerts=roll.shown,
         slots={row.slot: row for row in deliveries.by_slots(connection, number, LIVE)},
         events=incidents.timeline(connection, number) if with_events else (),
         groups=tuple(alerts.groups_of(connection, incident_id)),
+        counts=roll.counts,
+        held_up=lateness.held_up(connection, number) if with_lateness else None,
     )

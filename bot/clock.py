@@ -62,6 +62,11 @@ class FileClock:
         return datetime.now(UTC) + self.offset
 
 
+def machine_clock(moved_by: Path | None) -> Clock:
+    """Give the machine's clock, moved by a file where one is named."""
+    return FileClock(moved_by) if moved_by else SystemClock()
+
+
 class DatabaseClock:
     """The database's clock, for replicas on machines whose clocks differ; moved as `base` is."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -12,7 +13,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from bot.durations import parse_duration
 from bot.errors import ConfigError
 from bot.incidents import intake as intake_rules
-from bot.incidents.policy import DEFAULT_SEVERITIES, Level, Policy, Severity, SeverityPolicy
+from bot.incidents.policy import DEFAULT_SEVERITIES, Level, PagerDutyTarget, Policy, Severity, SeverityPolicy
+from bot.incidents.storm import FlapPolicy, StormPolicy
 
 
 def _seconds(value: object) -> object:
@@ -61,10 +63,20 @@ class SeverityConfig(_Strict):
     channel: bool | None = None
 
 
-class PagerDutyTarget(_Strict):
-    """Whom a ladder level is to page in PagerDuty; read and checked, not acted on yet (`warnings` says so)."""
+PagerDutyId = Annotated[str, Field(pattern=r"^[A-Z0-9]{4,32}$")]
 
-    escalation_policy: str = Field(min_length=1)
+
+class PagerDutyConfig(_Strict):
+    """The service that pages are opened on where a level names none of its own."""
+
+    service: PagerDutyId | None = None
+
+
+class PagerDutyLevel(_Strict):
+    """Whom a level pages in PagerDuty: an escalation policy, else the service's own."""
+
+    escalation_policy: PagerDutyId | None = None
+    service: PagerDutyId | None = None
 
 
 class LevelConfig(_Strict):
@@ -73,7 +85,7 @@ class LevelConfig(_Strict):
     after: Offset
     name: str = Field(min_length=1, max_length=80)
     slack: list[str] = []
-    pagerduty: PagerDutyTarget | None = None
+    pagerduty: PagerDutyLevel | None = None
 
 
 class RuleConfig(_Strict):
@@ -84,13 +96,45 @@ class RuleConfig(_Strict):
     severity: Severity = Severity.SEV3
 
 
+class AuditorConfig(_Strict):
+    """How long an alert may differ from what its source reports: longer than Alertmanager's group_interval takes."""
+
+    flag_after: Duration = 600
+
+
+Rate = Annotated[int, Field(strict=True, ge=1)]
+LabelName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+class StormsConfig(_Strict):
+    """When alert groups come too fast for an incident each: more than so many of one family, or of all, in a while."""
+
+    over: Rate = 5
+    overall: Rate = 20
+    within: Duration = 300
+    by: list[LabelName] = ["cluster", "service"]
+    join_for: Duration = 1800
+
+
+class FlappingConfig(_Strict):
+    """When an alert flaps: it began more than so often in a while; and how long its next beginning is held back."""
+
+    over: Rate = 3
+    within: Duration = 3600
+    hold: Duration = 900
+
+
 class Config(_Strict):
     """The whole file."""
 
     slack: SlackConfig = SlackConfig()
+    pagerduty: PagerDutyConfig = PagerDutyConfig()
+    auditor: AuditorConfig = AuditorConfig()
     severities: dict[Severity, SeverityConfig] = {}
     ladders: dict[str, list[LevelConfig]] = {}
     intake: list[RuleConfig] | None = None
+    storms: StormsConfig = StormsConfig()
+    flapping: FlappingConfig = FlappingConfig()
 
     @model_validator(mode="after")
     def _check(self) -> Config:
@@ -102,6 +146,8 @@ class Config(_Strict):
             offsets = [level.after for level in levels]
             if offsets != sorted(offsets):
                 raise ValueError(f"ladders.{name}: order the levels by `after`.")
+        if self.storms.overall < self.storms.over:
+            raise ValueError("storms.overall: give at least as many as storms.over, since it counts all families.")
         for number, rule in enumerate(self.intake or (), start=1):
             for matcher in rule.matchers:
                 try:
@@ -112,12 +158,12 @@ class Config(_Strict):
 
     @property
     def warnings(self) -> list[str]:
-        """What is configured and has no effect, for the log at start."""
+        """What is configured in a way that will surprise somebody."""
         return [
-            f"ladders.{name}: level {level.name!r} is paged in Slack only; `pagerduty` has no effect in this version"
+            f"ladders.{name}: level {level.name!r} names nobody; its turn goes to the next level at once"
             for name, levels in self.ladders.items()
             for level in levels
-            if level.pagerduty
+            if not level.slack and level.pagerduty is None
         ]
 
     @property
@@ -131,6 +177,24 @@ class Config(_Strict):
                 for r in self.intake
             ]
         )
+
+    @property
+    def storm_policy(self) -> StormPolicy:
+        """When alert groups are a storm."""
+        storms = self.storms
+        return StormPolicy(
+            over=storms.over,
+            overall=storms.overall,
+            within=timedelta(seconds=storms.within),
+            by=tuple(storms.by),
+            join_for=timedelta(seconds=storms.join_for),
+        )
+
+    @property
+    def flap_policy(self) -> FlapPolicy:
+        """When an alert flaps."""
+        flaps = self.flapping
+        return FlapPolicy(flaps.over, timedelta(seconds=flaps.within), timedelta(seconds=flaps.hold))
 
     @property
     def policy(self) -> Policy:
@@ -150,11 +214,17 @@ class Config(_Strict):
                         name=level.name,
                         after=level.after,
                         slack=tuple(level.slack),
+                        pagerduty=self._target(level.pagerduty),
                     )
                     for level in self.ladders.get(ladder, [])
                 ),
             )
         return Policy(rows)
+
+    def _target(self, named: PagerDutyLevel | None) -> PagerDutyTarget | None:
+        if named is None:
+            return None
+        return PagerDutyTarget(named.escalation_policy or "", named.service or self.pagerduty.service or "")
 
 
 def load_config(path: Path | None) -> Config:

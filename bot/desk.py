@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from datetime import timedelta
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
 from functools import partial
 
 from bot import telemetry
 from bot.engine.port import Engine, Job, Work
 from bot.incidents import commands as c
 from bot.incidents.machine import decide
-from bot.incidents.model import Decision, Delivery, Incident, Refused
+from bot.incidents.model import PAGE_LANES, Decision, Delivery, Incident, Refused, TimerKind
 from bot.incidents.policy import Policy
-from bot.outbox.order import PAGE_LANES
-from bot.store import deliveries, incidents
+from bot.store import alerts, deliveries, incidents
 from bot.store.tx import Tx
 
 
-def operators_scope(delivery_id: int) -> str:
-    """Where a message to the operators waits; each has a scope of its own, so that none holds up another."""
-    return f"operators:{delivery_id}"
+def operators_scope(subject: int | str) -> str:
+    """Where a message to the operators waits; each subject has a scope of its own, so that none holds up another."""
+    return f"operators:{subject}"
 
 
 class Desk:
@@ -60,12 +59,14 @@ class Desk:
             if due is None:
                 return
             tx.on_commit(partial(telemetry.TIMERS.observe, (tx.now - due.due_at).total_seconds()))
-            incident = self._apply(tx, incident, c.TimerFired(due.key), fired=frozenset({due.key}))
+            firing = 0
+            if due.kind is TimerKind.FLAP_HOLD and incident.resolved_at:
+                firing = alerts.firing_since(tx.connection, number, incident.resolved_at)
+            incident = self._apply(tx, incident, c.TimerFired(due.key, firing), fired=frozenset({due.key}))
 
     def post(self, tx: Tx, scope: str, delivery: Delivery) -> None:
         """Put a delivery that belongs to no incident into the outbox."""
-        if deliveries.add(tx.connection, scope, None, [delivery], tx.now):
-            self._engine.enqueue(tx, Job(Work.DELIVERIES, scope))
+        self._wake_at(tx, scope, deliveries.add(tx.connection, scope, None, [delivery], tx.now))
 
     def wake(self, tx: Tx) -> None:
         """Enqueue everything that the rows say is to be done; the start of every process."""
@@ -94,11 +95,15 @@ class Desk:
 
     def _follow(self, tx: Tx, before: Incident | None, decision: Decision, incident_id: int) -> None:
         number = decision.incident.number
-        if decision.deliveries and deliveries.add(tx.connection, number, incident_id, decision.deliveries, tx.now):
-            self._engine.enqueue(tx, Job(Work.DELIVERIES, number))
-            if before is not None and any(d.lane in PAGE_LANES for d in decision.deliveries):
-                self._engine.enqueue(tx, Job(Work.PAGES, number))
+        moments = deliveries.add(tx.connection, number, incident_id, decision.deliveries, tx.now)
+        self._wake_at(tx, number, moments)
+        if moments and before is not None and any(d.lane in PAGE_LANES for d in decision.deliveries):
+            self._engine.enqueue(tx, Job(Work.PAGES, number))
         known = {t.key for t in before.timers} if before else set()
         for timer in decision.incident.timers:
             if timer.key not in known:
                 self._engine.enqueue(tx, Job(Work.TIMERS, number), timer.due_at)
+
+    def _wake_at(self, tx: Tx, scope: str, moments: Iterable[datetime]) -> None:
+        for moment in sorted(moments):
+            self._engine.enqueue(tx, Job(Work.DELIVERIES, scope), moment if moment > tx.now else None)

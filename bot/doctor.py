@@ -28,22 +28,59 @@ def integrations(settings: Settings) -> tuple[Integration, ...]:
         Integration("slack", settings.slack_on, "SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET"),
         Integration("alertmanager", settings.alertmanager_webhook_token is not None, "ALERTMANAGER_WEBHOOK_TOKEN"),
         Integration("pagerduty", bool(settings.webhook_secrets), "PAGERDUTY_WEBHOOK_SECRETS"),
+        Integration("paging through pagerduty", _pages(settings), "PAGERDUTY_API_TOKEN or PAGERDUTY_ROUTING_KEY"),
         Integration("api", bool(settings.tokens), "SITREP_API_TOKENS"),
+        Integration("alerts compared with alertmanager", bool(settings.alertmanager_urls), "ALERTMANAGER_API_URL"),
+        Integration("heartbeat", bool(settings.heartbeat_url), "SITREP_HEARTBEAT_URL"),
     )
 
 
 def warnings(settings: Settings) -> Iterator[str]:
     """Give what is configured in a way that will surprise somebody."""
     yield from settings.config.warnings
-    idle = {
-        "SITREP_HEARTBEAT_URL": settings.heartbeat_url,
-        "ALERTMANAGER_API_URL": settings.alertmanager_api_url,
-        "PAGERDUTY_API_TOKEN": settings.pagerduty_api_token,
-        "PAGERDUTY_ROUTING_KEY": settings.pagerduty_routing_key,
-        "PAGERDUTY_FROM": settings.pagerduty_from,
-    }
-    yield from (f"{name} is set, but has no effect in this version" for name, value in idle.items() if value)
+    yield from _pagerduty(settings)
     if not settings.config.ladders:
         yield "nobody is paged: add ladders.default to the file of SITREP_CONFIG"
     if not settings.public_url:
         yield "messages link to no timeline: set SITREP_PUBLIC_URL"
+
+
+def _pages(settings: Settings) -> bool:
+    return settings.pagerduty_api_token is not None or settings.pagerduty_routing_key is not None
+
+
+def _pagerduty(settings: Settings) -> Iterator[str]:
+    """Give what stands between a ladder level that names PagerDuty and the phone that should ring."""
+    config = settings.config
+    named = [
+        (f"ladders.{ladder}: level {level.name!r}", level.pagerduty)
+        for ladder, levels in config.ladders.items()
+        for level in levels
+        if level.pagerduty is not None
+    ]
+    if not named:
+        if _pages(settings):
+            yield "nobody is paged through PagerDuty: add `pagerduty:` to a level of a ladder (SITREP_CONFIG)"
+        return
+    if not _pages(settings):
+        for where, _ in named:
+            yield f"{where} cannot be paged through PagerDuty: set PAGERDUTY_API_TOKEN or PAGERDUTY_ROUTING_KEY"
+        return
+    if settings.pagerduty_api_token is None:
+        for where, target in named:
+            if target.escalation_policy or target.service:
+                yield (
+                    f"{where} is paged by the service of PAGERDUTY_ROUTING_KEY and its escalation policy: "
+                    "set PAGERDUTY_API_TOKEN to page the ladder's own"
+                )
+    else:
+        if not settings.pagerduty_from:
+            yield "PagerDuty refuses pages with an account's API key: set PAGERDUTY_FROM to a user's login e-mail"
+        for where, target in named:
+            if not (target.service or config.pagerduty.service or settings.pagerduty_routing_key):
+                yield (
+                    f"{where} is paged only where a PagerDuty incident came first: "
+                    "set `pagerduty: {service: ...}` (SITREP_CONFIG), or PAGERDUTY_ROUTING_KEY"
+                )
+    if not settings.webhook_secrets:
+        yield "an acknowledgement in PagerDuty does not stop the ladder: set PAGERDUTY_WEBHOOK_SECRETS"

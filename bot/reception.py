@@ -3,40 +3,51 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from bot import naming
 from bot.desk import Desk
+from bot.gate import Gate, Passage
 from bot.incidents import commands as c
-from bot.incidents.intake import News, Rule, Then, Verdict, judge, news, worst_first
-from bot.incidents.model import Actor, Alert, Delivery, Incident
+from bot.incidents.digest import PACE
+from bot.incidents.intake import News, Occurrence, Rule, Then, Verdict, judge, news, worst_first
+from bot.incidents.model import SYSTEM, Actor, Alert, Delivery, Incident
+from bot.incidents.storm import Course, FlapPolicy, StormPolicy, flapping
 from bot.store import alerts, incidents
 from bot.store.alerts import Group
 from bot.store.tx import Tx
-from bot.text import clip
 
 ALERTMANAGER = "alertmanager"
 PAGERDUTY = "pagerduty"
-TITLE = 200  # characters
 
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One Alertmanager notification: a group's alerts, firing and resolved."""
+    """One Alertmanager notification: a group's alerts, firing and resolved, and how many it has left out."""
 
     group_key: str
     firing: tuple[Alert, ...]
     resolved: tuple[Alert, ...]
+    truncated: int = 0
 
 
 class Reception:
     """Takes notifications in."""
 
-    def __init__(self, desk: Desk, rules: Sequence[Rule]) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        rules: Sequence[Rule],
+        storms: StormPolicy = StormPolicy(),  # noqa: B008 - frozen
+        flaps: FlapPolicy = FlapPolicy(),  # noqa: B008
+    ) -> None:
         self._desk = desk
         self._rules = rules
+        self._gate = Gate(storms)
+        self._flaps = flaps
 
     def alertmanager(self, tx: Tx, notification: Notification) -> str:
         """Take an Alertmanager notification in; gives what became of it, in a word or two."""
@@ -48,18 +59,20 @@ class Reception:
         incident = self._open_incident(tx, group) or self._relative(tx, group)
         any_open = any(occurrence.is_open for occurrence in known.values())
         incident_id = incidents.identity(tx.connection, incident.number) if incident else None
-        past = "" if incident else self._tell_past(tx, group, fresh.closed)
+        ended = () if incident else self._ended(tx, group, fresh.closed)
         changed = self._save(tx, group, fresh, incident_id)
+        flaps = self._flapping(tx, group, fresh, known)
+        before, group = group, self._keep_facts(tx, group, fresh, flaps, notification.truncated)
+        changed = changed or group.data != before.data
+        left_out = notification.truncated if not before.data.get("truncated") else 0
         if incident is not None:
-            if fresh.opened or fresh.closed:
-                self._desk.apply(tx, incident.number, c.AlertsChanged(fresh.opened, fresh.closed))
-                return f"attached to {incident.number}"
-            if changed:
-                self._desk.refresh(tx, incident.number)
-            return f"repeat of {incident.number}"
+            if fresh.opened or fresh.closed or changed:
+                self._desk.apply(tx, incident.number, c.AlertsChanged(fresh.opened, fresh.closed, flaps, left_out))
+            return f"{'attached to' if fresh.opened or fresh.closed else 'repeat of'} {incident.number}"
+        past = self._tell_past(tx, group, ended, flaps)
         if fresh.opened:
-            return self._meet_rules(tx, group, fresh.opened, again=any_open)
-        if (fresh.closed or changed) and group.data.get("triage"):
+            return self._meet_rules(tx, group, fresh.opened, again=any_open, flaps=flaps, left_out=left_out)
+        if fresh.closed or changed:
             self._refresh_triage(tx, group)
         if past:
             return f"noted on {past}"
@@ -84,136 +97,194 @@ class Reception:
         known = alerts.known(tx.connection, group.id).get(alert.fingerprint)
         if group.incident_id is not None or known is None or not known.is_open:
             return ""
-        alerts.repeat_alert(tx.connection, group.id, alert)
+        alerts.repeat_alerts(tx.connection, group.id, (alert,))
         return self._meet_rules(tx, group, (alert,), again=True)
 
     def reopen_pagerduty(self, tx: Tx, group: Group, alert: Alert) -> None:
         """Note that a PagerDuty incident that was over is not: its alert fires again."""
         known = alerts.known(tx.connection, group.id).get(alert.fingerprint)
         if known is not None and not known.is_open:
-            alerts.open_alert(tx.connection, group.id, group.incident_id, alert, tx.now)
-        if group.data.get("triage"):
-            self._refresh_triage(tx, group)
+            alerts.open_alerts(tx.connection, group.id, group.incident_id, (alert,), tx.now)
+        self._refresh_triage(tx, group)
 
     def close_pagerduty(self, tx: Tx, group: Group, moment: datetime) -> None:
         """Note that a PagerDuty incident is over: its alert stops firing."""
-        for shown in alerts.firing(alerts.of_group(tx.connection, group.id)):
-            ended = Alert(PAGERDUTY, group.key, shown.alert.fingerprint, shown.alert.name, ends_at=moment)
-            alerts.close_alert(tx.connection, group.id, ended, tx.now)
-        if group.data.get("triage"):
-            self._refresh_triage(tx, group)
+        alerts.close_group(tx.connection, group.id, moment, tx.now)
+        self._refresh_triage(tx, group)
 
     def incident_of(self, tx: Tx, group: Group) -> Incident | None:
         """Give the incident that a group belongs or belonged to."""
         if group.incident_id is None:
             return None
-        return incidents.load(tx.connection, incidents.number_of(tx.connection, group.incident_id))
+        return incidents.take(tx.connection, incidents.number_of(tx.connection, group.incident_id))
 
     def _open_incident(self, tx: Tx, group: Group) -> Incident | None:
         incident = self.incident_of(tx, group)
         return incident if incident and incident.status.is_open else None
 
     def _relative(self, tx: Tx, group: Group) -> Incident | None:
-        """Find the open incident of the same group at the other source, and join it."""
-        for other in alerts.relatives(tx.connection, group.hash, group.source):
+        """Find the open incident of the same group at the other source, or of the same trouble before, and join it."""
+        for other in alerts.relatives(tx.connection, group):
             incident = self._open_incident(tx, other)
             if incident is not None:
                 alerts.set_group(tx.connection, group.id, incident_id=other.incident_id)
                 return incident
         return None
 
-    def _tell_past(self, tx: Tx, group: Group, closed: Sequence[Alert]) -> str:
+    def _ended(self, tx: Tx, group: Group, closed: Sequence[Alert]) -> tuple[Alert, ...]:
+        """Pick the alerts that still belong to the group's incident, which is over."""
+        if not closed or group.incident_id is None:
+            return ()
+        its_own = alerts.open_fingerprints(tx.connection, group.id, group.incident_id)
+        return tuple(alert for alert in closed if alert.fingerprint in its_own)
+
+    def _tell_past(self, tx: Tx, group: Group, ended: tuple[Alert, ...], flaps: frozenset[str]) -> str:
         """Note on an incident that is over which of its alerts have ended since; gives its number if any have."""
-        incident = self.incident_of(tx, group)
-        if incident is None or group.incident_id is None:
+        if not ended or group.incident_id is None:
             return ""
-        shown = alerts.firing(alerts.of_incident(tx.connection, group.incident_id))
-        its_own = {s.alert.fingerprint for s in shown if s.alert.group_key == group.key}
-        ended = tuple(alert for alert in closed if alert.fingerprint in its_own)
-        if not ended:
-            return ""
-        self._desk.apply(tx, incident.number, c.AlertsChanged((), ended))
-        return incident.number
+        number = incidents.number_of(tx.connection, group.incident_id)
+        self._desk.apply(tx, number, c.AlertsChanged((), ended, flaps))
+        return number
 
     def _save(self, tx: Tx, group: Group, fresh: News, incident_id: int | None) -> bool:
-        for alert in fresh.opened:
-            alerts.open_alert(tx.connection, group.id, incident_id, alert, tx.now)
-        for alert in fresh.closed:
-            alerts.close_alert(tx.connection, group.id, alert, tx.now)
-        changed = [alerts.repeat_alert(tx.connection, group.id, alert) for alert in fresh.repeated]
-        return any(changed)
+        alerts.open_alerts(tx.connection, group.id, incident_id, fresh.opened, tx.now)
+        alerts.close_alerts(tx.connection, group.id, fresh.closed, tx.now)
+        return alerts.repeat_alerts(tx.connection, group.id, fresh.repeated)
 
-    def _meet_rules(self, tx: Tx, group: Group, opened: Sequence[Alert], *, again: bool) -> str:
+    def _flapping(self, tx: Tx, group: Group, fresh: News, known: Mapping[str, Occurrence]) -> frozenset[str]:
+        """Give the fingerprints of the changed alerts that flap."""
+        again = {alert.fingerprint for alert in (*fresh.opened, *fresh.closed)} & known.keys()
+        if not again:
+            return frozenset()
+        begun = alerts.begun(tx.connection, group.id, tx.now - self._flaps.within)
+        return flapping(
+            {fingerprint: times for fingerprint, times in begun.items() if fingerprint in again}, self._flaps
+        )
+
+    def _keep_facts(self, tx: Tx, group: Group, fresh: News, flaps: Collection[str], truncated: int) -> Group:
+        """Remember what the card says of the group as a whole: what its source left out, and what flaps."""
+        data = {k: v for k, v in group.data.items() if k != "truncated"} | (
+            {"truncated": truncated} if truncated else {}
+        )
+        changed = (*fresh.opened, *fresh.closed)
+        if changed:
+            data.pop("flapping", None)
+        name = next((alert.name for alert in changed if alert.fingerprint in flaps), None)
+        if name is not None:
+            data["flapping"] = {"name": name, "at": tx.now.isoformat()}
+        if data == group.data:
+            return group
+        alerts.set_group(tx.connection, group.id, data=data)
+        return replace(group, data=data)
+
+    def _meet_rules(
+        self,
+        tx: Tx,
+        group: Group,
+        opened: Sequence[Alert],
+        *,
+        again: bool,
+        flaps: frozenset[str] = frozenset(),
+        left_out: int = 0,
+    ) -> str:
         verdict = judge(opened, self._rules)
+        only_flaps = all(alert.fingerprint in flaps for alert in opened)
         if verdict.then is Then.DECLARE:
-            return self._declare(tx, group, verdict, worst_first(opened, self._rules))
+            if only_flaps and (held := self._hold(tx, group, verdict, opened)):
+                return held
+            return self._declare(tx, group, verdict, worst_first(opened, self._rules), left_out)
         if verdict.then is Then.TRIAGE:
-            return self._triage(tx, group, verdict, again=again)
+            return self._triage(tx, group, verdict, opened, again=again or only_flaps)
         return "recorded"
 
-    def _declare(self, tx: Tx, group: Group, verdict: Verdict, opened: Sequence[Alert]) -> str:
-        lead = opened[0]
-        starts = [a.starts_at for a in opened if a.starts_at]
-        incident, incident_id = self._desk.declare(
-            tx,
-            c.Declare(
-                number="",
-                title=title_of(lead),
-                severity=verdict.severity,
-                actor=Actor("alert", lead.source, lead.name),
-                source=lead.source,
-                summary=_first(opened, "summary", "description"),
-                impact=_first(opened, "impact", "description", "summary"),
-                service=_first(opened, "service", "subsystem", "component", "job"),
-                region=_first(opened, "region", "cluster"),
-                tenants=", ".join(dict.fromkeys(v for a in opened if (v := a.fact("tenant", "tenant_id", "customer")))),
-                correlation_id=_first(opened, "correlation_id"),
-                resource_name=_first(opened, "resource_name"),
-                host_role=_first(opened, "host_role"),
-                alerts=tuple(opened),
-                started_at=min(*starts, tx.now) if starts else None,
-            ),
-        )
-        alerts.set_group(tx.connection, group.id, incident_id=incident_id)
-        for other in alerts.relatives(tx.connection, group.hash, group.source):
-            # The other source told of the same group before, below the bar for an incident, and it still fires.
-            still_fires = alerts.firing(alerts.of_group(tx.connection, other.id))
-            if still_fires and self._open_incident(tx, other) is None:
-                alerts.set_group(tx.connection, other.id, incident_id=incident_id)
+    def _hold(self, tx: Tx, group: Group, verdict: Verdict, opened: Sequence[Alert]) -> str:
+        """Note on the group's last incident, which is over, that what flaps fires again; empty where it has none."""
+        over = self.incident_of(tx, group)
+        if over is None or verdict.severity.value < over.severity.value:  # worse than ever is news
+            return ""
+        alerts.set_group(tx.connection, group.id, incident_id=group.incident_id)
+        after = self._desk.apply(tx, over.number, c.FiresAgain(tuple(opened), self._flaps.hold))
+        return f"{'attached to' if after.status.is_open else 'held on'} {over.number}"
+
+    def _declare(self, tx: Tx, group: Group, verdict: Verdict, opened: Sequence[Alert], left_out: int) -> str:
+        passage = self._gate.ask(tx, Then.DECLARE, opened, verdict.severity)
+        if passage.course is Course.JOIN:
+            return self._join(tx, group, passage, opened, left_out)
+        why = ""
+        if passage.course is Course.BEGIN:
+            why = naming.why_storm(passage.family, self._gate.policy, passage.before)
+            command = naming.of_storm(
+                opened, verdict.severity, tx.now, family=passage.family, summary=why, left_out=left_out
+            )
+        else:
+            placed = opened[0].source == ALERTMANAGER  # PagerDuty's titles say it already
+            command = naming.of_group(opened, verdict.severity, tx.now, placed=placed, left_out=left_out)
+        incident, incident_id = self._desk.declare(tx, command)
+        self._gate.settle(tx, passage, number=incident.number, incident_id=incident_id)
+        if why:
+            self._desk.apply(tx, incident.number, c.AddNote(why, SYSTEM))
+        self._link(tx, group, incident_id)
         return f"declared {incident.number}"
 
-    def _triage(self, tx: Tx, group: Group, verdict: Verdict, *, again: bool) -> str:
-        data = dict(group.data)
-        if again and data.get("triage"):
+    def _join(self, tx: Tx, group: Group, passage: Passage, opened: Sequence[Alert], left_out: int) -> str:
+        """Put a group into a storm's incident, and raise that where the group is the worst so far."""
+        self._gate.settle(tx, passage)
+        incident_id = passage.storm.incident_id
+        assert incident_id is not None  # noqa: S101 - a storm of incidents has one
+        self._link(tx, group, incident_id)
+        number = incidents.number_of(tx.connection, incident_id)
+        incident = self._desk.apply(tx, number, c.AlertsChanged(tuple(opened), left_out=left_out))
+        if passage.is_worse and passage.severity.value < incident.severity.value:
+            lead = opened[0]
+            raised = c.SetSeverity(passage.severity, Actor("alert", lead.source, lead.name), "it joined the storm")
+            self._desk.apply(tx, number, raised)
+        return f"joined {number}"
+
+    def _link(self, tx: Tx, group: Group, incident_id: int) -> None:
+        alerts.set_group(tx.connection, group.id, incident_id=incident_id)
+        for other in alerts.relatives(tx.connection, group):
+            # The other source told of the same group before, below the bar for an incident, and it still fires.
+            still_fires = alerts.open_fingerprints(tx.connection, other.id)
+            if still_fires and self._open_incident(tx, other) is None:
+                alerts.set_group(tx.connection, other.id, incident_id=incident_id)
+
+    def _triage(self, tx: Tx, group: Group, verdict: Verdict, opened: Sequence[Alert], *, again: bool) -> str:
+        if again and (group.storm or group.data.get("triage")):
             self._refresh_triage(tx, group)
             return "triage"
+        passage = self._gate.ask(tx, Then.TRIAGE, opened, verdict.severity)
+        storm = self._gate.settle(tx, passage)
+        if storm is not None:
+            alerts.put_in_storm(tx.connection, group.id, storm.scope)
+            if passage.course is Course.BEGIN:
+                where = {"where": passage.family.where}
+                self._desk.post(tx, storm.scope, Delivery("triage_storm", "triage", "triage", where))
+            else:
+                self._refresh_triage(tx, replace(group, storm=storm.scope))
+            return "triage"
+        data = dict(group.data)
         data["triage"] = int(data.get("triage") or 0) + 1
         data["severity"] = verdict.severity.value
         alerts.set_group(tx.connection, group.id, data=data)
+        alerts.put_in_storm(tx.connection, group.id, None)
         facts = {"group_id": group.id, "severity": verdict.severity.value}
         self._desk.post(tx, _triage_scope(group, data), Delivery("triage", "triage", "triage", facts))
         return "triage"
 
     def _refresh_triage(self, tx: Tx, group: Group) -> None:
-        facts = {"group_id": group.id, "severity": group.data.get("severity", "sev3")}
-        self._desk.post(
-            tx,
-            _triage_scope(group, group.data),
-            Delivery("refresh_triage", "refresh_triage", "triage", facts, needs=("triage",), coalesce=True),
-        )
+        """Have the message show it in which the group waits for a look, if it does."""
+        facts: dict[str, Any]
+        if group.storm:
+            scope, kind, wait = group.storm, "refresh_triage_storm", PACE
+            facts = {}
+        elif group.data.get("triage"):
+            scope, kind, wait = _triage_scope(group, group.data), "refresh_triage", 0
+            facts = {"group_id": group.id, "severity": group.data.get("severity", "sev3")}
+        else:
+            return
+        needs = ("triage",)
+        self._desk.post(tx, scope, Delivery(kind, kind, "triage", facts, needs=needs, coalesce=True, wait=wait))
 
 
 def _triage_scope(group: Group, data: Mapping[str, Any]) -> str:
     return f"group:{group.id}:{data.get('triage')}"
-
-
-def _first(found: Sequence[Alert], *names: str) -> str:
-    return next((value for alert in found if (value := alert.fact(*names))), "")
-
-
-def title_of(alert: Alert) -> str:
-    """Name an incident after an alert: `HighErrorRate on checkout: 5xx above 5%`."""
-    where = alert.fact("service", "subsystem", "job") if alert.source == ALERTMANAGER else ""
-    said = alert.fact("summary", "title")
-    title = alert.name + (f" on {where}" if where else "")
-    return clip(" ".join((title + (f": {said}" if said and said != alert.name else "")).split()), TITLE)

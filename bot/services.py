@@ -9,6 +9,7 @@ from bot.clock import Clock
 from bot.desk import Desk
 from bot.engine.port import Engine
 from bot.pagerduty import PagerDutyReception
+from bot.pagerduty.client import PagerDuty
 from bot.reception import Reception
 from bot.runbooks.catalog import Catalog
 from bot.settings import Settings
@@ -46,4 +47,5 @@ class Services:
     catalog: Catalog
     gateway: Gateway | None
     directory: Directory | None
+    pager: PagerDuty
     running: Running = field(default_factory=Running)

@@ -38,6 +38,14 @@ def is_loopback(url: str) -> bool:
         return False
 
 
+def _check_url(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme == "http" and not is_loopback(url):
+        raise ValueError("plain http:// is taken for loopback hosts only: use https://")
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("give a URL that begins with https://")
+
+
 class Settings(BaseSettings):
     """Everything that the environment says. Secrets never show in a log or a traceback."""
 
@@ -50,7 +58,7 @@ class Settings(BaseSettings):
     runbooks: Path = Field(Path("runbooks"), validation_alias="SITREP_RUNBOOKS")
     public_url: str = Field("", validation_alias="SITREP_PUBLIC_URL")
     api_tokens: SecretStr | None = Field(None, validation_alias="SITREP_API_TOKENS")
-    heartbeat_url: str = Field("", validation_alias="SITREP_HEARTBEAT_URL")
+    heartbeat_url: str = Field("", validation_alias="SITREP_HEARTBEAT_URL", repr=False)
     max_body: int = Field(1024 * 1024, validation_alias="SITREP_MAX_BODY", ge=1024)
     test_clock: Path | None = Field(None, validation_alias="SITREP_TEST_CLOCK")
 
@@ -67,7 +75,7 @@ class Settings(BaseSettings):
     pagerduty_webhook_secrets: SecretStr | None = Field(None, validation_alias="PAGERDUTY_WEBHOOK_SECRETS")
 
     alertmanager_webhook_token: SecretStr | None = Field(None, validation_alias="ALERTMANAGER_WEBHOOK_TOKEN")
-    alertmanager_api_url: str = Field("", validation_alias="ALERTMANAGER_API_URL")
+    alertmanager_api_url: str = Field("", validation_alias="ALERTMANAGER_API_URL", repr=False)
 
     @field_validator(
         "api_tokens",
@@ -85,13 +93,18 @@ class Settings(BaseSettings):
             raise ValueError("it is set but empty: give it a value or unset it")
         return value
 
-    @field_validator("slack_api_url", "pagerduty_api_url", "pagerduty_events_url", "alertmanager_api_url")
+    @field_validator("slack_api_url", "pagerduty_api_url", "pagerduty_events_url", "heartbeat_url")
     @classmethod
     def _secure(cls, value: str) -> str:
-        if value and urlsplit(value).scheme == "http" and not is_loopback(value):
-            raise ValueError("plain http:// is taken for loopback hosts only: use https://")
-        if value and urlsplit(value).scheme not in {"http", "https"}:
-            raise ValueError("give a URL that begins with https://")
+        if value:
+            _check_url(value)
+        return value
+
+    @field_validator("alertmanager_api_url")
+    @classmethod
+    def _each_secure(cls, value: str) -> str:
+        for part in value.split(",") if value else ():
+            _check_url(part.strip())
         return value
 
     @field_validator("slack_api_url")
@@ -146,6 +159,11 @@ class Settings(BaseSettings):
             return ()
         pairs = (part.strip().partition(":") for part in self.api_tokens.get_secret_value().split(","))
         return tuple(ApiToken(role, token) for role, _, token in pairs)
+
+    @property
+    def alertmanager_urls(self) -> tuple[str, ...]:
+        """The Alertmanagers to ask what still fires: the peers of a cluster, or several clusters."""
+        return tuple(part.strip() for part in self.alertmanager_api_url.split(",") if part)
 
     def role_of(self, token: str) -> str | None:
         """Give the role that a token has; all are compared, in constant time."""

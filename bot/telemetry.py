@@ -1,29 +1,150 @@
-"""Logs and metrics."""
+"""Logs and metrics.
+
+A label's value is one of a known few: never a text, a name or a number from outside, whatever anybody sends.
+"""
 
 from __future__ import annotations
 
 import logging
+import platform
+import re
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram, Info
+
+from bot import __version__
+from bot.errors import OutwardError
+
+OTHER = "other"
+SOURCES = ("alertmanager", "pagerduty")
+# The first words of what becomes of a webhook.
+# fmt: off
+WEBHOOK_OUTCOMES = frozenset({
+    "attached", "declared", "duplicate", "held", "joined", "malformed", "noted", "nothing", "off", "recorded", "repeat",
+    "too_large", "triage", "unauthorized", "unavailable",
+})
+# What becomes of a delivery or a call to the outside: our own words, and those of Slack's error codes that are
+# documented for the methods that we call.
+REASONS = frozenset({
+    "ok", "delivered", "superseded", "unfinished", "defect",
+    "nobody_on_call", "pagerduty_forbidden", "pagerduty_invalid", "pagerduty_no_answer", "pagerduty_no_service",
+    "pagerduty_no_user", "pagerduty_not_found", "pagerduty_not_in_plan", "pagerduty_off", "pagerduty_refused",
+    "pagerduty_throttled", "pagerduty_unauthorized", "pagerduty_unreachable",
+    "slack_off", "slack_throttled", "slack_unreachable", "slack_no_answer", "invite_failed", "nobody_found",
+    "lease_lost", "alertmanager_nonsense", "alertmanager_refused", "alertmanager_unreachable", "pagerduty_forbidden",
+    "pagerduty_invalid", "pagerduty_no_answer", "pagerduty_no_user", "pagerduty_not_found", "pagerduty_not_in_plan",
+    "pagerduty_off", "pagerduty_refused", "pagerduty_throttled", "pagerduty_unauthorized", "pagerduty_unreachable",
+    "account_inactive", "already_in_channel", "already_pinned", "cant_invite", "cant_invite_self",
+    "cant_update_message", "channel_not_found", "edit_window_closed", "exchanged_trigger_id", "expired_trigger_id",
+    "fatal_error", "internal_error", "invalid_arguments", "invalid_auth", "invalid_blocks", "invalid_name_specials",
+    "is_archived", "message_not_found", "missing_scope", "msg_too_long", "name_taken", "no_permission", "no_text",
+    "not_authed", "not_in_channel", "org_login_required", "request_timeout", "restricted_action",
+    "service_unavailable", "team_added_to_org", "token_expired", "token_revoked", "too_many_pins", "user_not_found",
+    "user_not_in_channel", "usergroup_not_found", "users_not_found",
+})
+# fmt: on
+
+BUILD = Info("sitrep_build", "The version that runs.")
+BUILD.info({"version": __version__, "python": platform.python_version()})
 
 WEBHOOKS = Counter("sitrep_webhooks_total", "Webhooks by source and outcome.", ["source", "outcome"])
+INTERACTIONS = Counter(
+    "sitrep_interactions_total", "Slash commands, buttons and modals by outcome.", ["kind", "outcome"]
+)
+INTERACTION_SECONDS = Histogram(
+    "sitrep_interaction_duration_seconds",
+    "Seconds from the moment an interaction of Slack's reached a handler to its acknowledgement; Slack gives it 3.",
+    ["kind"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5),
+)
+COMMITS = Histogram(
+    "sitrep_commit_duration_seconds",
+    "Seconds from asking for a unit of work to its commit.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
 DELIVERIES = Counter("sitrep_deliveries_total", "Attempts to deliver, by kind and outcome.", ["kind", "outcome"])
+DELIVERIES_FAILED = Counter(
+    "sitrep_deliveries_failed_total", "Deliveries that failed for good; `sitrep outbox list --failed`.", ["kind"]
+)
+OUTWARD_CALLS = Counter(
+    "sitrep_outward_calls_total",
+    "Calls to the outside by service, method and outcome.",
+    ["service", "method", "outcome"],
+)
+OUTWARD_SECONDS = Histogram(
+    "sitrep_outward_call_duration_seconds",
+    "Seconds that a call to the outside took, whatever became of it.",
+    ["service", "method"],
+    buckets=(0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
 TIMERS = Histogram(
     "sitrep_timer_lag_seconds",
     "Seconds from the moment a timer was due to the moment it fired.",
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 30, 300, 3600),
 )
-COMMITS = Histogram(
-    "sitrep_commit_seconds",
-    "Seconds from asking for a unit of work to its commit.",
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+READY_SECONDS = Histogram(
+    "sitrep_channel_ready_seconds",
+    "Seconds from the declaration to a channel with its card posted and the first level of the ladder invited.",
+    buckets=(0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 3, 5, 10, 30, 60, 300, 1800),
 )
-INTERACTIONS = Counter(
-    "sitrep_interactions_total", "Slash commands, buttons and modals by outcome.", ["kind", "outcome"]
+AUDITOR_REPAIRS = Counter("sitrep_auditor_repairs_total", "What the auditor found undone and saw to.", ["what"])
+FLAGS = Counter(
+    "sitrep_auditor_flags_total", "Alerts found to differ from what their source reports.", ["source", "flag"]
 )
+LOOKS = Counter(
+    "sitrep_auditor_looks_total", "Looks at what a source reports; an unclear one flags nothing.", ["source", "outcome"]
+)
+HEARTBEATS = Counter(
+    "sitrep_heartbeats_total", "Signs of life by outcome; withheld while something is wrong.", ["outcome"]
+)
+
+# What the rows say at the moment of a scrape (bot/store/standing.py); each replica says the same.
+DATABASE_UP = Gauge("sitrep_database_up", "1 when the database answered this scrape, 0 when it did not.")
+OUTBOX = Gauge("sitrep_outbox_deliveries", "Unfinished deliveries by state.", ["state"])
+OUTBOX_OLDEST = Gauge("sitrep_outbox_oldest_age_seconds", "Age of the oldest unfinished delivery; 0 without one.")
+TIMERS_ARMED = Gauge("sitrep_timers_armed", "Timers that wait for their moment.")
+TIMER_OVERDUE = Gauge("sitrep_timer_overdue_seconds", "Since when the most overdue armed timer is due; 0 without one.")
+INCIDENTS_OPEN = Gauge("sitrep_incidents_open", "Open incidents by severity.", ["severity"])
+
+# A counter that begins with its first event shows no increase of it: these begin with zero.
+for _source in SOURCES:
+    for _outcome in WEBHOOK_OUTCOMES:
+        WEBHOOKS.labels(_source, _outcome)
+
+
+def reason(code: str) -> str:
+    """Give the label's value for a reason; a code that is not known here is `other`."""
+    return code if code in REASONS else OTHER
+
+
+def webhook(source: str, outcome: str) -> None:
+    """Count a webhook by the first word of what became of it."""
+    word = re.split("[: ]", outcome, maxsplit=1)[0]
+    WEBHOOKS.labels(source, word if word in WEBHOOK_OUTCOMES else OTHER).inc()
+
+
+@contextmanager
+def outward_call(service: str, method: str) -> Iterator[None]:
+    """Time and count a call to the outside, by the reason of the `OutwardError` that it ends with, if it does.
+
+    `method` is a name out of the code (`chat.postMessage`), never a path with an identifier in it.
+    """
+    asked_at = time.perf_counter()
+    outcome = "unfinished"  # cancelled, or a defect
+    try:
+        yield
+        outcome = "ok"
+    except OutwardError as error:
+        outcome = reason(error.reason)
+        raise
+    finally:
+        OUTWARD_CALLS.labels(service, method, outcome).inc()
+        OUTWARD_SECONDS.labels(service, method).observe(time.perf_counter() - asked_at)
 
 
 def configure_logging(level: int = logging.INFO) -> None:

@@ -10,6 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bot import telemetry
+
 
 def problem(
     status: int, code: str, message: str, *, details: Any = None, headers: dict[str, str] | None = None
@@ -81,5 +83,8 @@ class LimitBody:
         await self._app(scope, replay, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        source = str(scope["path"]).removeprefix("/webhooks/")
+        if source in telemetry.SOURCES:
+            telemetry.webhook(source, "too_large")
         message = f"Send at most {self._limit} bytes, or raise SITREP_MAX_BODY."
         await problem(413, "too_large", message, headers={"connection": "close"})(scope, receive, send)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
 import structlog
@@ -72,7 +72,8 @@ class Reconciler:
             await self._compare(source.name, look)
 
     async def _compare(self, source: str, look: Look) -> None:
-        now, rows = await self._store.write(lambda tx: _ours(tx, source))
+        now = await self._store.write(lambda tx: tx.now)
+        rows = await self._store.read(lambda connection: audit.ours(connection, source, now - LOOK_BACK))
         found = compare((row.held for row in rows), look)
         since = remember(found, self._since.get(source, {}), (row.held.id for row in rows), now)
         self._since[source] = since
@@ -112,10 +113,6 @@ class Reconciler:
         cleared = [row.alert for row in rows if audit.take_flag(tx.connection, row.held, flag)]
         if cleared and number:
             self._desk.apply(tx, number, c.AlertsConfirmed(flag, tuple(cleared)))
-
-
-def _ours(tx: Tx, source: str) -> tuple[datetime, list[Ours]]:
-    return tx.now, audit.ours(tx.connection, source, tx.now - LOOK_BACK)
 
 
 def _is_news(row: Ours, flag: Flag) -> bool:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from bot.incidents.model import SYSTEM, Actor, Alert, Person, Role, Status
 from bot.incidents.policy import Severity
+from bot.incidents.reconcile import Flag
 
 
 @dataclass(frozen=True, slots=True)
 class Declare:
-    """Open an incident. `number` comes from the database; `alerts` are those that made us."""
+    """Open an incident. `number` comes from the database; `alerts` are those that made us.
+
+    `left_out` counts alerts that their source did not name, because its notification would have been too long.
+    """
 
     number: str
     title: str
@@ -29,15 +33,45 @@ class Declare:
     host_role: str = ""
     runbook_id: str = ""
     alerts: tuple[Alert, ...] = ()
+    left_out: int = 0
     started_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AlertsChanged:
-    """Alerts of the incident's group began or stopped firing. Never closes the incident."""
+    """Alerts of the incident's groups began or stopped firing, or say something new. Never closes the incident.
+
+    `flapping` holds fingerprints whose changes are no news; `left_out` counts alerts that their source did not name.
+    """
 
     opened: tuple[Alert, ...] = ()
     closed: tuple[Alert, ...] = ()
+    flapping: frozenset[str] = frozenset()
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FiresAgain:
+    """Alerts that flap fire again though the incident is over: it reopens if they still do after `hold`."""
+
+    alerts: tuple[Alert, ...]
+    hold: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsFlagged:
+    """Alerts differ from what their source reports, and have for a while. Never closes anything."""
+
+    flag: Flag
+    alerts: tuple[Alert, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsConfirmed:
+    """What `flag` said of these alerts is so no more."""
+
+    flag: Flag
+    alerts: tuple[Alert, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +166,10 @@ class Reopen:
 
 @dataclass(frozen=True, slots=True)
 class TimerFired:
-    """An armed timer is due."""
+    """An armed timer is due. `firing` counts the alerts that began after the incident was over, where that matters."""
 
     key: str
+    firing: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +185,17 @@ class Delivered:
 @dataclass(frozen=True, slots=True)
 class DeliveryFailed:
     """A delivery failed for good; `fix` tells the operator what to do."""
+
+    kind: str
+    slot: str
+    reason: str
+    fix: str
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PageLost:
+    """A page gets to nobody: what it needs to go out is not there, or it mentions no one."""
 
     kind: str
     slot: str
@@ -187,6 +233,9 @@ class Refresh:
 Command = (
     Declare
     | AlertsChanged
+    | FiresAgain
+    | AlertsFlagged
+    | AlertsConfirmed
     | PostUpdate
     | KeepCadence
     | PauseCadence
@@ -200,6 +249,7 @@ Command = (
     | TimerFired
     | Delivered
     | DeliveryFailed
+    | PageLost
     | Record
     | Export
     | Refresh

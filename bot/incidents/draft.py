@@ -65,28 +65,31 @@ class Draft:
         data: dict[str, Any] | None = None,
         needs: tuple[str, ...] = (),
         after: tuple[str, ...] = (),
+        coalesce: bool = False,
     ) -> None:
         """Ask for a call to the outside; without a `slot` of its own it gets a numbered one."""
         seq = self.incident.delivery_seq + 1
         self.set(delivery_seq=seq)
-        self._deliveries.append(Delivery(kind, slot or f"{kind}:{seq}", lane, data or {}, needs, after))
+        made = Delivery(kind, slot or f"{kind}:{seq}", lane, data or {}, needs, after, coalesce)
+        self._deliveries.append(made)
 
     def refresh(self) -> None:
         """Have the live messages (card, announcement, topic) show the new state, once however often it is asked."""
-        if any(d.coalesce for d in self._deliveries):
+        self.refresh_card()
+        if self.incident.opened_channel:
+            self._edit("refresh_announcement", "announce", "announcement")
+            self._edit("topic", "topic", "channel")
+
+    def refresh_card(self, *, wait: int = 0) -> None:
+        """Have the card alone show the new state; it waits so many seconds for what may come with it."""
+        self._edit("refresh_card", "card_edit", "card" if self.incident.opened_channel else "thread", wait)
+
+    def _edit(self, kind: str, lane: str, what: str, wait: int = 0) -> None:
+        if any(d.kind == kind and d.coalesce for d in self._deliveries):
             return
         seq = self.incident.delivery_seq + 1
         self.set(delivery_seq=seq)
-        home = ("card",) if self.incident.opened_channel else ("thread",)
-        wanted = [("refresh_card", "card_edit", home)]
-        if self.incident.opened_channel:
-            wanted += [
-                ("refresh_announcement", "announce", ("announcement",)),
-                ("topic", "topic", ("channel",)),
-            ]
-        self._deliveries.extend(
-            Delivery(kind, f"{kind}:{seq}", lane, {}, needs, (), coalesce=True) for kind, lane, needs in wanted
-        )
+        self._deliveries.append(Delivery(kind, f"{kind}:{seq}", lane, {}, (what,), (), coalesce=True, wait=wait))
 
     def done(self) -> Decision:
         """Give the finished decision."""

@@ -1,15 +1,22 @@
-"""The escalation ladder: who is paged, and when, until somebody acknowledges (seed 004, 3.4)."""
+"""The escalation ladder: who is paged, and when, until somebody acknowledges (seed 004, 3.4).
+
+A level is paged in Slack, through PagerDuty, or both. Where none of its ways reaches anybody, the next level's turn
+comes at once.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import timedelta
+from typing import Any
 
 from bot.incidents.draft import Draft
-from bot.incidents.model import Timer, TimerKind
+from bot.incidents.model import Incident, Timer, TimerKind
 from bot.incidents.policy import Level
 
 
-def start(draft: Draft, *, mention: bool) -> str:
+def start(draft: Draft, *, mention: bool, reason: str = "declared") -> str:
     """Page the first level and arm the others; every level counts from now.
 
     Where an initial notification follows, it mentions the first level, so that only an invitation is needed: without
@@ -22,7 +29,7 @@ def start(draft: Draft, *, mention: bool) -> str:
     draft.set(ladder_from=draft.now)
     invite = ""
     if ladder[0].after == 0:
-        invite = _page(draft, 1, kind="paged", reason="declared", mention=mention)
+        invite = _page(draft, 1, kind="paged", reason=reason, mention=mention)
     arm_rest(draft)
     return invite
 
@@ -82,14 +89,74 @@ def repeat(draft: Draft) -> None:
     incident = draft.incident
     number = min(incident.ladder_level, len(incident.rule.ladder))  # the severity may have got a shorter ladder
     if number and incident.status.is_open and not incident.acknowledged_at:
-        level = incident.rule.ladder[number - 1]
-        facts = {
-            "level": number,
-            "name": level.name,
-            "people": list(level.slack),
-            "reason": "declared",
-        }
-        draft.deliver("page", "page", needs=(incident.home_slot,), data=facts)
+        facts = _facts(number, incident.rule.ladder[number - 1], "declared")
+        slot = f"page:{number}:again:{incident.delivery_seq}"
+        draft.deliver("page", "page", slot=slot, needs=(incident.home_slot,), data=facts)
+        waiting = incident.paging.get(str(number))
+        if waiting is not None and facts["people"]:
+            others = [way for way in waiting["ways"] if way.startswith("page_pagerduty:")]
+            _set_paging(draft, number, {**waiting, "ways": [slot, *others]})
+
+
+def is_needless(incident: Incident, reason: str) -> bool:
+    """True when a page that has not gone out need not go out any more.
+
+    An acknowledgement stops every page but that of an overdue update; that one goes while the update is overdue.
+    """
+    if not incident.status.is_open:
+        return True
+    return not incident.update_is_overdue if reason == "update_overdue" else incident.acknowledged_at is not None
+
+
+def tell_pagerduty(draft: Draft) -> None:
+    """Have PagerDuty stop paging for what we opened there, because somebody has answered here or it is over."""
+    if draft.incident.policy.names_pagerduty:
+        state = "acknowledged" if draft.incident.status.is_open else "resolved"
+        draft.deliver("pagerduty_state", "pagerduty", data={"state": state}, coalesce=True)
+
+
+def awaited(draft: Draft, slot: str) -> bool:
+    """True while it depends on this page, too, whether anybody of a level is reached."""
+    return _level_of(draft, slot) is not None
+
+
+def reached(draft: Draft, slot: str) -> None:
+    """Note that a page got to somebody: its level is reached, whatever becomes of the level's other pages."""
+    number = _level_of(draft, slot)
+    if number is not None:
+        _set_paging(draft, number, None)
+
+
+def unreached(draft: Draft, slot: str) -> None:
+    """Note that a page got to nobody; where it was the last hope of its level, the next one is paged at once."""
+    number = _level_of(draft, slot)
+    if number is None:
+        return
+    waiting = draft.incident.paging[str(number)]
+    left = [way for way in waiting["ways"] if way != slot]
+    if left:
+        _set_paging(draft, number, {**waiting, "ways": left})
+        return
+    _set_paging(draft, number, None)
+    untrue = waiting["reason"] == "update_overdue" and not draft.incident.update_is_overdue
+    if draft.incident.status.is_open and not untrue:
+        _pass_on(draft, number, waiting["reason"], waiting["data"])
+        draft.refresh()
+
+
+def _pass_on(draft: Draft, number: int, reason: str, data: dict[str, int]) -> None:
+    """Page the level after one of which nobody could be reached; it always goes up, so it ends at the top."""
+    incident = draft.incident
+    above = number + 1
+    if number < incident.ladder_level or above > len(incident.rule.ladder):
+        return
+    if incident.acknowledged_at and reason != "update_overdue":
+        return
+    # Its turn has come; it need not come again because time goes on.
+    draft.disarm(lambda t: t.kind is TimerKind.LADDER and t.level == above)
+    # The climb of an overdue update goes on being one: it is what survives an acknowledgement.
+    why = reason if reason == "update_overdue" else "nobody_reached"
+    _page(draft, above, kind="escalated", reason=why, mention=True, **{**data, "unreached": number})
 
 
 def _page(draft: Draft, number: int, *, kind: str, reason: str, mention: bool = True, **data: int) -> str:
@@ -97,16 +164,46 @@ def _page(draft: Draft, number: int, *, kind: str, reason: str, mention: bool = 
     draft.set(ladder_level=max(draft.incident.ladder_level, number))
     why = {
         "declared": "incident declared",
+        "fires_again": "its alerts fire again",
         "not_acknowledged": "nobody has acknowledged",
         "update_overdue": "the update is overdue",
+        "nobody_reached": f"nobody of level {data.get('unreached', number - 1)} could be reached",
     }[reason]
     verb = "Paged" if kind == "paged" else "Escalated to"
-    facts = {"level": number, "name": level.name, "people": list(level.slack), "reason": reason, **data}
+    facts = {**_facts(number, level, reason), **data}
     seq = draft.event(kind, f"{verb} level {number}, {level.name}: {why}", data=facts).seq
     home = draft.incident.home_slot
     invite = f"invite:{number}:{seq}" if draft.incident.opened_channel and level.slack else ""
+    page = f"page:{number}:{seq}" if mention else "notification"
+    ways = [page] if level.slack else []
     if invite:
         draft.deliver("invite", "invite", slot=invite, needs=(home,), data=facts)
     if mention:
-        draft.deliver("page", "page", needs=(home,), after=(invite,) if invite else (), data=facts)
+        draft.deliver("page", "page", slot=page, needs=(home,), after=(invite,) if invite else (), data=facts)
+    if level.pagerduty:
+        ways.append(f"page_pagerduty:{number}:{seq}")
+        # It needs nothing of Slack: it goes out while Slack is down.
+        draft.deliver("page_pagerduty", "pagerduty", slot=ways[-1], data={**facts, **asdict(level.pagerduty)})
+    if ways:
+        _set_paging(draft, number, {"ways": ways, "reason": reason, "data": data})
+    else:
+        text = f"Page failed: level {number}, {level.name}, names nobody. Add people to the ladder (SITREP_CONFIG)."
+        draft.event("page_failed", text, data={"level": number, "name": level.name, "reason": "names_nobody"})
+        _pass_on(draft, number, reason, data)
     return invite
+
+
+def _facts(number: int, level: Level, reason: str) -> dict[str, Any]:
+    facts = {"level": number, "name": level.name, "people": list(level.slack), "reason": reason}
+    return {**facts, "pagerduty": True} if level.pagerduty else facts
+
+
+def _level_of(draft: Draft, slot: str) -> int | None:
+    """Find the level that waits for a page."""
+    found: Iterable[int] = (int(n) for n, waiting in draft.incident.paging.items() if slot in waiting["ways"])
+    return next(iter(found), None)
+
+
+def _set_paging(draft: Draft, number: int, waiting: dict[str, Any] | None) -> None:
+    others = {n: kept for n, kept in draft.incident.paging.items() if n != str(number)}
+    draft.set(paging=others if waiting is None else {**others, str(number): waiting})

@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
-from bot.incidents import cadence, escalation
+from bot.incidents import alerting, cadence, escalation, responding
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
-from bot.incidents.model import CADENCE_KINDS, TimerKind
-from bot.incidents.opening import alert_event
+from bot.incidents.model import CADENCE_KINDS, SYSTEM, Status, TimerKind
+from bot.incidents.wording import plain, say
+
+_TOLD_IN_WORDS = "PagerDuty incident"  # what is recorded in words of its own
+# How a delivery is called on the timeline where its kind does not read well.
+_NAMES = {"page_pagerduty": "Page through PagerDuty", "pagerduty_state": "Answer to PagerDuty"}
 
 
 def alerts_changed(draft: Draft, command: c.AlertsChanged) -> None:
     """Note alerts that began or ended; none of it closes the incident."""
-    for alert in command.opened:
-        alert_event(draft, alert, "alert_fired")
-    for alert in command.closed:
-        alert_event(draft, alert, "alert_resolved")
-    if command.opened or command.closed:
-        draft.refresh()
+    alerting.tell(draft, command.opened, command.closed, flapping=command.flapping, left_out=command.left_out)
+    alerting.refresh(draft)
+
+
+def fires_again(draft: Draft, command: c.FiresAgain) -> None:
+    """Note flapping alerts on an incident that is over, and hold back the alarm for a while; it is never lost."""
+    alerting.tell(draft, command.alerts, flapping={alert.fingerprint for alert in command.alerts})
+    until = draft.incident.resolved_at + command.hold if draft.incident.resolved_at else None
+    if until and until <= draft.now:
+        _come_back(draft)
+        return
+    if until and not any(t.kind is TimerKind.FLAP_HOLD for t in draft.incident.timers):
+        draft.arm(TimerKind.FLAP_HOLD, until)
+        name, number = plain(command.alerts[0].name), draft.incident.number
+        say(draft, f"{name} fires again: it flaps. If it still does at {until:%H:%M} UTC, {number} reopens.")
+    alerting.refresh(draft)
+
+
+def _come_back(draft: Draft) -> None:
+    """Reopen an incident whose alerts fire on, as if it had just been declared: somebody must look."""
+    if draft.incident.status not in {Status.RESOLVED, Status.CLOSED}:
+        return
+    responding.reopen(draft, c.Reopen(SYSTEM, "its alerts fire again"))
+    draft.set(acknowledged_at=None, acknowledged_by=None, ladder_level=0, paging={})
+    escalation.start(draft, mention=True, reason="fires_again")
 
 
 def timer_fired(draft: Draft, command: c.TimerFired) -> None:
@@ -25,6 +48,10 @@ def timer_fired(draft: Draft, command: c.TimerFired) -> None:
     if timer is None or timer.due_at > draft.now:
         return
     draft.disarm(lambda t: t.key == command.key)
+    if timer.kind is TimerKind.ALERT_DIGEST:
+        alerting.sum_up(draft)
+    if timer.kind is TimerKind.FLAP_HOLD and command.firing:
+        _come_back(draft)
     if not draft.incident.status.is_open:
         return
     if timer.kind is TimerKind.LADDER:
@@ -37,12 +64,15 @@ def delivered(draft: Draft, command: c.Delivered) -> None:
     """Take over what a delivery brought back."""
     result, data = command.result, command.data
     if command.kind == "channel":
-        draft.set(channel_id=result["channel"], channel_name=result["name"])
+        late = not draft.incident.opened_channel
+        draft.set(channel_id=result["channel"], channel_name=result["name"], opened_channel=True)
         draft.event(
             "channel_opened",
             f"Channel #{result['name']} opened",
             data={"channel": result["channel"], "name": result["name"]},
         )
+        if late:
+            _move_in(draft)
     elif command.kind == "runbook":
         draft.set(runbook_id=result["runbook_id"])
         draft.event("runbook_posted", f"Runbook {result['runbook_id']} posted: {result['reason']}", data=result)
@@ -51,16 +81,40 @@ def delivered(draft: Draft, command: c.Delivered) -> None:
         names = ", ".join(result["people"])
         data = {"level": data.get("level", 1), "people": result["people"]}
         draft.event("page_delivered", f"Page delivered to {names}", data=data)
+        escalation.reached(draft, command.slot)
+    elif command.kind in {"page", "notification"}:
+        fix = "Correct the people in the ladder (SITREP_CONFIG)."
+        facts = {"level": data.get("level", 1), "problems": list(result.get("problems", ()))}
+        page_lost(draft, c.PageLost("page", command.slot, "nobody_found", fix, facts))
+    elif command.kind == "page_pagerduty":
+        names = ", ".join(result.get("people", ())) or data.get("name", "")
+        facts = {"level": data.get("level", 1), "people": [], **result, "via": "pagerduty"}
+        draft.event("page_delivered", f"Page delivered through PagerDuty to {names}", data=facts)
+        escalation.reached(draft, command.slot)
+
+
+def _move_in(draft: Draft) -> None:
+    """Go on in the channel, which had failed and was tried again: bring in who has been asked for in the thread."""
+    incident = draft.incident
+    people = [spec for level in incident.rule.ladder[: incident.ladder_level] for spec in level.slack]
+    people += [incident.lead.id] if incident.lead else []
+    draft.deliver("moved", "notice", needs=("thread",))
+    if people:
+        facts = {"people": list(dict.fromkeys(people)), "name": "Responders"}
+        draft.deliver("invite", "invite", needs=("channel",), data=facts)
+    draft.refresh()
 
 
 def delivery_failed(draft: Draft, command: c.DeliveryFailed) -> None:
     """Note a delivery that failed for good, and go on without it."""
-    paging = command.kind in {"page", "invite", "notification"}
+    paging = command.kind in {"page", "page_pagerduty", "invite", "notification"}
+    what = _NAMES.get(command.kind) or command.kind.replace("_", " ").capitalize()
     draft.event(
         "page_failed" if paging else "delivery_failed",
-        f"{command.kind.replace('_', ' ').capitalize()} failed: {command.reason}. {command.fix}",
+        f"{what} failed: {command.reason}. {command.fix}",
         data={"delivery": command.kind, "reason": command.reason, "fix": command.fix, **command.data},
     )
+    escalation.unreached(draft, command.slot)
     if command.kind == "channel" and draft.incident.opened_channel:
         # No channel must not mean no pages: go on in a thread of the alerts channel.
         draft.set(opened_channel=False)
@@ -70,8 +124,19 @@ def delivery_failed(draft: Draft, command: c.DeliveryFailed) -> None:
         escalation.repeat(draft)
 
 
+def page_lost(draft: Draft, command: c.PageLost) -> None:
+    """Note a page that gets to nobody, unless its level does not depend on it any more."""
+    if escalation.awaited(draft, command.slot):
+        failed = c.DeliveryFailed(command.kind, command.slot, command.reason, command.fix, command.data)
+        delivery_failed(draft, failed)
+
+
 def record(draft: Draft, command: c.Record) -> None:
-    """Put something from outside on the timeline."""
+    """Put something from outside on the timeline; of very many alerts only how many."""
+    fired = command.kind == "alert_fired"
+    if (fired or command.kind == "alert_resolved") and alerting.count(draft, _TOLD_IN_WORDS, fired=fired):
+        alerting.refresh(draft)
+        return
     draft.event(
         command.kind,
         command.text,

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.incidents import commands as c
-from bot.incidents import happenings, opening, responding
+from bot.incidents import flagging, happenings, opening, responding
 from bot.incidents.draft import Draft
 from bot.incidents.model import Decision, Incident, Refused
 from bot.incidents.policy import Policy
@@ -39,6 +39,9 @@ def decide(incident: Incident | None, command: c.Command, policy: Policy, now: d
 
 _HANDLERS: Mapping[type, Callable[[Draft, Any], None]] = {
     c.AlertsChanged: happenings.alerts_changed,
+    c.FiresAgain: happenings.fires_again,
+    c.AlertsFlagged: flagging.alerts_flagged,
+    c.AlertsConfirmed: flagging.alerts_confirmed,
     c.PostUpdate: responding.post_update,
     c.KeepCadence: responding.keep_cadence,
     c.PauseCadence: responding.pause,
@@ -52,6 +55,7 @@ _HANDLERS: Mapping[type, Callable[[Draft, Any], None]] = {
     c.TimerFired: happenings.timer_fired,
     c.Delivered: happenings.delivered,
     c.DeliveryFailed: happenings.delivery_failed,
+    c.PageLost: happenings.page_lost,
     c.Record: happenings.record,
     c.Export: responding.export,
     c.Refresh: lambda draft, _command: draft.refresh(),

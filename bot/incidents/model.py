@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from bot.incidents.digest import Digest
 from bot.incidents.policy import DEFAULT_POLICY, Policy, Severity, SeverityPolicy
 
 
@@ -50,9 +51,13 @@ class TimerKind(StrEnum):
     UPDATE_CLIMB = "update_climb"
     CADENCE_RESUME = "cadence_resume"
     LADDER = "ladder"
+    ALERT_DIGEST = "alert_digest"
+    FLAP_HOLD = "flap_hold"
 
 
 CADENCE_KINDS = frozenset({TimerKind.UPDATE_REMINDER, TimerKind.UPDATE_OVERDUE, TimerKind.UPDATE_CLIMB})
+# Alerts go on after the end of their incident, and so do these.
+ALERT_KINDS = frozenset({TimerKind.ALERT_DIGEST, TimerKind.FLAP_HOLD})
 
 # The kinds of timeline events: a contract with whoever reads exports.
 KINDS = frozenset(
@@ -171,13 +176,18 @@ class Timer:
     level: int = 0
 
 
+# Whatever hangs elsewhere, what is in these lanes goes out.
+PAGE_LANES = frozenset({"page", "pagerduty"})
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """A call to the outside that must happen, once.
 
     `slot` names it within the incident. `needs` lists slots that must have been delivered before; `after` lists
     slots that must have ended, either way. Deliveries of one lane go out in order. A `coalesce` delivery is not
-    added while an equal one still waits: it renders the state of the moment it is sent in.
+    added while an equal one still waits: it renders the state of the moment it is sent in. `wait` holds it back for
+    so many seconds, so that what comes meanwhile goes along.
     """
 
     kind: str
@@ -187,6 +197,7 @@ class Delivery:
     needs: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     coalesce: bool = False
+    wait: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +240,8 @@ class Incident:
     ladder_from: datetime | None = None
     ladder_level: int = 0
     opened_channel: bool = False
+    paging: Mapping[str, Any] = field(default_factory=dict)  # by level: its pages that may still reach somebody
+    digest: Digest = Digest()  # noqa: RUF009 - frozen
     timers: tuple[Timer, ...] = ()
     event_seq: int = 0
     timer_seq: int = 0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.incidents import cadence, escalation
+from bot.incidents import alerting, cadence, escalation
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
-from bot.incidents.model import Actor, Alert, Decision, Incident, Status
+from bot.incidents.model import Decision, Incident, Status
 from bot.incidents.policy import Policy
 
 
@@ -37,8 +37,7 @@ def declare(command: c.Declare, policy: Policy, now: datetime) -> Decision:
         opened_channel=rule.channel,
     )
     draft = Draft(incident, now)
-    for alert in command.alerts:
-        alert_event(draft, alert, "alert_fired")
+    alerting.tell(draft, command.alerts, left_out=command.left_out)
     draft.event(
         "declared",
         f"Declared {command.severity.value}: {command.title}",
@@ -70,22 +69,3 @@ def open_up(draft: Draft, *, has_thread: bool = False) -> None:
     draft.deliver("notification", "page", slot="notification", needs=in_channel, after=first)
     draft.deliver("runbook", "channel", slot="runbook", needs=in_channel)
     draft.deliver("checklist", "channel", slot="checklist", needs=in_channel)
-
-
-def alert_event(draft: Draft, alert: Alert, kind: str) -> None:
-    """Put an alert on the timeline, at the time that its source gives."""
-    fired = kind == "alert_fired"
-    where = " ".join(v for v in (alert.fact("instance", "pod"), alert.fact("region", "cluster")) if v)
-    value = alert.fact("value", "current_value")
-    text = f"{alert.name} {'firing' if fired else 'resolved'}"
-    text += f" on {where}" if where else ""
-    text += f", value {value}" if value and fired else ""
-    moment = alert.starts_at if fired else alert.ends_at
-    draft.event(
-        kind,
-        text,
-        actor=Actor("alert", alert.source, alert.name),
-        occurred_at=min(moment, draft.now) if moment else None,
-        data={"fingerprint": alert.fingerprint, "group_key": alert.group_key, "labels": dict(alert.labels)},
-        source=alert.url,
-    )

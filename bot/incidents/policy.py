@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -18,16 +18,28 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class PagerDutyTarget:
+    """Whom a level pages in PagerDuty, by PagerDuty's ids.
+
+    Without an escalation policy the service's own is paged; without a service there must be a routing key.
+    """
+
+    escalation_policy: str = ""
+    service: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Level:
     """One rung of an escalation ladder.
 
     `after` is in seconds, counted from the moment the ladder starts (the declaration). `slack` holds e-mail
-    addresses, Slack user ids or `@usergroup` handles.
+    addresses, Slack user ids or `@usergroup` handles. `pagerduty` is paged beside them, or alone.
     """
 
     name: str
     after: int = 0
     slack: tuple[str, ...] = ()
+    pagerduty: PagerDutyTarget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +62,11 @@ class Policy:
         """Give the row of a severity."""
         return self.severities[severity]
 
+    @property
+    def names_pagerduty(self) -> bool:
+        """True when some level of some ladder is paged through PagerDuty."""
+        return any(level.pagerduty for row in self.severities.values() for level in row.ladder)
+
     def to_json(self) -> dict[str, Any]:
         """Give a JSON-ready copy, to be frozen on an incident."""
         return {
@@ -62,6 +79,7 @@ class Policy:
                         "name": level.name,
                         "after": level.after,
                         "slack": list(level.slack),
+                        "pagerduty": asdict(level.pagerduty) if level.pagerduty else None,
                     }
                     for level in row.ladder
                 ],
@@ -83,6 +101,8 @@ class Policy:
                             name=level["name"],
                             after=level["after"],
                             slack=tuple(level["slack"]),
+                            # An incident that opened under an older version has no such key.
+                            pagerduty=PagerDutyTarget(**target) if (target := level.get("pagerduty")) else None,
                         )
                         for level in row["ladder"]
                     ),

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from bot.incidents import cadence, escalation, opening
+from bot.incidents import alerting, cadence, escalation, opening
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
-from bot.incidents.model import Actor, Refused, Role, Status
+from bot.incidents.model import Actor, Refused, Role, Status, TimerKind
 from bot.incidents.wording import iso, mention, plain, say
 
 # Statuses that `/incident status` may set; the others have verbs of their own.
@@ -50,7 +50,10 @@ def keep_cadence(draft: Draft, command: c.KeepCadence) -> None:
 
 
 def _share(draft: Draft, actor: Actor, state: str, **facts: Any) -> None:
+    was_overdue = draft.incident.update_is_overdue
     cadence.restart(draft)
+    if was_overdue:  # whoever was paged for it can rest
+        escalation.tell_pagerduty(draft)
     incident = draft.incident
     data = {
         "state": state,
@@ -206,6 +209,7 @@ def acknowledge(draft: Draft, command: c.Acknowledge) -> None:
     )
     who = plain(command.actor.name) if from_pagerduty else mention(command.actor)
     say(draft, f"{who} acknowledged{place}. Nobody else is paged.")
+    escalation.tell_pagerduty(draft)
     draft.refresh()
 
 
@@ -227,9 +231,11 @@ def resolve(draft: Draft, command: c.Resolve) -> None:
     incident = draft.incident
     if not incident.status.is_open:
         raise Refused("not_open", f"{incident.number} is already {incident.status.value}.")
+    alerting.sum_up(draft)
     draft.set(status=Status.RESOLVED, resolved_at=draft.now)
     cadence.stop(draft)
     escalation.stop(draft)
+    escalation.tell_pagerduty(draft)
     fix = command.fix or command.text
     duration = draft.incident.duration or timedelta()
     data: dict[str, Any] = {
@@ -258,6 +264,7 @@ def reopen(draft: Draft, command: c.Reopen) -> None:
     if incident.status not in {Status.RESOLVED, Status.CLOSED}:
         raise Refused("not_resolved", f"{incident.number} is {incident.status.value}; only a resolved one reopens.")
     draft.set(status=Status.INVESTIGATING, resolved_at=None, closed_at=None, mitigated_at=None)
+    draft.disarm(lambda t: t.kind is TimerKind.FLAP_HOLD)
     why = f": {command.why}" if command.why else ""
     draft.event(
         "reopened",

@@ -6,7 +6,7 @@ import html
 from datetime import datetime
 
 from bot.incidents.draft import Draft
-from bot.incidents.model import Actor
+from bot.incidents.model import Actor, Alert
 
 
 def say(draft: Draft, text: str) -> None:
@@ -18,6 +18,11 @@ def mention(actor: Actor) -> str:
     """Mention somebody in Slack, or name whoever is not in it."""
     is_slack_user = actor.type == "human" and actor.id.startswith(("U", "W"))
     return f"<@{actor.id}>" if is_slack_user else plain(actor.name)
+
+
+def where(alert: Alert) -> str:
+    """Say in a word or two which part of the world an alert is about; empty where it does not tell."""
+    return " ".join(v for v in (alert.fact("instance", "pod"), alert.fact("region", "cluster")) if v)
 
 
 def plain(text: str) -> str:

@@ -8,9 +8,6 @@ from datetime import datetime
 
 from bot.store.deliveries import UNFINISHED, Outgoing, State
 
-# Whatever hangs elsewhere, these go out: a job of their own sees to them.
-PAGE_LANES = frozenset({"page", "pagerduty"})
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:

@@ -4,42 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from bot import board as boards
+from bot import telemetry
 from bot.board import Board
-from bot.config import SlackConfig
 from bot.errors import Permanent
+from bot.incidents.escalation import is_needless
 from bot.incidents.model import Alert
+from bot.outbox.call import Call, Result, Tools
 from bot.outbox.worker import Superseded
 from bot.runbooks.catalog import Catalog
 from bot.runbooks.match import Match, match
-from bot.runbooks.templates import Templates
 from bot.slack import card, messages
-from bot.slack.directory import Directory, Resolved
-from bot.slack.gateway import Gateway, Posted
+from bot.slack.directory import Resolved
+from bot.slack.gateway import Posted
 from bot.slack.messages import Message
 from bot.store import alerts, deliveries
 from bot.store.deliveries import Outgoing
-from bot.store.tx import Store
 from bot.timeline.collect import collect
 from bot.timeline.export import render
-
-Result = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What senders work with. `gateway` is None while Slack is off."""
-
-    store: Store
-    slack: SlackConfig
-    catalog: Catalog
-    templates: Templates
-    gateway: Gateway | None
-    directory: Directory | None
-    public_url: str = ""
 
 
 class Sender:
@@ -57,68 +40,11 @@ class Sender:
         """
         board = None
         if row.incident_id is not None:
-            with_events = row.kind == "page"
-            board = await self._tools.store.read(lambda c: boards.load(c, row.scope, with_events=with_events))
+            page, edit = row.kind == "page", row.kind == "refresh_card"
+            board = await self._tools.store.read(
+                lambda c: boards.load(c, row.scope, with_events=page, with_lateness=edit)
+            )
         return await _SENDERS[row.kind](Call(self._tools, row, board))
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One delivery with what it is about."""
-
-    tools: Tools
-    row: Outgoing
-    maybe_board: Board | None
-
-    @property
-    def board(self) -> Board:
-        """The incident's state."""
-        if self.maybe_board is None:
-            raise Superseded
-        return self.maybe_board
-
-    @property
-    def gateway(self) -> Gateway:
-        """Slack."""
-        if self.tools.gateway is None:
-            raise Permanent("slack_off", "Set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET.")
-        return self.tools.gateway
-
-    @property
-    def directory(self) -> Directory:
-        """Who is who in Slack."""
-        if self.tools.directory is None:
-            raise Permanent("slack_off", "Set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET.")
-        return self.tools.directory
-
-    def place(self) -> tuple[str, str | None]:
-        """Where the incident's messages go: its channel, or the thread under its card in the alerts channel."""
-        incident = self.board.incident
-        if incident.opened_channel and incident.channel_id:  # a raised one has its thread until the channel is there
-            return incident.channel_id, None
-        thread = self.board.result("thread")
-        return str(thread.get("channel", "")), str(thread.get("ts", "")) or None
-
-    async def post(self, message: Message, *, channel: str | None = None) -> Result:
-        """Post a message, in the incident's place unless a channel is named."""
-        text, blocks = message
-        where, thread_ts = (channel, None) if channel else self.place()
-        number = self.row.scope if self.row.incident_id is not None else ""
-        posted = await self.gateway.post(
-            where, text, blocks, key=self.row.key, number=number, thread_ts=thread_ts, maybe_done=self.row.tried
-        )
-        return {"channel": posted.channel, "ts": posted.ts}
-
-    async def edit(self, slot: str, message: Message) -> bool:
-        """Edit a slot's message; False when it is not there."""
-        row, result = self.board.slots.get(slot), self.board.result(slot)
-        if row is None or not result:
-            return False
-        text, blocks = message
-        await self.gateway.edit(
-            Posted(str(result["channel"]), str(result["ts"])), text, blocks, key=row.key, number=self.row.scope
-        )
-        return True
 
 
 async def _channel(call: Call) -> Result:
@@ -185,24 +111,30 @@ async def _notification(call: Call) -> Result:
     specs = ladder[0].slack if ladder and ladder[0].after == 0 else ()
     found = await call.directory.resolve(specs)
     posted = await call.post(messages.notification(call.tools.templates, call.board, found.mentions))
-    return {**posted, "people": [call.directory.name_of(user) for user in found.users]}
+    people = [call.directory.name_of(user) for user in found.users]
+    return {**posted, "people": people, "problems": found.problems}
 
 
 async def _page(call: Call) -> Result:
-    incident = call.board.incident
-    # Nobody is paged after an acknowledgement was committed, or after the end; an overdue update still pages.
-    needless = not incident.status.is_open or (incident.acknowledged_at and call.row.data["reason"] != "update_overdue")
-    if needless and not call.row.tried:
-        raise Superseded
+    posted = await call.posted() if is_needless(call.board.incident, str(call.row.data["reason"])) else None
     found = await _people(call)
-    posted = await call.post(messages.page(call.board, call.row.data, found.mentions))
+    if posted is None:
+        posted = await call.post(messages.page(call.board, call.row.data, found.mentions))
     return {**posted, "people": [call.directory.name_of(user) for user in found.users], "problems": found.problems}
+
+
+async def _page_pagerduty(call: Call) -> Result:
+    return await call.tools.paging.page(call.row, call.board)
+
+
+async def _pagerduty_state(call: Call) -> Result:
+    return await call.tools.paging.answer(call.row, call.board)
 
 
 async def _people(call: Call) -> Resolved:
     specs = [str(spec) for spec in call.row.data["people"]]
     found = await call.directory.resolve(specs)
-    if specs and not found.mentions:
+    if specs and not found.users:  # a group without members reaches nobody
         raise Permanent("nobody_found", "Correct the people in the ladder (SITREP_CONFIG).", "; ".join(found.problems))
     return found
 
@@ -227,20 +159,24 @@ async def _checklist(call: Call) -> Result:
 
 
 async def _reminder(call: Call) -> Result:
-    _must_still_be_due(call)
-    return await call.post(messages.reminder(call.board.incident, call.row.data))
+    incident = call.board.incident
+    if not _still_due(call) or incident.update_is_overdue:
+        return await call.posted()
+    return await call.post(messages.reminder(incident, call.row.data))
 
 
-def _must_still_be_due(call: Call) -> None:
-    """An update that came while the message was on its way has made it untrue."""
+def _still_due(call: Call) -> bool:
+    """False once an update that came while the message was on its way has made it untrue."""
     due = call.board.incident.next_update_at
-    if not call.row.tried and (due is None or due.isoformat() != call.row.data["due_at"]):
-        raise Superseded
+    return due is not None and due.isoformat() == call.row.data["due_at"]
 
 
 async def _overdue(call: Call) -> Result:
-    _must_still_be_due(call)
     incident = call.board.incident
+    waiting = await call.tools.store.read(lambda c: deliveries.unfinished(c, call.row.scope))
+    newer = any(row.kind == "overdue" and row.id > call.row.id for row in waiting)
+    if newer or not _still_due(call):
+        return await call.posted()
     if incident.lead:
         mentions: tuple[str, ...] = (f"<@{incident.lead.id}>",)
     elif incident.ladder_level and incident.rule.ladder:
@@ -248,7 +184,8 @@ async def _overdue(call: Call) -> Result:
         mentions = (await call.directory.resolve(level.slack)).mentions
     else:
         mentions = ()
-    return await call.post(messages.overdue(incident, call.row.data, mentions))
+    late = int(call.row.data["late_seconds"]) + int(call.age.total_seconds())
+    return await call.post(messages.overdue(incident, {**call.row.data, "late_seconds": late}, mentions))
 
 
 async def _update(call: Call) -> Result:
@@ -262,6 +199,21 @@ async def _resolution(call: Call) -> Result:
 
 async def _say(call: Call) -> Result:
     return await call.post(messages.plain(str(call.row.data["text"])))
+
+
+async def _moved(call: Call) -> Result:
+    thread = call.board.result("thread")
+    text, blocks = messages.plain(f"The channel is open now: go on in <#{call.board.incident.channel_id}>.")
+    posted = await call.gateway.post(
+        str(thread["channel"]),
+        text,
+        blocks,
+        key=call.row.key,
+        number=call.row.scope,
+        thread_ts=str(thread["ts"]),
+        maybe_done=call.row.tried,
+    )
+    return {"channel": posted.channel, "ts": posted.ts}
 
 
 async def _note(call: Call) -> Result:
@@ -282,20 +234,43 @@ async def _whisper(call: Call) -> Result:
 
 
 async def _triage(call: Call) -> Result:
-    shown = await call.tools.store.read(lambda c: alerts.of_group(c, int(call.row.data["group_id"])))
-    if not shown:
+    roll = await call.tools.store.read(lambda c: alerts.group_roll(c, int(call.row.data["group_id"])))
+    if not roll.shown:
         raise Superseded
     channel = await call.gateway.channel_id(call.tools.slack.alerts_channel)
-    return await call.post(messages.triage(shown, str(call.row.data["severity"])), channel=channel)
+    return await call.post(messages.triage(roll, str(call.row.data["severity"])), channel=channel)
 
 
 async def _refresh_triage(call: Call) -> Result:
+    roll = await call.tools.store.read(lambda c: alerts.group_roll(c, int(call.row.data["group_id"])))
+    if not roll.shown:
+        raise Superseded
+    return await _edit_triage(call, await _first(call), messages.triage(roll, str(call.row.data["severity"])))
+
+
+async def _triage_storm(call: Call) -> Result:
+    roll = await call.tools.store.read(lambda c: alerts.storm_roll(c, call.row.scope))
+    channel = await call.gateway.channel_id(call.tools.slack.alerts_channel)
+    return await call.post(messages.triage_storm(roll.counts, str(call.row.data["where"])), channel=channel)
+
+
+async def _refresh_triage_storm(call: Call) -> Result:
+    first = await _first(call)
+    roll = await call.tools.store.read(lambda c: alerts.storm_roll(c, call.row.scope))
+    return await _edit_triage(call, first, messages.triage_storm(roll.counts, str(first.data["where"])))
+
+
+async def _first(call: Call) -> Outgoing:
+    """Find the message that the others of its scope edit."""
     rows = await call.tools.store.read(lambda c: deliveries.by_slots(c, call.row.scope, ("triage",)))
     first = next((row for row in rows if row.result), None)
-    shown = await call.tools.store.read(lambda c: alerts.of_group(c, int(call.row.data["group_id"])))
-    if first is None or not shown:
+    if first is None:
         raise Superseded
-    text, blocks = messages.triage(shown, str(call.row.data["severity"]))
+    return first
+
+
+async def _edit_triage(call: Call, first: Outgoing, message: Message) -> Result:
+    text, blocks = message
     posted = Posted(str(first.result["channel"]), str(first.result["ts"]))
     await call.gateway.edit(posted, text, blocks, key=first.key)
     return {}
@@ -332,6 +307,8 @@ _SENDERS: Mapping[str, Callable[[Call], Awaitable[Result]]] = {
     "invite": _invite,
     "notification": _notification,
     "page": _page,
+    "page_pagerduty": _page_pagerduty,
+    "pagerduty_state": _pagerduty_state,
     "runbook": _runbook,
     "checklist": _checklist,
     "reminder": _reminder,
@@ -339,10 +316,15 @@ _SENDERS: Mapping[str, Callable[[Call], Awaitable[Result]]] = {
     "update": _update,
     "resolution": _resolution,
     "say": _say,
+    "moved": _moved,
     "note": _note,
     "operators": _operators,
     "whisper": _whisper,
     "triage": _triage,
     "refresh_triage": _refresh_triage,
+    "triage_storm": _triage_storm,
+    "refresh_triage_storm": _refresh_triage_storm,
     "export": _export,
 }
+for _kind in _SENDERS:
+    telemetry.DELIVERIES_FAILED.labels(_kind)  # from zero on, so that the first failure is an increase

@@ -15,14 +15,15 @@ from bot.desk import Desk, operators_scope
 from bot.engine.port import Engine, Job, Work
 from bot.errors import Ambiguous, OutwardError, Permanent, Retryable
 from bot.incidents import commands as c
-from bot.incidents.model import Delivery
+from bot.incidents.model import PAGE_LANES, Delivery
 from bot.lease import LeaseLost
 from bot.outbox import readiness, revival
 from bot.outbox.gate import Gate, priority
-from bot.outbox.order import PAGE_LANES, plan
+from bot.outbox.order import plan
 from bot.outbox.presence import Presence
+from bot.slack.faults import LOCKED_OUT
 from bot.slack.throttles import Throttles
-from bot.store import deliveries, outbox_admin, throttles
+from bot.store import deliveries, lateness, outbox_admin, throttles
 from bot.store.deliveries import Outgoing, State
 from bot.store.tx import Store, Tx
 
@@ -36,6 +37,9 @@ SPREAD_MAX = 3.0
 
 # The timeline hears of these; the others are seen in Slack itself.
 TOLD = frozenset({"channel", "runbook", "page", "page_pagerduty", "notification"})
+
+# Whoever these mention is not reached where they cannot go out.
+PAGES = frozenset({"page", "notification"})
 
 Send = Callable[[Outgoing], Awaitable[Mapping[str, Any]]]
 Outcome = Mapping[str, Any] | OutwardError | LeaseLost | None
@@ -129,6 +133,10 @@ class Outbox:
         todo = plan(rows, states, self._held(tx, rows), tx.now)
         for row in todo.hopeless:
             deliveries.give_up(tx.connection, row, tx.now, outbox_admin.HOPELESS)
+            if row.incident_id is not None and row.kind in PAGES:
+                facts = {"level": row.data.get("level", 1)}
+                lost = c.PageLost(row.kind, row.slot, outbox_admin.HOPELESS, "Mend what failed before it.", facts)
+                self._desk.apply(tx, row.scope, lost)
         me = self._presence.id
         claimed = []
         for row in todo.ready:
@@ -172,12 +180,19 @@ class Outbox:
                 revival.bring_back(tx, row)
             if ours and row.incident_id is not None and row.kind in TOLD:
                 self._desk.apply(tx, row.scope, c.Delivered(row.kind, row.slot, dict(outcome), dict(row.data)))
-        elif isinstance(outcome, Permanent) or (row.tried_at and tx.now - row.tried_at > GIVE_UP_AFTER):
+            if ours and row.incident_id is not None and lateness.was_held_up(row, tx.now):
+                self._desk.refresh(tx, row.scope)  # the card says from when until when
+        elif self._is_final(tx, row, outcome):
             tx.on_commit(telemetry.DELIVERIES.labels(row.kind, telemetry.reason(outcome.reason)).inc)
             self._fail(tx, row, outcome)
         else:
             tx.on_commit(telemetry.DELIVERIES.labels(row.kind, telemetry.reason(outcome.reason)).inc)
             self._postpone(tx, row, outcome)
+
+    def _is_final(self, tx: Tx, row: Outgoing, outcome: OutwardError) -> bool:
+        # Whoever mends what keeps the operators' channel shut must still find in it what failed meanwhile.
+        refused = isinstance(outcome, Permanent) and row.kind != "operators"
+        return refused or (row.tried_at is not None and tx.now - row.tried_at > GIVE_UP_AFTER)
 
     def _postpone(self, tx: Tx, row: Outgoing, outcome: OutwardError) -> None:
         state = State.UNKNOWN if isinstance(outcome, Ambiguous) or row.tried else State.PENDING
@@ -201,15 +216,23 @@ class Outbox:
         tx.on_commit(telemetry.DELIVERIES_FAILED.labels(row.kind).inc)
         maybe_done = row.tried or isinstance(outcome, Ambiguous) or outcome.reason == "defect"
         outbox_admin.note_failure(tx.connection, row.id, fix, maybe_done=maybe_done)
-        if row.incident_id is not None:
+        known = deliveries.failed_alike(tx.connection, row, str(outcome))
+        if row.incident_id is not None and not (known and row.coalesce):  # an edit fails as the one before it did
             facts = {k: v for k, v in row.data.items() if k in {"level", "name", "people", "has_thread"}}
             self._desk.apply(tx, row.scope, c.DeliveryFailed(row.kind, row.slot, str(outcome), fix, facts))
-        if row.kind not in {"operators", "whisper"} and not deliveries.failed_alike(tx.connection, row, str(outcome)):
-            what = row.kind.replace("_", " ")
-            text = f"Could not deliver the {what} of {row.scope}: {outcome}. {fix}"
-            self._desk.post(
-                tx, operators_scope(row.id), Delivery("operators", "operators", "operators", {"text": text})
-            )
+        if row.kind not in {"operators", "whisper"} and not known:
+            self._alert(tx, row, outcome, fix)
+
+    def _alert(self, tx: Tx, row: Outgoing, outcome: OutwardError, fix: str) -> None:
+        """Tell the operators; that nothing gets through at all is told once, not of everything that fails for it."""
+        subject: int | str = row.id
+        text = f"Could not deliver the {row.kind.replace('_', ' ')} of {row.scope}: {outcome}. {fix}"
+        if outcome.reason in LOCKED_OUT:
+            subject = outcome.reason
+            if deliveries.unfinished(tx.connection, operators_scope(subject)):
+                return
+            text = f"Slack refused the bot: {outcome.reason}. {fix} What failed: `sitrep outbox list --failed`."
+        self._desk.post(tx, operators_scope(subject), Delivery("operators", "operators", "operators", {"text": text}))
 
 
 def backoff(attempts: int) -> float:

@@ -13,6 +13,7 @@ from typing import Any
 from bot.desk import Desk
 from bot.incidents import commands as c
 from bot.incidents.model import Actor, Alert, Incident
+from bot.pagerduty.keys import is_ours, page_of
 from bot.reception import PAGERDUTY, Reception
 from bot.store import alerts
 from bot.store.alerts import Group
@@ -72,14 +73,21 @@ class PagerDutyReception:
         if not event.type.startswith("incident.") or not event.incident_id:
             return f"recorded: {event.type}"
         group = alerts.group(tx.connection, PAGERDUTY, event.incident_id, event.incident_key)
+        page = page_of(tx.connection, group.hash)
+        if page is None and is_ours(group.hash):
+            # To declare it here would have the two page each other without end.
+            return "recorded: a page of another Sitrep"
         data, newest = self._merge(group, event)
-        alerts.set_group(tx.connection, group.id, data=data)
+        alerts.set_group(tx.connection, group.id, data=data, incident_id=page.incident_id if page else None)
         group = alerts.group(tx.connection, PAGERDUTY, event.incident_id, "")
         outcome = ""
         if event.type == "incident.triggered":
-            if data["status"] in OVER:
+            if page is not None:
+                outcome = f"attached to {page.scope}"
+            elif data["status"] in OVER:
                 return "recorded: newer events came before it"
-            outcome = self._reception.attach_pagerduty(tx, group, _alert(event))
+            else:
+                outcome = self._reception.attach_pagerduty(tx, group, _alert(event))
             group = alerts.group(tx.connection, PAGERDUTY, event.incident_id, "")
         elif event.type == "incident.priority_updated" and data.get("priority") == event.priority:
             outcome = self._reception.raise_pagerduty(tx, group, _alert(event))
@@ -91,8 +99,8 @@ class PagerDutyReception:
             self._reception.reopen_pagerduty(tx, group, _alert(event))
         if incident is None:
             return outcome or f"recorded: {event.type}"
-        if not outcome.startswith("declared"):
-            self._tell(tx, incident, event, data)
+        if not outcome.startswith(("declared", "joined")):  # which have told of it
+            self._tell(tx, incident, event, data, is_page=page is not None)
         overtaken = event.type == "incident.triggered" and data["status"] == "acknowledged"
         if overtaken and incident.status.is_open and incident.acknowledged_at is None:
             # The acknowledgement came before there was an incident whose ladder it could stop.
@@ -118,12 +126,14 @@ class PagerDutyReception:
             data["priority"], data["priority_at"] = event.priority, event.occurred_at.isoformat()
         return data, newest
 
-    def _tell(self, tx: Tx, incident: Incident, event: PagerDutyEvent, data: dict[str, Any]) -> None:
+    def _tell(self, tx: Tx, incident: Incident, event: PagerDutyEvent, data: dict[str, Any], *, is_page: bool) -> None:
         number = incident.number
         if event.type == "incident.acknowledged" and incident.status.is_open and incident.acknowledged_at is None:
             self._desk.apply(tx, number, c.Acknowledge(event.actor, "pagerduty", event.occurred_at))
             return
         kind, text = _words(event)
+        if is_page and kind in {"alert_fired", "alert_resolved", "acknowledged"}:
+            kind = "note"  # the echo of what we did there, no news of what is broken
         facts: dict[str, Any] = {"pagerduty_event": event.type, "pagerduty_incident": event.incident_id}
         if event.type in STATES:
             facts["pagerduty_status"] = data.get("status", "")

@@ -1,4 +1,4 @@
-"""Faults on demand: what the Web API shall do wrong, to which calls, how often."""
+"""Faults on demand: what an API shall do wrong, to which calls, how often."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,7 +13,8 @@ class Fault:
     """One rule.
 
     Args:
-        method: the Web API method, or `*` for all of them (uploads are `files.upload`).
+        method: the Web API method, or `*` for all of them (uploads are `files.upload`); PagerDuty's are named by verb
+            and path, as in `PUT /incidents/{id}`.
         kind: `ratelimited` (429), `error` (`ok: false` with `error`), `http500`, `html` (503 with a page),
             `hang` (no answer for `seconds`), `drop_before` and `drop_after` (the connection ends without an answer,
             before or after acting), `refuse` (the connection is reset).
@@ -23,6 +24,7 @@ class Fault:
         times: how many calls it harms; None for ever.
         where: a further condition on the call's arguments.
         seconds: how long a `hang` lasts.
+        status: the HTTP status of an `error` at PagerDuty.
     """
 
     method: str
@@ -33,6 +35,7 @@ class Fault:
     times: int | None = 1
     where: Callable[[Mapping[str, Any]], bool] | None = None
     seconds: float = 60.0
+    status: int = 400
     hits: int = 0
     skipped: int = 0
 

@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 import json
-import socket
-import struct
 from collections.abc import Callable
 from urllib.parse import parse_qsl
 
@@ -17,6 +15,7 @@ from bot.sandbox.answers import answer_later
 from bot.sandbox.args import Args
 from bot.sandbox.faults import Fault
 from bot.sandbox.model import Call, Json, SlackError
+from bot.sandbox.serving import cut
 from bot.sandbox.workspace import Workspace
 
 METHODS = {**api_chat.METHODS, **api_conversations.METHODS, **api_people.METHODS, **views.METHODS}
@@ -155,7 +154,7 @@ class WebApi:
             case "hang":
                 await self._hang(fault.seconds)
         call.status = 0
-        _cut(request, reset=fault.kind == "refuse")
+        cut(request, reset=fault.kind == "refuse")
         # lets the loop notice the lost connection before the response, which then goes nowhere
         await asyncio.sleep(0.01)
         return Response()
@@ -164,14 +163,6 @@ class WebApi:
         self._loop = asyncio.get_running_loop()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._closing.wait(), seconds)
-
-
-def _cut(request: Request, *, reset: bool) -> None:
-    transport: asyncio.Transport = request.scope["state"]["transport"]
-    if reset:
-        sock: socket.socket = transport.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    transport.abort()
 
 
 def _read(request: Request, body: bytes) -> tuple[Json, bool]:

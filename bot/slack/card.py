@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from bot.board import Board
-from bot.incidents.model import Incident, Status
+from bot.incidents.model import Incident, Status, TimerKind
 from bot.incidents.policy import Severity
 from bot.incidents.reconcile import Flag
 from bot.slack import blocks as b
 from bot.slack.mrkdwn import clock_time, date_time, esc, link
-from bot.store.alerts import Shown
+from bot.store.alerts import Counts, Shown
 
 MARKS = {
     Severity.SEV1: ":red_circle:",
@@ -19,10 +20,12 @@ MARKS = {
     Severity.SEV4: ":white_circle:",
 }
 ALERTS_SHOWN = 8
+NAMES_SHOWN = 5
+GROUPS_SHOWN = 5
 
 
 def card(board: Board) -> tuple[str, list[b.Block]]:
-    """Give the card's notification text and blocks: seven at most."""
+    """Give the card's notification text and blocks: eight at most."""
     incident = board.incident
     made = [
         b.header(f"{MARKS[incident.severity]} {incident.number} {incident.severity.value}: {incident.title}"),
@@ -36,6 +39,9 @@ def card(board: Board) -> tuple[str, list[b.Block]]:
         made.append(b.context(links))
     if incident.last_update:
         made.append(b.section(f"*Last update*\n{esc(incident.last_update, 1200)}"))
+    if board.held_up:
+        since, until = clock_time(board.held_up.since), clock_time(board.held_up.until)
+        made.append(b.context(f":hourglass: Messages could not go out from {since} to {until}: each late one says so."))
     made.append(b.actions(buttons(incident)))
     return sentence(incident), made
 
@@ -143,23 +149,58 @@ def _lead(incident: Incident) -> str:
 
 
 def _pagerduty(board: Board) -> str:
-    states = [link(g.data.get("url", ""), g.data["status"]) for g in board.groups if g.data.get("status")]
-    return ", ".join(states)
+    told = [g.data for g in board.groups if g.data.get("status")]
+    states = [link(data.get("url", ""), data["status"]) for data in told[:GROUPS_SHOWN]]
+    return ", ".join(states) + _more(len(told) - GROUPS_SHOWN)
 
 
 def _alerts(board: Board) -> str:
     if not board.alerts:
         return ""
-    firing, over = list(board.firing), [a for a in board.alerts if not a.firing]
-    lines = [f"*Alerts*: {len(firing)} firing, {len(over)} resolved"]
-    for shown in [*firing, *over][:ALERTS_SHOWN]:
+    counts = board.counts
+    groups = f" in {counts.groups:,} groups" if counts.groups > 1 else ""
+    lines = [f"*Alerts*: {counts.firing:,} firing, {counts.resolved:,} resolved{groups}"]
+    if counts.total > ALERTS_SHOWN and counts.names:
+        lines.append(most(counts))
+    lines += _notes(board)
+    for shown in board.alerts[:ALERTS_SHOWN]:
         alert = shown.alert
         mark, state = _standing(shown)
         lines.append(f"{mark} {esc(alert.name, 120)} {state}{_detail(alert)}")
-    hidden = len(board.alerts) - ALERTS_SHOWN
+    hidden = counts.total - ALERTS_SHOWN
     if hidden > 0:
-        lines.append(f"and {hidden} more")
+        lines.append(f"and {hidden:,} more")
     return "\n".join(lines)
+
+
+def most(counts: Counts) -> str:
+    """Say which alerts fire most."""
+    named = ", ".join(f"{esc(name, 80)} {count:,}" for name, count in counts.names[:NAMES_SHOWN])
+    more = len(counts.names) - NAMES_SHOWN
+    return f"Most: {named}" + (f" and {more:,} more names" if more > 0 else "")
+
+
+def _notes(board: Board) -> list[str]:
+    """Say what else is to be known of the alerts: those that their source kept back, and those that flap."""
+    lines = []
+    left_out = sum(int(g.data.get("truncated") or 0) for g in board.groups)
+    if left_out:
+        are = "alert was" if left_out == 1 else "alerts were"
+        lines.append(f"and {left_out:,} more {are} left out by Alertmanager: look there")
+    flapping = [g.data["flapping"] for g in board.groups if g.data.get("flapping")]
+    if flapping:
+        named = ", ".join(dict.fromkeys(esc(str(f["name"]), 80) for f in flapping[-GROUPS_SHOWN:]))
+        last = max(datetime.fromisoformat(f["at"]) for f in flapping)
+        more = _more(len(flapping) - GROUPS_SHOWN)
+        lines.append(f":repeat: Flapping: {named}{more}; last changed {clock_time(last)}")
+    hold = next((t for t in board.incident.timers if t.kind is TimerKind.FLAP_HOLD), None)
+    if hold is not None:
+        lines.append(f":warning: Fires again: reopens {clock_time(hold.due_at)} if it still does")
+    return lines
+
+
+def _more(count: int) -> str:
+    return f" and {count:,} more" if count > 0 else ""
 
 
 def _standing(shown: Shown) -> tuple[str, str]:

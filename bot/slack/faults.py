@@ -19,6 +19,8 @@ MAYBE = frozenset({"internal_error", "fatal_error"})
 THROTTLED = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
 
 _REINSTALL = "Reinstall the app and set SLACK_BOT_TOKEN to the new token."
+# Nothing at all gets through until somebody mends it.
+LOCKED_OUT = frozenset({"not_authed", "invalid_auth", "token_revoked", "token_expired", "account_inactive"})
 FIXES = {
     "not_authed": "Set SLACK_BOT_TOKEN.",
     "invalid_auth": _REINSTALL,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from bot.board import Board
@@ -14,8 +14,10 @@ from bot.runbooks.match import Match
 from bot.runbooks.model import Step
 from bot.runbooks.templates import Mrkdwn, Templates
 from bot.slack import blocks as b
-from bot.slack.card import next_update
+from bot.slack.card import most, next_update
 from bot.slack.mrkdwn import clock_time, date_time, esc, link, shorten
+from bot.store.alerts import Counts, Roll
+from bot.store.lateness import LATE
 
 Message = tuple[str, list[b.Block]]
 MAX_STEPS = 40  # of a message's 50 blocks
@@ -26,11 +28,23 @@ QUIET_KINDS = frozenset(
 )
 
 
+def dated(message: Message, written_at: datetime, age: timedelta) -> Message:
+    """Say of a message that comes late when it was written."""
+    if age < LATE:
+        return message
+    text, blocks = message
+    said = f"Written at {clock_time(written_at)}, delivered {spell(age.total_seconds())} late."
+    return f"{shorten(text, TEXT)} {said}", [*blocks, b.context(f":hourglass: {said}")]
+
+
 def notification(templates: Templates, board: Board, mentions: Sequence[str]) -> Message:
     """The initial notification (seed 004, 5.3)."""
     incident = board.incident
-    level = incident.rule.ladder[0].name if incident.rule.ladder else ""
-    responders = f"{esc(level)}: {' '.join(mentions)}" if mentions else "nobody is paged yet"
+    first = incident.rule.ladder[0] if incident.rule.ladder else None
+    paged = " ".join(mentions)
+    if first and first.pagerduty and first.after == 0:
+        paged = f"{paged} and PagerDuty" if paged else "paged through PagerDuty"
+    responders = f"{esc(first.name)}: {paged}" if first and paged else "nobody is paged yet"
     text = templates.render(
         "initial",
         severity=incident.severity.value,
@@ -112,19 +126,29 @@ def overdue(incident: Incident, data: Mapping[str, Any], mentions: Sequence[str]
 def page(board: Board, data: Mapping[str, Any], mentions: Sequence[str]) -> Message:
     """A page: mentions a level's people and briefs them in one paragraph (seed 001: timeline, tenants, mitigation)."""
     incident = board.incident
-    if data["reason"] == "update_overdue":
-        why = f"the update is overdue by {spell(int(data.get('late_seconds', 0)))}"
-    elif data["reason"] == "not_acknowledged":
-        why = f"nobody has acknowledged for {spell(int(data.get('waited_seconds', 0)))}"
-    else:
-        why = "an incident was declared"
+    reason = why(data)
     name = f"*{esc(str(data['name']))}*"
     if mentions:
-        head = f":rotating_light: {' '.join(mentions)} you are paged as {name}: {why}."
+        head = f":rotating_light: {' '.join(mentions)} you are paged as {name}: {reason}."
+    elif data.get("pagerduty"):
+        head = f":rotating_light: {name} is paged through PagerDuty: {reason}."
     else:
-        head = f":rotating_light: Nobody is named for {name}, who would be paged now: {why}. Add people to the ladder."
+        head = f":rotating_light: Nobody is named for {name}, whose turn it is: {reason}. Add people to the ladder."
     buttons = _paged_buttons(incident)
     return shorten(f"{head} {briefing(board)}", TEXT), [b.section(head), b.section(briefing(board)), b.actions(buttons)]
+
+
+def why(data: Mapping[str, Any]) -> str:
+    """Say why a level is paged."""
+    if data["reason"] == "update_overdue":
+        return f"the update is overdue by {spell(int(data.get('late_seconds', 0)))}"
+    if data["reason"] == "not_acknowledged":
+        return f"nobody has acknowledged for {spell(int(data.get('waited_seconds', 0)))}"
+    if data["reason"] == "nobody_reached":
+        return f"nobody of level {data.get('unreached', '')} could be reached"
+    if data["reason"] == "fires_again":
+        return "its alerts fire again, and go on"
+    return "an incident was declared"
 
 
 def briefing(board: Board) -> str:
@@ -139,7 +163,7 @@ def briefing(board: Board) -> str:
         f"Started {clock_time(incident.started_at or incident.declared_at)}.",
         f"Impact: {esc(incident.impact, 300).rstrip('. ') or 'not stated yet'}.",
         f"Tenants affected: {esc(tenants, 200) or 'not known yet'}.",
-        f"Alerts firing: {len(board.firing)}.",
+        f"Alerts firing: {board.counts.firing:,}.",
         f"Mitigation: {mitigated}.",
         f"Last update: {esc(incident.last_update, 300).rstrip('. ') or 'none yet'}.",
         f"So far: {so_far}.",
@@ -177,11 +201,10 @@ def checklist(catalog: Catalog) -> Message:
     return f"{esc(title)}: {len(steps)} points.", [b.section(f"*{esc(title)}*"), *b.paragraphs(lines)]
 
 
-def triage(alerts: Sequence[Any], severity: str) -> Message:
+def triage(roll: Roll, severity: str) -> Message:
     """Alerts that want a human's judgement."""
-    firing = [s for s in alerts if s.firing]
-    first = (firing or list(alerts))[0].alert
-    state = f"{len(firing)} firing" if firing else "resolved"
+    first = roll.shown[0].alert
+    state = f"{roll.counts.firing:,} firing" if roll.counts.firing else "resolved"
     summary = first.fact("summary", "description", "title")
     where = ", ".join(v for v in (first.fact("service", "job"), first.fact("region", "cluster")) if v)
     text = f"Triage ({severity}): {esc(first.name, 150)}, {state}" + (f" on {esc(where, 150)}" if where else "")
@@ -189,6 +212,17 @@ def triage(alerts: Sequence[Any], severity: str) -> Message:
     if summary:
         lines.append(esc(summary, 500))
     lines.append("Look at it. If it is an incident: `/incident declare &lt;title&gt;`.")
+    return f"{text}.", [b.section("\n".join(lines))]
+
+
+def triage_storm(counts: Counts, where: str) -> Message:
+    """Very many alerts that want a human's judgement, in one message."""
+    state = f"{counts.firing:,} firing" if counts.firing else "all resolved"
+    text = f"Triage storm {esc(where, 150)}: {counts.groups:,} alert groups, {state}"
+    lines = [f":mag: *{text}*"]
+    if counts.names:
+        lines.append(most(counts))
+    lines.append("New groups join this message. If it is an incident: `/incident declare &lt;title&gt;`.")
     return f"{text}.", [b.section("\n".join(lines))]
 
 

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    ScalarSelect,
+    bindparam,
+    case,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from bot.incidents.intake import Occurrence
 from bot.incidents.model import Alert
 from bot.incidents.reconcile import Flag
-from bot.store.tables import alert_groups, alerts
+from bot.store.tables import alert_groups, alerts, incidents
 from bot.store.upsert import upsert
+
+RELATIVES = 10  # groups of one hash that are looked at; only the newest can belong to an open incident
+SHOWN = 50  # alerts that messages, and the choice of a runbook, look at
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """What a source sends together: an Alertmanager group, or one PagerDuty incident."""
+    """What a source sends together: an Alertmanager group, or one PagerDuty incident.
+
+    `storm` names the message in which it waits for a look together with many others.
+    """
 
     id: int
     source: str
@@ -26,6 +44,7 @@ class Group:
     hash: str
     incident_id: int | None
     data: Mapping[str, Any]
+    storm: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,30 +62,72 @@ class Shown:
         return self.closed_at is None
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many alerts there are; `names` counts the firing ones by name, most first."""
+
+    firing: int = 0
+    resolved: int = 0
+    groups: int = 0
+    names: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.firing + self.resolved
+
+    @classmethod
+    def made(cls, firing: Mapping[str, int], total: int, groups: int) -> Counts:
+        """Count from the firing ones by name."""
+        ranked = sorted(((n, c) for n, c in firing.items() if c), key=lambda item: (-item[1], item[0]))
+        fires = sum(count for _, count in ranked)
+        return cls(fires, total - fires, groups, tuple(ranked))
+
+    @classmethod
+    def of(cls, shown: Sequence[Shown]) -> Counts:
+        """Count alerts that are all at hand."""
+        names = Counter(s.alert.name for s in shown if s.firing)
+        return cls.made(names, len(shown), len({(s.alert.source, s.alert.group_key) for s in shown}))
+
+
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """The first alerts, firing ones before the others, and how many there are."""
+
+    shown: tuple[Shown, ...]
+    counts: Counts
+
+
 def group(connection: Connection, source: str, key: str, hash_: str) -> Group:
-    """Give the group, made if it is new; an empty hash leaves the one it has."""
-    query = select(alert_groups).where(alert_groups.c.source == source, alert_groups.c.group_key == key)
-    row = connection.execute(query.with_for_update()).mappings().first()
-    if row is not None and hash_ and row["group_hash"] != hash_:
-        connection.execute(update(alert_groups).where(alert_groups.c.id == row["id"]).values(group_hash=hash_))
-        row = connection.execute(query).mappings().one()
+    """Give the group, made if it is new, and locked; an empty hash leaves the one it has."""
+    query = (
+        select(alert_groups).where(alert_groups.c.source == source, alert_groups.c.group_key == key).with_for_update()
+    )
+    row = connection.execute(query).mappings().first()
     if row is None:
         made = upsert(connection, alert_groups).values(
             source=source, group_key=key, group_hash=hash_, incident_id=None, data={}
         )
         connection.execute(made.on_conflict_do_nothing(index_elements=["source", "group_key"]))
-        row = connection.execute(query.with_for_update()).mappings().one()
+        row = connection.execute(query).mappings().one()
+    if hash_ and row["group_hash"] != hash_:
+        connection.execute(update(alert_groups).where(alert_groups.c.id == row["id"]).values(group_hash=hash_))
+        row = connection.execute(query).mappings().one()
     return _group(row)
 
 
-def relatives(connection: Connection, hash_: str, source: str) -> list[Group]:
-    """Give the groups of the other source with this hash: Alertmanager's dedup key is PagerDuty's incident key."""
-    if not hash_:
+def relatives(connection: Connection, group_: Group) -> list[Group]:
+    """Give the other groups with a group's hash, the newest first.
+
+    Alertmanager's dedup key is PagerDuty's incident key; and one that PagerDuty has seen before is the same trouble.
+    """
+    if not group_.hash:
         return []
     rows = connection.execute(
         select(alert_groups)
-        .where(alert_groups.c.group_hash == hash_, alert_groups.c.source != source)
-        .order_by(alert_groups.c.id)
+        .where(alert_groups.c.group_hash == group_.hash, alert_groups.c.id != group_.id)
+        .order_by(alert_groups.c.id.desc())
+        .limit(RELATIVES)
     )
     return [_group(row) for row in rows.mappings()]
 
@@ -86,6 +147,11 @@ def set_group(
         connection.execute(update(alert_groups).where(alert_groups.c.id == group_id).values(data=dict(data)))
 
 
+def put_in_storm(connection: Connection, group_id: int, scope: str | None) -> None:
+    """Say in which message the group waits for a look together with many others; None: in one of its own."""
+    connection.execute(update(alert_groups).where(alert_groups.c.id == group_id).values(storm=scope))
+
+
 def groups_of(connection: Connection, incident_id: int) -> list[Group]:
     """Give the groups that are linked to an incident."""
     rows = connection.execute(
@@ -97,85 +163,157 @@ def groups_of(connection: Connection, incident_id: int) -> list[Group]:
 def known(connection: Connection, group_id: int) -> dict[str, Occurrence]:
     """Give the newest occurrence of each fingerprint of a group."""
     rows = connection.execute(
-        select(alerts.c.fingerprint, alerts.c.starts_at, alerts.c.ends_at, alerts.c.closed_at)
-        .where(alerts.c.group_id == group_id)
-        .order_by(alerts.c.id)
+        select(alerts.c.fingerprint, alerts.c.starts_at, alerts.c.ends_at, alerts.c.closed_at).where(
+            alerts.c.id.in_(_newest(alerts.c.group_id == group_id))
+        )
     )
     return {r.fingerprint: Occurrence(r.fingerprint, r.starts_at, r.ends_at, r.closed_at) for r in rows}
 
 
-def open_alert(connection: Connection, group_id: int, incident_id: int | None, alert: Alert, now: datetime) -> None:
-    """Begin an occurrence."""
-    connection.execute(
-        insert(alerts).values(
-            group_id=group_id,
-            incident_id=incident_id,
-            fingerprint=alert.fingerprint,
-            name=alert.name,
-            labels=dict(alert.labels),
-            annotations=dict(alert.annotations),
-            url=alert.url,
-            starts_at=alert.starts_at,
-            opened_at=now,
-        )
+def begun(connection: Connection, group_id: int, since: datetime) -> dict[str, int]:
+    """Count how often each alert of a group has begun after a moment, by fingerprint."""
+    rows = connection.execute(
+        select(alerts.c.fingerprint, func.count().label("times"))
+        .where(alerts.c.group_id == group_id, alerts.c.opened_at > since)
+        .group_by(alerts.c.fingerprint)
     )
+    return {row.fingerprint: row.times for row in rows}
 
 
-def close_alert(connection: Connection, group_id: int, alert: Alert, now: datetime) -> None:
-    """End the open occurrence."""
-    connection.execute(
-        update(alerts)
-        .where(
+def open_fingerprints(connection: Connection, group_id: int, incident_id: int | None = None) -> set[str]:
+    """Give the alerts of a group that fire; with an incident only those that belong to it."""
+    query = select(alerts.c.fingerprint).where(alerts.c.group_id == group_id, alerts.c.closed_at.is_(None))
+    if incident_id is not None:
+        query = query.where(alerts.c.incident_id == incident_id)
+    return set(connection.execute(query).scalars())
+
+
+def firing_since(connection: Connection, number: str, since: datetime) -> int:
+    """Count the alerts of an incident that began after a moment and fire."""
+    query = (
+        select(func.count())
+        .select_from(alerts.join(incidents, incidents.c.id == alerts.c.incident_id))
+        .where(incidents.c.number == number, alerts.c.closed_at.is_(None), alerts.c.opened_at > since)
+    )
+    return connection.execute(query).scalar_one()
+
+
+def open_alerts(
+    connection: Connection, group_id: int, incident_id: int | None, new: Sequence[Alert], now: datetime
+) -> None:
+    """Begin occurrences."""
+    rows = [
+        {
+            "group_id": group_id,
+            "incident_id": incident_id,
+            "fingerprint": alert.fingerprint,
+            "name": alert.name,
+            "labels": dict(alert.labels),
+            "annotations": dict(alert.annotations),
+            "url": alert.url,
+            "starts_at": alert.starts_at,
+            "opened_at": now,
+        }
+        for alert in new
+    ]
+    if rows:
+        connection.execute(insert(alerts), rows)
+
+
+def close_alerts(connection: Connection, group_id: int, ended: Sequence[Alert], now: datetime) -> None:
+    """End the open occurrences."""
+    rows = [{"which": alert.fingerprint, "ended": alert.ends_at} for alert in ended]
+    if rows:
+        query = update(alerts).where(
             alerts.c.group_id == group_id,
-            alerts.c.fingerprint == alert.fingerprint,
+            alerts.c.fingerprint == bindparam("which"),
             alerts.c.closed_at.is_(None),
         )
-        .values(ends_at=alert.ends_at, closed_at=now)
+        connection.execute(query.values(ends_at=bindparam("ended"), closed_at=now), rows)
+
+
+def close_group(connection: Connection, group_id: int, ends_at: datetime, now: datetime) -> None:
+    """End everything that is open in a group."""
+    connection.execute(
+        update(alerts)
+        .where(alerts.c.group_id == group_id, alerts.c.closed_at.is_(None))
+        .values(ends_at=ends_at, closed_at=now)
     )
 
 
-def repeat_alert(connection: Connection, group_id: int, alert: Alert) -> bool:
-    """Take over what a repeated alert says now (its current value, say); True when that differs."""
-    where = (
-        alerts.c.group_id == group_id,
-        alerts.c.fingerprint == alert.fingerprint,
-        alerts.c.closed_at.is_(None),
-    )
-    row = connection.execute(select(alerts.c.annotations).where(*where)).first()
-    if row is None or row.annotations == dict(alert.annotations):
+def repeat_alerts(connection: Connection, group_id: int, repeated: Sequence[Alert]) -> bool:
+    """Take over what repeated alerts say now (their current values, say); True when any of it differs."""
+    if not repeated:
         return False
-    connection.execute(update(alerts).where(*where).values(annotations=dict(alert.annotations)))
-    return True
+    rows = connection.execute(
+        select(alerts.c.id, alerts.c.fingerprint, alerts.c.annotations).where(
+            alerts.c.group_id == group_id, alerts.c.closed_at.is_(None)
+        )
+    )
+    said = {row.fingerprint: row for row in rows}
+    changed = [
+        {"which": row.id, "says": dict(alert.annotations)}
+        for alert in repeated
+        if (row := said.get(alert.fingerprint)) is not None and row.annotations != dict(alert.annotations)
+    ]
+    if changed:
+        query = update(alerts).where(alerts.c.id == bindparam("which")).values(annotations=bindparam("says"))
+        connection.execute(query, changed)
+    return bool(changed)
 
 
 def of_incident(connection: Connection, incident_id: int) -> list[Shown]:
     """Give an incident's alerts: the newest occurrence of each, firing ones first."""
-    return _newest(connection, alerts.c.incident_id == incident_id)
+    return _shown_of(connection, alerts.c.incident_id == incident_id)
 
 
-def of_group(connection: Connection, group_id: int) -> list[Shown]:
-    """Give a group's alerts, as `of_incident` does."""
-    return _newest(connection, alerts.c.group_id == group_id)
+def incident_roll(connection: Connection, incident_id: int) -> Roll:
+    """Give the first of an incident's alerts, and count all of them."""
+    return _roll(connection, alerts.c.incident_id == incident_id)
 
 
-def _newest(connection: Connection, which: ColumnElement[bool]) -> list[Shown]:
+def group_roll(connection: Connection, group_id: int) -> Roll:
+    """Give the first of a group's alerts, and count all of them."""
+    return _roll(connection, alerts.c.group_id == group_id)
+
+
+def storm_roll(connection: Connection, scope: str) -> Roll:
+    """Give the first of the alerts that wait for a look in one message, and count all of them."""
+    groups = select(alert_groups.c.id).where(alert_groups.c.storm == scope)
+    return _roll(connection, alerts.c.group_id.in_(groups))
+
+
+def _newest(which: ColumnElement[bool]) -> ScalarSelect[Any]:
+    newest = select(func.max(alerts.c.id)).where(which).group_by(alerts.c.group_id, alerts.c.fingerprint)
+    return newest.scalar_subquery()
+
+
+def _shown_of(connection: Connection, which: ColumnElement[bool], limit: int | None = None) -> list[Shown]:
     rows = connection.execute(
         select(alerts, alert_groups.c.source, alert_groups.c.group_key)
         .join(alert_groups, alert_groups.c.id == alerts.c.group_id)
-        .where(which)
-        .order_by(alerts.c.id)
+        .where(alerts.c.id.in_(_newest(which)))
+        .order_by(alerts.c.closed_at.is_not(None), alerts.c.opened_at, alerts.c.fingerprint)
+        .limit(limit)
     ).mappings()
-    newest = {(row["group_id"], row["fingerprint"]): _shown(row) for row in rows}
-    return sorted(newest.values(), key=lambda s: (not s.firing, s.opened_at, s.alert.fingerprint))
+    return [_shown(row) for row in rows]
 
 
-def firing(alerts_: Iterable[Shown]) -> list[Shown]:
-    """Keep those that fire."""
-    return [shown for shown in alerts_ if shown.firing]
+def _roll(connection: Connection, which: ColumnElement[bool]) -> Roll:
+    fires = func.count(case((alerts.c.closed_at.is_(None), 1)))
+    newest = alerts.c.id.in_(_newest(which))
+    by_name = connection.execute(
+        select(alerts.c.name, fires.label("firing"), func.count().label("total")).where(newest).group_by(alerts.c.name)
+    ).all()
+    groups = connection.execute(select(func.count(alerts.c.group_id.distinct())).where(which)).scalar_one()
+    counts = Counts.made({row.name: row.firing for row in by_name}, sum(row.total for row in by_name), groups)
+    return Roll(tuple(_shown_of(connection, which, SHOWN)), counts)
 
 
 def _group(row: RowMapping) -> Group:
-    return Group(row["id"], row["source"], row["group_key"], row["group_hash"], row["incident_id"], row["data"])
+    return Group(
+        row["id"], row["source"], row["group_key"], row["group_hash"], row["incident_id"], row["data"], row["storm"]
+    )
 
 
 def alert_of(row: RowMapping) -> Alert:
@@ -195,3 +333,34 @@ def alert_of(row: RowMapping) -> Alert:
 
 def _shown(row: RowMapping) -> Shown:
     return Shown(alert_of(row), row["opened_at"], row["closed_at"], Flag(row["flag"]) if row["flag"] else None)
+
+
+@dataclass(frozen=True, slots=True)
+class LastSaid:
+    """What a group said last, and the incident that it belongs to."""
+
+    digest: str | None
+    number: str | None
+    status: str | None
+
+
+_LAST_SAID = (
+    select(alert_groups.c.digest, incidents.c.number, incidents.c.status)
+    .select_from(alert_groups.outerjoin(incidents, incidents.c.id == alert_groups.c.incident_id))
+    .where(alert_groups.c.source == bindparam("source"), alert_groups.c.group_key == bindparam("key"))
+)
+
+
+def last_said(connection: Connection, source: str, key: str) -> LastSaid | None:
+    """Give what a group said last; None for one that has not been seen."""
+    row = connection.execute(_LAST_SAID, {"source": source, "key": key}).first()
+    return LastSaid(row.digest, row.number, row.status) if row else None
+
+
+def keep_said(connection: Connection, source: str, key: str, digest: str) -> None:
+    """Keep what a group says now."""
+    connection.execute(
+        update(alert_groups)
+        .where(alert_groups.c.source == source, alert_groups.c.group_key == key)
+        .values(digest=digest)
+    )

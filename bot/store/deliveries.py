@@ -65,35 +65,50 @@ class Outgoing:
         return self.state in {State.SENDING, State.UNKNOWN}
 
 
-def add(connection: Connection, scope: str, incident_id: int | None, new: Iterable[Delivery], now: datetime) -> int:
-    """Put deliveries into a scope's outbox; gives how many were added, or go out sooner than they would have."""
-    added = 0
+# Made once: building a statement anew takes longer than running it.
+_ADD = insert(deliveries).inline()
+
+
+def add(
+    connection: Connection, scope: str, incident_id: int | None, new: Iterable[Delivery], now: datetime
+) -> set[datetime]:
+    """Put deliveries into a scope's outbox; gives the moments at which there is more to send than before."""
+    moments: set[datetime] = set()
+    rows: list[dict[str, Any]] = []
     for delivery in new:
         next_at = now + timedelta(seconds=delivery.wait)
-        if delivery.coalesce and (waiting := _waiting(connection, scope, delivery.kind)):
-            added += _hurry(connection, waiting, next_at)
+        beside = next((row for row in rows if row["coalesce"] and row["kind"] == delivery.kind), None)
+        if delivery.coalesce and beside:
+            beside["next_at"] = min(beside["next_at"], next_at)
+            moments.add(beside["next_at"])
             continue
-        connection.execute(
-            insert(deliveries).values(
-                scope=scope,
-                incident_id=incident_id,
-                kind=delivery.kind,
-                slot=delivery.slot,
-                lane=delivery.lane,
-                data=dict(delivery.data),
-                needs=list(delivery.needs),
-                after=list(delivery.after),
-                coalesce=delivery.coalesce,
-                state=State.PENDING.value,
-                attempts=0,
-                created_at=now,
-                next_at=next_at,
-                result={},
-                error="",
-            )
+        if delivery.coalesce and (waiting := _waiting(connection, scope, delivery.kind)):
+            if _hurry(connection, waiting, next_at):
+                moments.add(next_at)
+            continue
+        rows.append(
+            {
+                "scope": scope,
+                "incident_id": incident_id,
+                "kind": delivery.kind,
+                "slot": delivery.slot,
+                "lane": delivery.lane,
+                "data": dict(delivery.data),
+                "needs": list(delivery.needs),
+                "after": list(delivery.after),
+                "coalesce": delivery.coalesce,
+                "state": State.PENDING.value,
+                "attempts": 0,
+                "created_at": now,
+                "next_at": next_at,
+                "result": {},
+                "error": "",
+            }
         )
-        added += 1
-    return added
+        moments.add(next_at)
+    if rows:
+        connection.execute(_ADD, rows)
+    return moments
 
 
 def _waiting(connection: Connection, scope: str, kind: str) -> Row[int, datetime, int] | None:
@@ -140,6 +155,24 @@ def by_slots(connection: Connection, scope: str, slots: Collection[str]) -> list
         .order_by(deliveries.c.id)
     )
     return [_outgoing(row) for row in rows.mappings()]
+
+
+def of_kind(connection: Connection, scope: str, kind: str) -> list[Outgoing]:
+    """Give a scope's deliveries of a kind, oldest first, whatever has become of them."""
+    rows = connection.execute(
+        select(deliveries).where(deliveries.c.scope == scope, deliveries.c.kind == kind).order_by(deliveries.c.id)
+    )
+    return [_outgoing(row) for row in rows.mappings()]
+
+
+def by_key(connection: Connection, key: str) -> Outgoing | None:
+    """Find the delivery that has this key; a text from outside that looks like one finds nothing."""
+    number = key.split("/")[-2:][0]
+    if not (number.isascii() and number.isdecimal() and len(number) < 10):
+        return None
+    row = connection.execute(select(deliveries).where(deliveries.c.id == int(number))).mappings().first()
+    found = _outgoing(row) if row else None
+    return found if found and found.key == key else None
 
 
 def wakes(connection: Connection) -> list[tuple[str, datetime]]:

@@ -8,27 +8,28 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bot.clock import DatabaseClock
 from bot.errors import ConfigError, DatabaseUnavailable
 from bot.store.tx import Tx
-from bot.store.writers import Done, Waiting, Writers, attempt, lost, plain
+from bot.store.writers import Done, Waiting, Writers, lost, plain, together
 
 T = TypeVar("T")
 
 WRITERS = 8  # threads, each with a connection
 READERS = 4
 GROUP = 64  # shared transactions in one commit at most
-ATTEMPTS = 4  # of a unit of work that met another one in a deadlock
-CLASHES = frozenset({"40P01", "40001"})  # deadlock_detected, serialization_failure
+ATTEMPTS = 3  # of a unit of work that met another one in a deadlock, or waited for its lock in vain
+CLASHES = frozenset({"40P01", "40001", "55P03"})  # deadlock_detected, serialization_failure, lock_not_available
+_HURRY = text("SET LOCAL lock_timeout = '300ms'")
 CLOSE_WITHIN = 2.0  # seconds
 SCHEMES = ("postgresql", "postgres")
 
 # Whoever holds a row's lock and stalls must not stop the others: the server ends what waits or idles too long.
 _SERVER = (
-    "-c lock_timeout=4000 -c statement_timeout=15000 -c idle_in_transaction_session_timeout=10000 "
+    "-c lock_timeout=1500 -c statement_timeout=15000 -c idle_in_transaction_session_timeout=10000 "
     "-c timezone=UTC -c deadlock_timeout=200ms"
 )
 
@@ -105,8 +106,8 @@ class PostgresStore:
 
     async def close(self) -> None:
         """Finish the transactions that wait, then close the connections."""
-        await self._writers.close(CLOSE_WITHIN)
         await self._shared.close(CLOSE_WITHIN)
+        await self._writers.close(CLOSE_WITHIN)
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._engine.dispose()
         self._readers.dispose()
@@ -138,12 +139,17 @@ class PostgresStore:
             return self._alone(taken)
         try:
             with self._engine.begin() as connection:
-                now = self._tx(connection).now
-                ended = [attempt(connection, waiting, Tx(connection, now)) for waiting in taken]
-        except (DBAPIError, PoolTimeout) as error:
-            # A clash with another replica's group: one by one they hold fewer locks at a time.
-            return self._alone(taken) if _clash(error) else lost(taken, error)
-        return [self._one(done.waiting) if _clash(done.problem) else done for done in ended]
+                connection.execute(_HURRY)
+                moment = self._tx(connection).now
+                return together(connection, taken, lambda: moment)
+        except Exception as error:  # noqa: BLE001 - sorted here
+            if isinstance(error, (OperationalError, PoolTimeout)) and not _clash(error):
+                return lost(taken, error)
+        # One of them is bad, waits for another's lock, or met another replica's group in a deadlock: each alone,
+        # side by side, holds up nobody else.
+        for waiting in taken:
+            self._writers.take_over(waiting)
+        return []
 
 
 def _clash(error: BaseException | None) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Self, TypeVar
 
@@ -16,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from bot.clock import Clock
 from bot.errors import ConfigError, DatabaseUnavailable
 from bot.store.tx import Tx
-from bot.store.writers import Done, Waiting, Writers, attempt, lost, plain
+from bot.store.writers import Done, Waiting, Writers, apart, lost, plain, together
 
 T = TypeVar("T")
 
@@ -142,8 +143,12 @@ class SqliteStore:
         self._readers.dispose()
 
     def _commit(self, taken: list[Waiting]) -> list[Done]:
+        if len(taken) > 1:
+            # Nearly always all of a group are good; only where one is not do they need a savepoint each.
+            with suppress(Exception), self._engine.begin() as connection:
+                return together(connection, taken, self._clock.now)
         try:
             with self._engine.begin() as connection:
-                return [attempt(connection, waiting, Tx(connection, self._clock.now())) for waiting in taken]
+                return apart(connection, taken, self._clock.now)
         except (DBAPIError, PoolTimeout) as error:
             return lost(taken, error)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -73,6 +74,10 @@ class Writers:
         # A caller that goes away does not take its transaction with it.
         return await asyncio.shield(future)
 
+    def take_over(self, waiting: Waiting) -> None:
+        """Run what somebody has asked another writer for."""
+        self._queue.put(waiting)
+
     async def close(self, within: float | None = None) -> None:
         """Finish what waits; after `within` seconds what hangs is left to end with the process."""
         if not self._closed:
@@ -101,13 +106,30 @@ class Writers:
                 break
 
 
-def attempt(connection: Connection, waiting: Waiting, tx: Tx) -> Done:
-    """Run one unit of work of a group in a savepoint: a bad one never poisons the others."""
-    try:
-        with connection.begin_nested():
-            return Done(waiting, tx.run(waiting.work), hooks=tx.hooks)
-    except Exception as problem:  # noqa: BLE001 - handed to whoever asked
-        return Done(waiting, problem=problem)
+def together(connection: Connection, taken: Sequence[Waiting], now: Callable[[], datetime]) -> list[Done]:
+    """Run a group of units of work in one transaction.
+
+    Raises:
+        Exception: what the first bad one raised; the transaction must be rolled back.
+    """
+    ended = []
+    for waiting in taken:
+        tx = Tx(connection, now())
+        ended.append(Done(waiting, tx.run(waiting.work), hooks=tx.hooks))
+    return ended
+
+
+def apart(connection: Connection, taken: Sequence[Waiting], now: Callable[[], datetime]) -> list[Done]:
+    """Run a group with a savepoint for each: a bad one never poisons the others."""
+    ended = []
+    for waiting in taken:
+        tx = Tx(connection, now())
+        try:
+            with connection.begin_nested():
+                ended.append(Done(waiting, tx.run(waiting.work), hooks=tx.hooks))
+        except Exception as problem:  # noqa: BLE001 - handed to whoever asked
+            ended.append(Done(waiting, problem=problem))
+    return ended
 
 
 def lost(taken: Sequence[Waiting], error: Exception) -> list[Done]:

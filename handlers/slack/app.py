@@ -10,6 +10,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot import telemetry
 from bot.errors import SitrepError
 from bot.incidents.model import Actor
 from bot.services import Services
@@ -50,8 +51,9 @@ def make_bolt(services: Services) -> AsyncApp:
             body.get("channel_id", ""),
             body.get("trigger_id", ""),
         )
-        said = await commands.answer(asked, body.get("text") or "")
-        await (ack(text=said, response_type="ephemeral") if said else ack())
+        with telemetry.INTERACTION_SECONDS.labels("command").time():
+            said = await commands.answer(asked, body.get("text") or "")
+            await (ack(text=said, response_type="ephemeral") if said else ack())
 
     async def on_action(ack: AsyncAck, body: dict[str, Any], respond: AsyncRespond) -> None:
         action = body["actions"][0]
@@ -63,8 +65,9 @@ def make_bolt(services: Services) -> AsyncApp:
             (body.get("channel") or {}).get("id", ""),
             body.get("trigger_id", ""),
         )
-        said = await actions.press(asked, action["action_id"], action.get("value", ""), message.get("thread_ts"))
-        await ack()
+        with telemetry.INTERACTION_SECONDS.labels("button").time():
+            said = await actions.press(asked, action["action_id"], action.get("value", ""), message.get("thread_ts"))
+            await ack()
         if said:
             await _tell(respond, said)
 
@@ -74,17 +77,19 @@ def make_bolt(services: Services) -> AsyncApp:
     async def on_view(ack: AsyncAck, body: dict[str, Any]) -> None:
         view, user = body["view"], body["user"]
         asked = Asked(services, _who(services, user), "", body.get("trigger_id", ""))
-        errors = await views.submit(
-            asked, view["callback_id"], view.get("private_metadata", ""), view["state"]["values"]
-        )
-        await (ack(response_action="errors", errors=errors) if errors else ack())
+        with telemetry.INTERACTION_SECONDS.labels("form").time():
+            errors = await views.submit(
+                asked, view["callback_id"], view.get("private_metadata", ""), view["state"]["values"]
+            )
+            await (ack(response_action="errors", errors=errors) if errors else ack())
 
     for callback in views.CALLBACKS:
         bolt.view(callback)(on_view)
 
     @bolt.event("member_joined_channel")
     async def on_joined(event: dict[str, Any], body: dict[str, Any]) -> None:
-        await events.joined(services, body.get("event_id", ""), event.get("channel", ""), event.get("user", ""))
+        with telemetry.INTERACTION_SECONDS.labels("event").time():
+            await events.joined(services, body.get("event_id", ""), event.get("channel", ""), event.get("user", ""))
 
     return bolt
 

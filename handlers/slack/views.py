@@ -27,7 +27,8 @@ async def submit(asked: Asked, callback: str, metadata: str, state: Mapping[str,
     except Refused as error:
         errors = {FIRST_FIELD[callback]: str(error)}
     except (DatabaseUnavailable, TimeoutError):
-        errors = {FIRST_FIELD[callback]: DATABASE_AWAY}
+        telemetry.INTERACTIONS.labels("form", "unavailable").inc()
+        return {FIRST_FIELD[callback]: DATABASE_AWAY}
     telemetry.INTERACTIONS.labels("form", "refused" if errors else "done").inc()
     return errors
 

@@ -35,6 +35,7 @@ class Body(Lenient):
     version: Literal["4"]
     groupKey: str = Field(min_length=1)  # noqa: N815
     alerts: list[AlertBody]
+    truncatedAlerts: int = Field(default=0, ge=0)  # noqa: N815
 
 
 def read(raw: bytes) -> Notification:
@@ -52,6 +53,7 @@ def read(raw: bytes) -> Notification:
         group_key=body.groupKey,
         firing=tuple(alert for status, alert in made if status == "firing"),
         resolved=tuple(alert for status, alert in made if status == "resolved"),
+        truncated=body.truncatedAlerts,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bot.text import clean_deep
+from bot.text import clean_deep, is_fit_json
 
 MAX_DEPTH = 64
 
@@ -30,14 +30,16 @@ def parse_json(raw: bytes) -> Any:
         Malformed: it is no JSON, holds NaN or Infinity, or is nested too deep.
     """
     try:
-        value = json.loads(raw, parse_constant=_refuse)
+        text = raw.decode()
+        value = json.loads(text, parse_constant=_refuse)
     except RecursionError as error:
         raise Malformed("nested too deep") from error
     except (ValueError, UnicodeDecodeError) as error:
         raise Malformed(f"not JSON: {error}") from error
-    if _depth(value) > MAX_DEPTH:
+    # Counting brackets is quicker than going down, and is enough for what is really sent.
+    if text.count("[") + text.count("{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
         raise Malformed("nested too deep")
-    return clean_deep(value)
+    return value if is_fit_json(text) else clean_deep(value)
 
 
 def in_utc(moment: datetime) -> datetime:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bot import telemetry
+from bot import repeats, telemetry
 from bot.errors import DatabaseUnavailable
 from bot.reception import ALERTMANAGER, PAGERDUTY
 from bot.services import Services
@@ -64,9 +64,21 @@ class Webhooks:
             notification = alertmanager.read(raw)
         except Malformed as error:
             return await self._dead(ALERTMANAGER, raw, str(error))
-        return await self._accept(
-            ALERTMANAGER, raw, None, lambda tx: self._services.reception.alertmanager(tx, notification)
-        )
+        said = repeats.digest(notification)
+
+        def take(tx: Tx) -> str:
+            known = repeats.recognise(tx, notification, said)
+            if known:
+                return known
+            outcome = self._services.reception.alertmanager(tx, notification)
+            repeats.remember(tx, notification, said)
+            return outcome
+
+        def work(tx: Tx) -> tuple[str, str]:
+            outcome = take(tx)
+            return inbox.keep(tx.connection, ALERTMANAGER, raw, tx.now, outcome=outcome) or "", outcome
+
+        return await self._accept(ALERTMANAGER, work)
 
     async def pagerduty(self, request: Request) -> Response:
         """Take an event in."""
@@ -83,22 +95,23 @@ class Webhooks:
             event = pagerduty.read(raw)
         except Malformed as error:
             return await self._dead(PAGERDUTY, raw, str(error))
-        return await self._accept(PAGERDUTY, raw, event.id, lambda tx: self._services.pagerduty.receive(tx, event))
 
-    async def _accept(self, source: str, raw: bytes, dedup_key: str | None, take: Callable[[Tx], str]) -> Response:
         def work(tx: Tx) -> tuple[str, str]:
-            receipt = inbox.keep(tx.connection, source, raw, tx.now, dedup_key=dedup_key)
+            receipt = inbox.keep(tx.connection, PAGERDUTY, raw, tx.now, dedup_key=event.id)
             if receipt is None:
                 return "", "duplicate"
-            outcome = take(tx)
+            outcome = self._services.pagerduty.receive(tx, event)
             inbox.note(tx.connection, receipt, outcome)
             return receipt, outcome
 
+        return await self._accept(PAGERDUTY, work)
+
+    async def _accept(self, source: str, work: Callable[[Tx], tuple[str, str]]) -> Response:
         try:
             receipt, outcome = await self._write(work)
         except (DatabaseUnavailable, TimeoutError) as error:
             return self._unavailable(source, error)
-        telemetry.WEBHOOKS.labels(source, outcome.split(":")[0].split(" ")[0]).inc()
+        telemetry.webhook(source, outcome)
         return JSONResponse({"receipt": receipt, "outcome": outcome}, status_code=202)
 
     async def _dead(self, source: str, raw: bytes, why: str) -> Response:
@@ -118,7 +131,7 @@ class Webhooks:
         return problem(400, "malformed", f"{why}. {fix}", details={"receipt": receipt})
 
     async def _write(self, work: Callable[[Tx], T]) -> T:
-        return await asyncio.wait_for(self._services.store.write(work), ANSWER_WITHIN)
+        return await asyncio.wait_for(self._services.store.write(work, shared=True), ANSWER_WITHIN)
 
     def _off(self, source: str, variable: str) -> Response:
         telemetry.WEBHOOKS.labels(source, "off").inc()

@@ -233,13 +233,16 @@ async def test_stopping_lets_a_running_job_finish(bench) -> None:
     """A stop waits for what is under way."""
     async with bench() as b:
 
+        began = asyncio.Event()
+
         async def handler(job: Job) -> None:
+            began.set()
             await asyncio.sleep(0.1)
             b.ran.append(job)
 
         await b.start(handler)
         await b.enqueue(ONE)
-        await asyncio.sleep(0.02)
+        await asyncio.wait_for(began.wait(), 5)
         await b.engine.stop()
         assert b.ran == [ONE]
 

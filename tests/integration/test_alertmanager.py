@@ -97,9 +97,8 @@ def test_resolved_alerts_close_nothing(bot: Client, world: World) -> None:
 def test_an_alert_that_a_truncated_notification_leaves_out_still_fires(bot: Client, world: World) -> None:
     """Being absent is not being resolved, whatever the notification's own status."""
     number = declare(bot, body(alert("aa"), alert("bb"), alert("cc")))
-    before = world.snapshot()
     assert send(bot, body(alert("bb"), truncated=2)) == f"repeat of {number}"
-    assert world.snapshot() == before
+    assert firing(world) == {"aa", "bb", "cc"}
     send(bot, body(alert("bb", "resolved"), status="resolved", truncated=2))
     assert firing(world) == {"aa", "cc"}
     assert "2 firing, 1 resolved" in world.card(number)
@@ -189,14 +188,14 @@ def test_an_alert_whose_start_lies_ahead_can_end(bot: Client, world: World, hand
 
 
 def test_a_flapping_alert_stays_in_one_incident(bot: Client, world: World) -> None:
-    """However often it comes and goes, there is one incident and one channel."""
+    """However often it comes and goes, there is one incident and one channel, and few lines tell of it."""
     number = declare(bot, body(alert("aa")))
     for minute in range(10, 20):
         end = {"endsAt": f"2026-11-21T07:{minute}:15Z"}
         send(bot, body(alert("aa", "resolved", **end), status="resolved"))
         assert send(bot, body(alert("aa", startsAt=f"2026-11-21T07:{minute}:30Z"))) == f"attached to {number}"
     world.settle()
-    assert bot.kinds(number).count("alert_fired") == 11
+    assert bot.kinds(number).count("alert_fired") == 3
     assert len(bot.incidents()) == 1
     assert bot.workspace.count("conversations.create") == 1
 

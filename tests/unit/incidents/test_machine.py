@@ -64,10 +64,10 @@ def led() -> Story:
         pytest.param(
             c.AlertsChanged((an_alert("bb"),), (an_alert("aa"),)),
             ["alert_fired", "alert_resolved"],
-            REFRESH,
+            ["refresh_card"],
             id="alerts changed",
         ),
-        pytest.param(c.AlertsChanged(), [], [], id="no alert changed"),
+        pytest.param(c.AlertsChanged(), [], ["refresh_card"], id="alerts say something new"),
         pytest.param(c.PostUpdate("Looking", ALICE), ["update_posted"], ["update", *REFRESH], id="update"),
         pytest.param(
             c.PostUpdate("A bad deploy", ALICE, status=Status.IDENTIFIED),
@@ -123,7 +123,12 @@ def led() -> Story:
             [],
             id="page delivered",
         ),
-        pytest.param(c.Delivered("notification", "notification", {"people": []}), [], [], id="nobody was paged"),
+        pytest.param(
+            c.Delivered("notification", "notification", {"people": []}),
+            ["page_failed", "escalated"],
+            ["invite", "page", *REFRESH],
+            id="nobody was paged",
+        ),
         pytest.param(c.Delivered("card", "card", {"channel": "C1", "ts": "1.2"}), [], [], id="card delivered"),
         pytest.param(
             c.DeliveryFailed("page", "page:7", "nobody_found", "Correct it."), ["page_failed"], [], id="page failed"

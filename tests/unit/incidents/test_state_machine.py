@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bot.incidents import commands as c
+from bot.incidents.digest import LINES
 from bot.incidents.machine import decide
 from bot.incidents.model import (
+    ALERT_KINDS,
     CADENCE_KINDS,
+    SYSTEM,
     Actor,
     Decision,
     Delivery,
@@ -26,7 +29,8 @@ from bot.incidents.model import (
     TimerKind,
     derive,
 )
-from bot.incidents.policy import Level, Policy, Severity, SeverityPolicy
+from bot.incidents.policy import Level, PagerDutyTarget, Policy, Severity, SeverityPolicy
+from bot.incidents.reconcile import Flag
 from tests.unit.incidents.story import NUMBER, START, an_alert
 
 PEOPLE = tuple(Actor("human", f"U{n}", name) for n, name in enumerate(("Alice", "Bob", "Charlie"), start=1))
@@ -34,13 +38,22 @@ REFUSALS = {"not_open", "not_resolved", "no_change", "no_cadence", "no_text", "b
 
 actors = st.sampled_from(PEOPLE)
 severities = st.sampled_from(Severity)
+crowds = st.sampled_from([0, 1, 1, 30])
 texts = st.sampled_from(["", " ", "Looking", "Rolled back"])
 # Whole and broken minutes, so that moments meet now and then.
 seconds = st.sampled_from([1, 30, 60, 300, 480, 720, 900, 1200, 3600]) | st.integers(1, 4000)
 offsets = st.none() | st.integers(-2000, 2000)
-ladders = st.lists(st.integers(0, 2000), max_size=4).map(
-    lambda delays: tuple(
-        Level(f"Level {n}", after, (f"{n}@example.com",)) for n, after in enumerate(sorted(delays), start=1)
+# Most levels name somebody in Slack; some PagerDuty as well, or alone; a few nobody.
+ways = st.sampled_from(["slack", "slack", "slack", "both", "pagerduty", "nobody"])
+ladders = st.lists(st.tuples(st.integers(0, 2000), ways), max_size=4).map(
+    lambda levels: tuple(
+        Level(
+            f"Level {n}",
+            after,
+            (f"{n}@example.com",) if way in {"slack", "both"} else (),
+            PagerDutyTarget("PLEADS01") if way in {"pagerduty", "both"} else None,
+        )
+        for n, (after, way) in enumerate(sorted(levels), start=1)
     )
 )
 
@@ -72,6 +85,7 @@ class AnyIncident(RuleBasedStateMachine):
         self.asked: set[str] = set()
         self.slots: set[str] = set()
         self.reopened = False
+        self.life = 0  # where on the timeline it began, or came back because its alerts fire again
 
     @initialize(policy=policies, severity=severities, alerts=st.integers(0, 2), started=offsets)
     def declare(self, policy: Policy, severity: Severity, alerts: int, started: int | None) -> None:
@@ -146,10 +160,33 @@ class AnyIncident(RuleBasedStateMachine):
             self.reopened = True
             self.counts_from_now()
 
-    @rule(opened=st.booleans(), closed=st.booleans(), when=offsets)
-    def alerts_change(self, opened: bool, closed: bool, when: int | None) -> None:
+    @rule(opened=crowds, closed=crowds, flaps=st.booleans(), when=offsets)
+    def alerts_change(self, opened: int, closed: int, flaps: bool, when: int | None) -> None:
+        """However many they are, and whether they flap or not, few lines tell of them."""
         alert = an_alert(starts_at=self.moment(when), ends_at=self.moment(when))
-        self.do(c.AlertsChanged((alert,) * opened, (alert,) * closed))
+        flapping = frozenset({alert.fingerprint} if flaps else ())
+        told = len(self.events)
+        self.do(c.AlertsChanged((alert,) * opened, (alert,) * closed, flapping))
+        assert len(self.events) - told <= LINES + 2
+
+    @precondition(lambda self: not self.known.status.is_open)
+    @rule(hold=seconds)
+    def alerts_fire_again(self, hold: int) -> None:
+        """What flaps on after the end is held back, or reopens."""
+        ended = self.known.resolved_at
+        assert ended is not None
+        assert self.do(c.FiresAgain((an_alert(),), timedelta(seconds=hold)))
+        held = any(t.kind is TimerKind.FLAP_HOLD for t in self.known.timers)
+        assert held != self.known.status.is_open
+        assert held or ended + timedelta(seconds=hold) <= self.now
+
+    @rule(flag=st.sampled_from(Flag), withdrawn=st.booleans(), count=st.integers(1, 7))
+    def alerts_are_compared(self, flag: Flag, withdrawn: bool, count: int) -> None:
+        """Whatever the source says, the incident stays as it is."""
+        before = self.known
+        alerts = tuple(an_alert(str(n)) for n in range(count))
+        assert self.do(c.AlertsConfirmed(flag, alerts) if withdrawn else c.AlertsFlagged(flag, alerts))
+        assert (self.known.status, self.known.timers) == (before.status, before.timers)
 
     @rule(when=offsets, actor=actors)
     def record(self, when: int | None, actor: Actor) -> None:
@@ -167,20 +204,24 @@ class AnyIncident(RuleBasedStateMachine):
             result = {"channel": "C1", "name": "x", "runbook_id": "b", "reason": "r", "people": ["Alice"]}
             self.do(c.Delivered(delivery.kind, delivery.slot, result, facts))
         else:
-            self.drop(delivery)
+            lost = self.drop(delivery)
             self.do(c.DeliveryFailed(delivery.kind, delivery.slot, "gone", "Mend it.", facts))
+            for page in (d for d in lost if d.kind in {"page", "notification"}):
+                self.do(c.PageLost(page.kind, page.slot, "hopeless", "Mend it.", dict(page.data)))
 
     @property
     def ready(self) -> list[Delivery]:
         return [d for d in self.waiting if self.delivered.issuperset(d.needs)]
 
-    def drop(self, failed: Delivery) -> None:
+    def drop(self, failed: Delivery) -> list[Delivery]:
         """Take what can't be sent any more out of the outbox; its slots may be asked for once more."""
         self.slots.discard(failed.slot)
+        lost: list[Delivery] = []
         for delivery in [d for d in self.waiting if failed.slot in d.needs]:
             if delivery in self.waiting:
                 self.waiting.remove(delivery)
-                self.drop(delivery)
+                lost += [delivery, *self.drop(delivery)]
+        return lost
 
     # -- time -------------------------------------------------------------------------------------------------
 
@@ -259,7 +300,7 @@ class AnyIncident(RuleBasedStateMachine):
     @invariant()
     def nothing_is_armed_when_it_is_over(self) -> None:
         if not self.known.status.is_open:
-            assert self.known.timers == ()
+            assert {t.kind for t in self.known.timers} <= ALERT_KINDS
 
     @invariant()
     def nothing_that_is_due_is_left(self) -> None:
@@ -272,7 +313,7 @@ class AnyIncident(RuleBasedStateMachine):
         assert derive(self.events) == (incident.status, incident.severity)
         roles = {e.data["role"]: e.data["person"]["id"] for e in self.events if e.kind == "role_assigned"}
         assert {role: person.id for role, person in incident.roles.items()} == roles
-        acknowledged = [e for e in self.events if e.kind == "acknowledged"]
+        acknowledged = [e for e in self.events[self.life :] if e.kind == "acknowledged"]
         assert [e.occurred_at for e in acknowledged] == [m for m in [incident.acknowledged_at] if m]
         assert (incident.resolved_at is not None) == (incident.status in {Status.RESOLVED, Status.CLOSED})
         assert (incident.closed_at is not None) == (incident.status is Status.CLOSED)
@@ -281,10 +322,28 @@ class AnyIncident(RuleBasedStateMachine):
 
     @invariant()
     def after_an_acknowledgement_only_the_cadence_escalates(self) -> None:
-        kinds = [e.kind for e in self.events]
+        kinds = [e.kind for e in self.events[self.life :]]
         if "acknowledged" in kinds:
-            later = self.events[kinds.index("acknowledged") :]
+            later = self.events[self.life + kinds.index("acknowledged") :]
             assert {e.data["reason"] for e in later if e.kind == "escalated"} <= {"update_overdue"}
+
+    @invariant()
+    def whoever_cannot_be_reached_is_passed_once(self) -> None:
+        """A climb past the unreachable goes one level up, above all that was reached before: it comes to an end."""
+        reached = 0
+        for event in (e for e in self.events if e.kind in {"paged", "escalated"}):
+            level = event.data["level"]
+            reached = 0 if event.data["reason"] == "fires_again" else reached  # the ladder begins anew
+            if "unreached" in event.data:
+                assert level == event.data["unreached"] + 1
+                assert level > reached
+            reached = max(reached, level)
+
+    @invariant()
+    def a_level_waits_for_pages_that_were_asked_for(self) -> None:
+        for waiting in self.known.paging.values():
+            assert waiting["ways"]
+            assert self.asked.issuperset(waiting["ways"])
 
     @invariant()
     def the_frozen_policy_is_still_the_same(self) -> None:
@@ -319,7 +378,8 @@ class AnyIncident(RuleBasedStateMachine):
         return False
 
     def fire(self, timer: Timer) -> None:
-        assert self.do(c.TimerFired(timer.key))
+        firing = len(self.events) % 2  # of the alerts that are held back, where that matters
+        assert self.do(c.TimerFired(timer.key, firing))
         assert timer.key not in {t.key for t in self.known.timers}
 
     def counts_from_now(self) -> None:
@@ -346,6 +406,8 @@ class AnyIncident(RuleBasedStateMachine):
             self.slots.add(delivery.slot)
             self.asked.add(delivery.slot)
         self.incident = decision.incident
+        if any(e.kind == "reopened" and e.actor == SYSTEM for e in decision.events):
+            self.life, self.reopened = len(self.events), True
         self.events += decision.events
         self.waiting += decision.deliveries
         assert decision.incident.event_seq == len(self.events)
@@ -357,6 +419,10 @@ class AnyIncident(RuleBasedStateMachine):
         if "notification" in [d.kind for d in decision.deliveries] and paged:
             told.insert(0, 1)
         assert paged == told
+        named = [
+            e.data["level"] for e in decision.events if e.data.get("pagerduty") and e.kind in {"paged", "escalated"}
+        ]
+        assert [d.data["level"] for d in decision.deliveries if d.kind == "page_pagerduty"] == named
 
 
 def is_climb(event: Event) -> bool:

@@ -17,7 +17,7 @@ from bot.runbooks.match import Match
 from bot.runbooks.templates import Templates
 from bot.sandbox.blocks import check_message_blocks, check_view
 from bot.slack import card, messages, modals
-from bot.store.alerts import Shown
+from bot.store.alerts import Counts, Roll, Shown
 from bot.text import clean
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
@@ -79,7 +79,7 @@ def boards(draw: Any) -> Board:
         Event(n + 1, NOW, NOW, draw(st.sampled_from(["note", "declared"])), Actor("human", "U1", "a"), draw(words))
         for n in range(draw(st.integers(0, 5)))
     )
-    return Board(incident, shown, {}, events)
+    return Board(incident, shown, {}, events, counts=Counts.of(shown))
 
 
 def fits(message: messages.Message) -> None:
@@ -112,7 +112,8 @@ def test_every_message_fits(board: Board, state: str, more: str) -> None:
     fits(messages.note({"text": state, "author": "<@U1>"}))
     fits(messages.operators(state))
     if board.alerts:
-        fits(messages.triage(board.alerts, "sev3"))
+        fits(messages.triage(Roll(board.alerts, board.counts), "sev3"))
+        fits(messages.triage_storm(board.counts, "in cluster eu-1"))
 
 
 def test_every_runbook_and_the_checklist_fit() -> None:

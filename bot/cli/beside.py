@@ -1,0 +1,68 @@
+"""The database, beside a running service or without one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from bot.errors import DatabaseUnavailable, SitrepError
+from bot.settings import Settings
+from bot.store.tx import Tx
+
+T = TypeVar("T")
+
+
+def read(settings: Settings, work: Callable[[Connection], T]) -> T:
+    """Read.
+
+    Raises:
+        SitrepError: there is no database, or it cannot be read.
+    """
+    from sqlalchemy.exc import DBAPIError
+
+    from bot.store.database import connect
+
+    _must_exist(settings)
+    engine = connect(settings.database_url)
+    try:
+        with engine.begin() as connection:
+            return work(connection)
+    except DBAPIError as error:
+        raise SitrepError(f"The database cannot be read: {error.orig}. Run `sitrep db upgrade` first.") from error
+    finally:
+        engine.dispose()
+
+
+def write(settings: Settings, work: Callable[[Tx], T]) -> T:
+    """Run a unit of work; what it leaves to do is found by the service's own sweep.
+
+    Raises:
+        SitrepError: there is no database, or it cannot be written.
+    """
+    from bot.clock import machine_clock
+    from bot.store.database import database_clock, open_store
+
+    url = settings.database_url
+
+    async def run() -> T:
+        store = open_store(url, database_clock(url, machine_clock(settings.test_clock)))
+        try:
+            return await store.write(work)
+        finally:
+            await store.close()
+
+    _must_exist(settings)
+    try:
+        return asyncio.run(run())
+    except DatabaseUnavailable as error:
+        raise SitrepError(f"The database cannot be written: {error}. Run `sitrep db upgrade` first.") from error
+
+
+def _must_exist(settings: Settings) -> None:
+    from bot.store.database import exists, shown
+
+    if not exists(settings.database_url):
+        raise SitrepError(f"There is no database at {shown(settings.database_url)}. Set SITREP_DATABASE_URL.")

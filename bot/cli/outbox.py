@@ -1,0 +1,175 @@
+"""`sitrep outbox`: what waits to be sent and what failed, with the fix; to be tried again or dropped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bot.cli import beside
+from bot.errors import ConfigError, SitrepError
+from bot.settings import load_settings
+from bot.text import clean
+
+if TYPE_CHECKING:
+    from bot.outbox.operating import Answer
+    from bot.store.outbox_admin import Entry
+    from bot.store.tx import Tx
+
+WHY = 300  # characters
+ERROR = 500
+
+outbox = typer.Typer(no_args_is_help=True, help="What is to be sent to Slack and PagerDuty.")
+
+Ids = Annotated[list[int], typer.Argument(help="Deliveries, by the numbers that `sitrep outbox list` shows.")]
+
+
+@outbox.command("list")
+def list_(
+    *,
+    failed: Annotated[bool, typer.Option("--failed", help="Only what failed for good.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also what was delivered or superseded.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most; the newest.")] = 200,
+) -> None:
+    """List what waits to be sent and what failed for good, oldest first."""
+    from bot.store import outbox_admin
+    from bot.store.deliveries import UNFINISHED, State
+
+    if failed and everything:
+        raise SitrepError("Give --failed or --all, not both.")
+    states = (State.FAILED,) if failed else tuple(State) if everything else (*UNFINISHED, State.FAILED)
+
+    def look(tx: Tx) -> tuple[list[Entry], int, datetime]:
+        return (*outbox_admin.listing(tx.connection, states, limit), tx.now)
+
+    entries, total, now = beside.write(load_settings(), look)
+    if as_json:
+        rows = [_as_json(entry, now) for entry in entries]
+        typer.echo(json.dumps({"deliveries": rows, "older": total - len(entries)}, indent=2))
+        return
+    for line in _table(entries, now):
+        typer.echo(line)
+    if total > len(entries):
+        typer.echo(f"{total - len(entries)} older ones are not shown: raise --limit.")
+    if not entries:
+        typer.echo("Nothing has failed." if failed else "Nothing waits and nothing has failed.")
+
+
+@outbox.command()
+def retry(ids: Ids) -> None:
+    """Have what failed sent again, or what waits sent now; a running service does it within 15 seconds.
+
+    What may have happened is looked for first. What had ended for want of a delivery follows it.
+    """
+    from bot.outbox import operating
+
+    _tell(beside.write(load_settings(), lambda tx: operating.retry(tx, ids)))
+
+
+@outbox.command()
+def drop(
+    ids: Ids,
+    by: Annotated[str, typer.Option(help="Who drops it; the timeline names them.")] = "",
+    why: Annotated[str, typer.Option(help="Why; the timeline says it.")] = "",
+) -> None:
+    """End what has not been sent; the incident's timeline says so, and what needs it ends too."""
+    from bot.desk import Desk
+    from bot.engine.unmanned import UnmannedEngine
+    from bot.outbox import operating
+
+    settings = load_settings()
+    reason = f"dropped by {clean(by, WHY).strip() or 'an operator'}"
+    reason += f": {clean(why, WHY).strip()}" if why.strip() else ""
+    desk = Desk(UnmannedEngine(), settings.config.policy)
+    with _holders(settings.database_url) as is_held:
+        _tell(beside.write(settings, lambda tx: operating.drop(tx, desk, ids, reason, is_held)))
+
+
+@contextmanager
+def _holders(url: str) -> Iterator[Callable[[Tx, Entry], bool]]:
+    """Give a way to ask whether a living process is sending a delivery."""
+    from bot.outbox.presence import GONE
+    from bot.store import replicas
+    from bot.store.database import serving
+    from bot.store.postgres import is_postgres
+
+    with ExitStack() as stack:
+
+        @cache
+        def is_served() -> bool:
+            # Held until the commit: no service may begin to send what is being dropped.
+            try:
+                stack.enter_context(serving(url))
+            except ConfigError:
+                return True
+            return False
+
+        def is_held(tx: Tx, entry: Entry) -> bool:
+            return entry.claimed_by in replicas.alive(tx.connection, GONE) if is_postgres(url) else is_served()
+
+        yield is_held
+
+
+def _tell(answers: Sequence[Answer]) -> None:
+    for answer in answers:
+        typer.echo(answer.text, err=not answer.done)
+    if not all(answer.done for answer in answers):
+        raise typer.Exit(1)
+
+
+def _table(entries: Sequence[Entry], now: datetime) -> Iterator[str]:
+    from bot.incidents.cadence import spell
+    from bot.store.deliveries import State
+
+    if not entries:
+        return
+    rows = [("ID", "SCOPE", "KIND", "STATE", "ATTEMPTS", "AGE", "NEXT TRY (UTC)")]
+    for entry in entries:
+        waits = entry.state in {State.PENDING, State.UNKNOWN}
+        rows.append(
+            (
+                str(entry.id),
+                entry.scope,
+                entry.kind,
+                entry.state.value,
+                str(entry.attempts),
+                spell((now - entry.created_at).total_seconds()),
+                f"{entry.next_at:%Y-%m-%d %H:%M:%S}" if waits else "-",
+            )
+        )
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    yield lines[0]
+    for entry, line in zip(entries, lines[1:], strict=True):
+        yield line
+        if entry.error:
+            yield f"    {_one_line(entry.error)}"
+        if entry.fix:
+            yield f"    Fix: {_one_line(entry.fix)} Then: sitrep outbox retry {entry.id}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(clean(text, ERROR).split())
+
+
+def _as_json(entry: Entry, now: datetime) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "scope": entry.scope,
+        "kind": entry.kind,
+        "slot": entry.slot,
+        "state": entry.state.value,
+        "attempts": entry.attempts,
+        "created_at": entry.created_at.isoformat(),
+        "age_seconds": round((now - entry.created_at).total_seconds(), 3),
+        "next_at": entry.next_at.isoformat(),
+        "finished_at": entry.finished_at.isoformat() if entry.finished_at else None,
+        "error": entry.error,
+        "fix": entry.fix,
+    }

@@ -1,0 +1,120 @@
+"""A delivery on its way: what senders work with, and the calls that all of them make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from bot.board import Board
+from bot.clock import Clock
+from bot.config import SlackConfig
+from bot.errors import Permanent
+from bot.outbox.paging import Paging
+from bot.outbox.worker import Superseded
+from bot.runbooks.catalog import Catalog
+from bot.runbooks.templates import Templates
+from bot.slack import messages
+from bot.slack.directory import Directory
+from bot.slack.gateway import Gateway, Posted
+from bot.slack.messages import Message
+from bot.store.deliveries import Outgoing
+from bot.store.tx import Store
+
+Result = Mapping[str, Any]
+
+# These show the state of the moment in which they go out, or what no time changes.
+TIMELESS = frozenset({"card", "thread", "announcement", "triage", "triage_storm", "runbook", "checklist"})
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What senders work with. `gateway` is None while Slack is off."""
+
+    store: Store
+    clock: Clock
+    paging: Paging
+    slack: SlackConfig
+    catalog: Catalog
+    templates: Templates
+    gateway: Gateway | None
+    directory: Directory | None
+    public_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One delivery with what it is about."""
+
+    tools: Tools
+    row: Outgoing
+    maybe_board: Board | None
+
+    @property
+    def board(self) -> Board:
+        """The incident's state."""
+        if self.maybe_board is None:
+            raise Superseded
+        return self.maybe_board
+
+    @property
+    def gateway(self) -> Gateway:
+        """Slack."""
+        if self.tools.gateway is None:
+            raise Permanent("slack_off", "Set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET.")
+        return self.tools.gateway
+
+    @property
+    def directory(self) -> Directory:
+        """Who is who in Slack."""
+        if self.tools.directory is None:
+            raise Permanent("slack_off", "Set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET.")
+        return self.tools.directory
+
+    @property
+    def age(self) -> timedelta:
+        """How long ago it was decided."""
+        return self.tools.clock.now() - self.row.created_at
+
+    def place(self) -> tuple[str, str | None]:
+        """Where the incident's messages go: its channel, or the thread under its card in the alerts channel."""
+        incident = self.board.incident
+        if incident.opened_channel and incident.channel_id:  # a raised one has its thread until the channel is there
+            return incident.channel_id, None
+        thread = self.board.result("thread")
+        return str(thread.get("channel", "")), str(thread.get("ts", "")) or None
+
+    async def post(self, message: Message, *, channel: str | None = None) -> Result:
+        """Post a message, in the incident's place unless a channel is named; one that comes late says so."""
+        text, blocks = message if self.row.kind in TIMELESS else messages.dated(message, self.row.created_at, self.age)
+        where, thread_ts = (channel, None) if channel else self.place()
+        number = self.row.scope if self.row.incident_id is not None else ""
+        posted = await self.gateway.post(
+            where, text, blocks, key=self.row.key, number=number, thread_ts=thread_ts, maybe_done=self.row.tried
+        )
+        return {"channel": posted.channel, "ts": posted.ts}
+
+    async def posted(self) -> Result:
+        """Look for what an attempt without an answer has posted, where there is nothing to post any more.
+
+        Raises:
+            Superseded: nothing.
+        """
+        if self.row.tried:
+            where, thread_ts = self.place()
+            found = await self.gateway.find(where, self.row.key, thread_ts)
+            if found is not None:
+                return {"channel": where, "ts": found}
+        raise Superseded
+
+    async def edit(self, slot: str, message: Message) -> bool:
+        """Edit a slot's message; False when it is not there."""
+        row, result = self.board.slots.get(slot), self.board.result(slot)
+        if row is None or not result:
+            return False
+        text, blocks = message
+        await self.gateway.edit(
+            Posted(str(result["channel"]), str(result["ts"])), text, blocks, key=row.key, number=self.row.scope
+        )
+        return True

@@ -1,0 +1,59 @@
+"""What is remembered of families of alert groups: their rate, and their latest storm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, select, update
+
+from bot.incidents.policy import Severity
+from bot.incidents.storm import Count, Mark
+from bot.store.tables import storms
+from bot.store.upsert import upsert
+
+
+@dataclass(frozen=True, slots=True)
+class Storm:
+    """A family's row. `serial` counts its storms, `incident_id` is the incident of the latest, where it has one."""
+
+    id: int
+    serial: int
+    incident_id: int | None
+    count: Count
+
+    @property
+    def scope(self) -> str:
+        """Where the message of the latest storm waits, if it is one of alerts that want a look."""
+        return f"storm:{self.id}:{self.serial}"
+
+
+def take(connection: Connection, key: str) -> Storm:
+    """Give a family's row, made if it is new: whoever else asks for it waits until the transaction ends."""
+    made = upsert(connection, storms).values(key=key, recent=[], serial=0, groups=0)
+    connection.execute(made.on_conflict_do_nothing(index_elements=["key"]))
+    row = connection.execute(select(storms).where(storms.c.key == key).with_for_update()).mappings().one()
+    count = Count(
+        recent=tuple(Mark(datetime.fromisoformat(at), number) for at, number in row["recent"]),
+        joined_at=row["joined_at"],
+        groups=row["groups"],
+        severity=Severity(row["severity"]) if row["severity"] else None,
+    )
+    return Storm(row["id"], row["serial"], row["incident_id"], count)
+
+
+def save(connection: Connection, storm: Storm) -> None:
+    """Write what has been counted."""
+    count = storm.count
+    connection.execute(
+        update(storms)
+        .where(storms.c.id == storm.id)
+        .values(
+            recent=[[mark.at.isoformat(), mark.number] for mark in count.recent],
+            serial=storm.serial,
+            incident_id=storm.incident_id,
+            joined_at=count.joined_at,
+            groups=count.groups,
+            severity=count.severity.value if count.severity else None,
+        )
+    )

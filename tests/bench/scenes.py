@@ -1,0 +1,221 @@
+"""The scenes: each starts the service on a database of its own and measures some rows of the table."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import httpx
+from sqlalchemy import Engine, and_, func, select
+
+from bot.store.tables import events, timers
+from bot.timeline.export import FORMATS
+from tests.bench import lives
+from tests.bench.bodies import CRITICAL, INFO, numbered
+from tests.bench.stage import CONNECTIONS, Stage, flood_spec, load, reference
+from tests.conftest import API_TOKEN, ROOT, wait_for
+
+Figures = dict[str, float]
+
+LATENCY = 0.1  # seconds a call to Slack
+A_SECOND = 50  # timers due each second
+SECONDS = 20
+AT_ONCE = 1_000  # timers due at one moment
+ARMED = 10_000
+INCIDENTS = 1_000
+EVENTS = 10_000
+
+
+def references(folder: Path, runs: int, scale: float) -> Figures:
+    """What the machine can do: a handler that does nothing, and one whose only work is a group commit of one row."""
+    figures = {}
+    with reference(folder) as port:
+        for name in ("bare", "commit"):
+            spec = flood_spec(port, f"/{name}", numbered(CRITICAL, 0), groups=1, seconds=3 * scale)
+            figures[name] = median(_all(load(spec), 202) for _ in range(runs))
+    return figures
+
+
+def _all(answer: Mapping[str, object], status: int) -> float:
+    """Give the rate of a flood, all of which was answered as it should be."""
+    statuses = answer["statuses"]
+    assert isinstance(statuses, dict)
+    assert list(statuses) == [str(status)], answer
+    return float(str(answer["per_second"]))
+
+
+def start(stage: Stage) -> Figures:
+    """From the start of the process to the first 200 of /readyz."""
+    took = []
+    for _ in range(stage.runs):
+        took.append(stage.start())
+        stage.service.stop()
+    return {"start": median(took)}
+
+
+def idle(stage: Stage) -> Figures:
+    """What it takes while nothing happens."""
+    stage.start()
+    time.sleep(2)
+    span = 10 * stage.scale
+    begun, used = time.monotonic(), cpu_seconds(stage.pid)
+    time.sleep(span)
+    share = (cpu_seconds(stage.pid) - used) / (time.monotonic() - begun)
+    return {"idle_memory": megabytes(stage.pid), "idle_cpu": 100 * share}
+
+
+def ingest(stage: Stage) -> Figures:
+    """Webhooks answered after their commit: repeats of open groups, new groups to record, new groups to declare."""
+    stage.start()
+    for number in range(CONNECTIONS):
+        stage.webhook(numbered(CRITICAL, number))
+    stage.slack.wait_quiet()
+    figures = {}
+    for name, body, groups in (("repeats", CRITICAL, CONNECTIONS), ("new_groups", INFO, 0)):
+        figures[name] = median(_all(stage.flood(body, groups=groups), 202) for _ in range(stage.runs))
+    # Last, because each of these goes on to be opened; the others are measured without that.
+    figures["new_incidents"] = _all(stage.flood(CRITICAL, seconds=2), 202)
+    return figures
+
+
+def opening(stage: Stage) -> Figures:
+    """From the alert to the card and the first level's invitation in the workspace."""
+    stage.start()
+    figures = {}
+    number = 0
+    for latency in (0.0, LATENCY):
+        stage.slack.latency(latency)
+        took = []
+        for _ in range(max(2, round(10 * stage.scale))):
+            number += 1
+            sent = stage.webhook(numbered(CRITICAL, number))
+            took.append(stage.wait_ready(number, 20) - sent)
+            stage.slack.wait_quiet()
+        figures[f"ready_{latency * 1000:.0f}"] = 1000 * median(took)
+    return figures
+
+
+def bursts(stage: Stage) -> Figures:
+    """Declarations all at once: how soon they are answered, how soon their channels are ready; and the memory after."""
+    stage.start()
+    stage.slack.latency(LATENCY)
+    figures = {}
+    declared = 0
+    for size in (50, 200):
+        count = max(2, round(size * stage.scale))
+        runs = []
+        for _ in range(stage.runs):
+            begun, answers, last = stage.declare(count)
+            declared += count
+            ready = stage.wait_ready(declared, 120)
+            stage.slack.wait_quiet()
+            p99 = answers[min(count - 1, int(count * 0.99))]
+            runs.append((count / (last - begun), count / (ready - begun), 1000 * p99, 1000 * answers[-1]))
+        names = ("acknowledged", "ready", "p99", "slowest")
+        for name, values in zip(names, zip(*runs, strict=True), strict=True):
+            figures[f"burst_{size}_{name}"] = median(values)
+    stage.slack.latency(0)
+    while (missing := round(INCIDENTS * stage.scale) - declared) > 0:
+        declared += min(missing, 50)
+        stage.declare(min(missing, 50))
+        stage.wait_ready(declared, 60)
+    stage.slack.wait_quiet()
+    figures["memory_after"] = megabytes(stage.pid)
+    return figures
+
+
+def timed(stage: Stage) -> Figures:
+    """Timers that fall due one after the other, and many at one moment, each with its message in Slack."""
+    steady, at_once = round(A_SECOND * SECONDS * stage.scale), round(AT_ONCE * stage.scale)
+    incidents = max(round(ARMED * stage.scale) // 4, steady + at_once)
+    stage.slack.latency(LATENCY)
+    channels = stage.slack.channels([f"armed-{n}" for n in range(incidents)])
+    first = datetime.now(UTC) + timedelta(seconds=4 + incidents / 200)
+    together = first + timedelta(seconds=steady / A_SECOND + 3)
+    dues = [first + timedelta(seconds=n / A_SECOND) for n in range(steady)] + [together] * at_once
+    stage.fill(lambda connection: lives.armed(connection, dues, incidents - len(dues), channels))
+    stage.start()
+    assert datetime.now(UTC) < first, "give the rows more time to be written"
+    engine = stage.reader()
+    wait_for(lambda: fired(engine) == len(dues), (together - datetime.now(UTC)).total_seconds() + 60, "the timers")
+    stage.slack.wait_quiet()
+    with engine.connect() as connection:
+        query = select(events.c.recorded_at, timers.c.due_at).join_from(events, timers, FIRED)
+        rows = connection.execute(query.where(events.c.kind == "update_due")).all()
+    engine.dispose()
+    assert len(rows) == len(dues), "each timer fires once"
+    lags = sorted((at - due).total_seconds() for at, due in rows if due < together - timedelta(seconds=1))
+    burst = max((at - due).total_seconds() for at, due in rows if due >= together - timedelta(seconds=1))
+    return {
+        "lag_p50": 1000 * median(lags),
+        "lag_p99": 1000 * lags[int(len(lags) * 0.99)],
+        "timers": at_once / burst,
+    }
+
+
+FIRED = and_(
+    timers.c.incident_id == events.c.incident_id, timers.c.kind == "update_reminder", timers.c.state == "fired"
+)
+
+
+def fired(engine: Engine) -> int:
+    with engine.connect() as connection:
+        return int(connection.execute(select(func.count()).where(timers.c.state == "fired")).scalar_one())
+
+
+def export(stage: Stage) -> Figures:
+    """A long timeline, over HTTP and from the command line."""
+    number = stage.fill(lambda connection: lives.long_one(connection, round(EVENTS * stage.scale)))
+    stage.start()
+    environ = {**os.environ, **stage.service.environ}
+    figures = {}
+    with httpx.Client(base_url=stage.service.url, headers={"authorization": f"Bearer {API_TOKEN}"}) as client:
+        for fmt in FORMATS:
+            address = f"/api/v1/incidents/{number}/timeline?format={fmt}"
+            command = [sys.executable, "-m", "bot", "export", number, "--format", fmt]
+            over_http = partial(_get, client, address)
+            by_command = partial(subprocess.check_output, command, cwd=ROOT, env=environ)
+            figures[f"export_{fmt}"] = median(took(over_http) for _ in range(stage.runs))
+            figures[f"export_{fmt}_cli"] = median(took(by_command) for _ in range(stage.runs))
+    return figures
+
+
+def _get(client: httpx.Client, address: str) -> None:
+    client.get(address, timeout=60).raise_for_status()
+
+
+def took(work: Callable[[], object]) -> float:
+    """Give the seconds that something takes."""
+    begun = time.monotonic()
+    work()
+    return time.monotonic() - begun
+
+
+def megabytes(pid: int) -> float:
+    """The memory that a process holds (resident, in 1,000,000 bytes)."""
+    (line,) = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS")]
+    return int(line.split()[1]) * 1024 / 1e6
+
+
+def cpu_seconds(pid: int) -> float:
+    """The processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+SCENES: Mapping[str, Callable[[Stage], Figures]] = {
+    "ingest": ingest,
+    "opening": opening,
+    "bursts": bursts,
+    "timers": timed,
+    "idle": idle,
+    "start": start,
+    "export": export,
+}

@@ -1,0 +1,175 @@
+"""Fault 14: Slack is down for half an hour, in every way in which a service can be down."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.sandbox.faults import Fault, Kind
+from bot.sandbox.model import Message
+from bot.sandbox.pagerduty import Account
+from bot.sandbox.pagerduty_server import PagerDutyServer
+from bot.sandbox.server import SandboxServer
+from bot.sandbox.workspace import Workspace
+from tests.conftest import Client, Hands, both_databases, wait_for
+from tests.crash.world import PATIENCE, QuickProcess, channel_of
+from tests.integration.bodies import alert, body
+from tests.integration.world import World
+
+LADDER = """
+pagerduty: {service: PSERVICE}
+ladders:
+  default:
+    - {after: 0s,  name: On-call SRE,         slack: [alice@example.com]}
+    - {after: 5m,  name: SRE Team Lead,       pagerduty: {escalation_policy: PLEADS01}}
+    - {after: 15m, name: Engineering Manager, slack: [charlie@example.com]}
+    - {after: 18m, name: VP Engineering,      slack: [dana@example.com]}
+"""
+KINDS: tuple[Kind, ...] = ("http500", "html", "hang", "drop_before", "refuse")
+# How each of them reads in the log; the last is that of a server that is not there at all.
+TROUBLES = ("HTTP 500", "HTTP 503", "TimeoutError", "ServerDisconnectedError", "ClientOSError", "no connection")
+
+
+@pytest.fixture
+def account(hands: Hands) -> Account:
+    return Account(now=lambda: hands.now().timestamp())
+
+
+@pytest.fixture
+def environ(environ: dict[str, str], account: Account) -> Iterator[dict[str, str]]:
+    """The service with a PagerDuty account, whose escalation policy is the ladder's second level."""
+    Path(environ["SITREP_CONFIG"]).write_text(LADDER)
+    with PagerDutyServer(account) as pagerduty:
+        yield environ | {
+            "PAGERDUTY_API_TOKEN": account.api_token,
+            "PAGERDUTY_API_URL": pagerduty.url,
+            "PAGERDUTY_EVENTS_URL": pagerduty.url,
+            "PAGERDUTY_FROM": "sitrep@example.com",
+        }
+
+
+def all_kinds() -> list[Fault]:
+    """Every call fails, one after the other in each of the ways."""
+    turns = itertools.count()
+    turn = 0
+
+    def mine(place: int, _args: Mapping[str, Any]) -> bool:
+        nonlocal turn
+        if place == 0:
+            turn = next(turns)
+        return turn % len(KINDS) == place
+
+    return [
+        Fault("*", kind, times=None, where=lambda args, place=place: mine(place, args))
+        for place, kind in enumerate(KINDS)
+    ]
+
+
+def having(workspace: Workspace, channel: str, needle: str) -> list[Message]:
+    return [m for m in workspace.messages(channel) if not m.subtype and needle in m.text]
+
+
+@both_databases
+def test_fault_14_slack_is_down_for_half_an_hour(
+    bot: Client,
+    world: World,
+    hands: Hands,
+    workspace: Workspace,
+    slack: SandboxServer,
+    account: Account,
+    process: QuickProcess,
+) -> None:
+    """An ordered drain of what still holds, once each; PagerDuty pages meanwhile; what is late says so."""
+    number, channel = bot.open_one()
+    world.settle()
+    before = len(workspace.calls)
+    hands.advance(minutes=1)
+    down_since = hands.now()
+    workspace.faults.extend(all_kinds())
+
+    def note(text: str) -> None:
+        assert bot.slash(f"note {text}", channel=channel) == "Noted on the timeline."
+
+    note("Clue A")
+    hands.advance(minutes=4.5)  # 5.5: the second level, by PagerDuty
+    bot.wait_event(number, "escalated")
+    wait_for(lambda: [n.policy for n in account.notices] == ["PLEADS01"], PATIENCE, "the page through PagerDuty")
+    bot.wait_event(number, "page_delivered", count=2)
+    note("Clue B")
+    assert bot.alertmanager(body(alert("aa"))).status_code == 202
+    other = next(i["number"] for i in bot.incidents() if i["number"] != number)
+    for status in ("identified", "monitoring"):
+        bot.slash(f"status {status}", channel=channel)
+    hands.advance(minutes=7)  # 12.5: the reminder
+    bot.wait_event(number, "update_due")
+    wait_for(lambda: all(t in process.log.read_text() for t in TROUBLES[:-1]), PATIENCE, "troubles of all kinds")
+    slack.stop()
+    hands.advance(minutes=3)  # 15.5: the third level, and the overdue notice
+    bot.wait_event(number, "escalated", count=2)
+    bot.wait_event(number, "update_overdue")
+    note("Clue C")
+    hands.advance(minutes=5)  # 20.5: the fourth level; the top, so the climb of the overdue update is one more notice
+    bot.wait_event(number, "escalated", count=3)
+    bot.wait_event(number, "update_overdue", count=2)
+    for status in ("identified", "investigating"):
+        bot.slash(f"status {status}", channel=channel)
+    hands.advance(minutes=10.5)  # 31
+    wait_for(lambda: TROUBLES[-1] in process.log.read_text(), PATIENCE, "a refused connection")
+    assert [call for call in workspace.calls[before:] if call.ok] == []
+    assert workspace.find(channel, "Clue A") is None
+
+    workspace.faults.clear()
+    slack.start()
+    back_at, during = hands.now(), len(workspace.calls)
+    hands.advance(minutes=1.1)  # past the longest back-off
+    wait_for(lambda: settled(world), PATIENCE, "the drain")
+
+    # In order, once each; what time has overtaken is left out.
+    notices = ["Clue A", "Clue B", "set the status to *identified*", "set the status to *monitoring*", "Clue C"]
+    notices += ["Update overdue", "set the status to *identified*", "set the status to *investigating*"]
+    said = [m.text for m in workspace.messages(channel) if not m.subtype and "you are paged" not in m.text]
+    assert re.findall("|".join(re.escape(n) for n in dict.fromkeys(notices)), " ".join(said)) == notices
+    assert having(workspace, channel, "Post an update by") == []
+    (overdue,) = having(workspace, channel, "Post one now:")
+    late = re.search(r"Update overdue by (\d+) min", overdue.text)
+    assert late is not None
+    assert 15 <= int(late[1]) <= 18  # as of now, not of the moment at which it was decided
+    pages = having(workspace, channel, "you are paged as")
+    assert [next(n for n in ("charlie", "dana") if workspace.user(n).id in m.text) for m in pages] == ["charlie", "dana"]
+    keys = [m.metadata["event_payload"]["key"] for c in workspace.channels.values() for m in c.log if m.metadata]
+    assert len(keys) == len(set(keys))
+    assert bot.kinds(number).count("page_delivered") == 4
+    assert not {"delivery_failed", "page_failed"} & {*bot.kinds(number), *bot.kinds(other)}
+
+    # Six changes of the card were one or two edits, and the last says that messages were held up, and how long.
+    (card,) = workspace.pinned(channel)
+    edits = [c for c in workspace.calls[during:] if c.method == "chat.update" and c.args["ts"] == card.ts]
+    assert len(edits) <= 4
+    shown = str(card.blocks)
+    assert "is investigating" in card.text
+    told = re.search(r"Messages could not go out from (\d\d:\d\d) UTC .*? to (\d\d:\d\d) UTC", shown)
+    assert told is not None
+    assert told[1] == f"{down_since:%H:%M}"
+    assert told[2] >= f"{back_at:%H:%M}"
+
+    # Each late message says when it was written; what shows the moment does not.
+    (first,) = having(workspace, channel, "Clue A")
+    assert f"Written at {down_since:%H:%M} UTC" in first.text
+    assert re.search(r"delivered 3[01] min late", first.text)
+    assert all("late." in m.text for m in pages)
+    assert "Written at" not in shown
+
+    # What was declared meanwhile is opened once, as if it had just happened.
+    bot.wait_opened(other)
+    (declared,) = having(workspace, channel_of(other), "declared:")
+    assert "delivered 25 min late" in declared.text
+    assert [m.text for m in having(workspace, "incidents", other) if "Written" in m.text] == []
+
+
+def settled(world: World) -> bool:
+    return not world.rows("SELECT id FROM deliveries WHERE state IN ('pending', 'sending', 'unknown')")

@@ -1,0 +1,112 @@
+"""Fault 15: Slack refuses for good, because of the token, the channel or the message."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from bot.sandbox import api_chat
+from bot.sandbox.faults import Fault
+from bot.sandbox.workspace import Workspace
+from tests.conftest import Client, both_databases, wait_for
+from tests.crash.world import QuickProcess, channel_of, said
+from tests.integration.world import World
+
+EDITS = ("identified", "monitoring", "investigating")
+
+
+def archive(workspace: Workspace, channel: str) -> None:
+    workspace.channel(channel).archived = True
+
+
+def remove(workspace: Workspace, channel: str) -> None:
+    del workspace.channels[workspace.channel(channel).id]
+
+
+def delete_the_card(workspace: Workspace, channel: str) -> None:
+    (card,) = workspace.pinned(channel)
+    api_chat.remove(workspace, workspace.channel(channel), card)
+
+
+def failures(bot: Client, number: str) -> list[dict[str, Any]]:
+    return [e["data"] for e in bot.events(number) if e["kind"] in {"delivery_failed", "page_failed"}]
+
+
+def edit(bot: Client, world: World, number: str) -> None:
+    """Change the card, the announcement and the topic, one change after the other."""
+    for status in EDITS:
+        bot.slash(f"{number} status {status}")
+        world.settle()
+
+
+CASES: list[tuple[Callable[[Workspace, str], None], str, set[str], str]] = [
+    (archive, "is_archived", {"refresh_card", "topic", "say"}, "Unarchive the channel."),
+    (remove, "channel_not_found", {"refresh_card", "topic", "say"}, "invite the bot to it"),
+    (delete_the_card, "message_not_found", {"refresh_card"}, "Nothing: somebody deleted the message."),
+]
+
+
+@both_databases
+def test_fault_15_what_slack_refuses_for_good_is_told_once(bot: Client, world: World, workspace: Workspace) -> None:
+    """It ends that delivery alone: operators and timeline get it once with the fix, and everything else goes on."""
+    sound, sound_channel = bot.open_one("declare Login is down sev2")
+    for spoil, reason, lost, fix in CASES:
+        number, channel = bot.open_one()
+        spoil(workspace, channel)
+        edit(bot, world, number)
+        told = said(workspace, "ops-alerts", number)
+        assert len(told) == len(lost), reason
+        for kind in lost:
+            (text,) = [t for t in told if f"the {kind.replace('_', ' ')} of {number}: {reason}" in t]
+            assert fix in text
+        # An edit says once that it fails; each thing that was to be said is lost by itself.
+        assert Counter(f["delivery"] for f in failures(bot, number)) == {
+            kind: len(EDITS) if kind == "say" else 1 for kind in lost
+        }
+        assert all(f["reason"].startswith(reason) and fix in f["fix"] for f in failures(bot, number))
+        announcement = workspace.find("incidents", number)
+        assert announcement is not None
+        assert f"*{EDITS[-1]}*" in str(announcement.blocks)
+    edit(bot, world, sound)
+    assert failures(bot, sound) == []
+    assert said(workspace, "ops-alerts", sound) == []
+    assert f"is {EDITS[-1]}" in workspace.pinned(sound_channel)[0].text
+    assert said(workspace, sound_channel, "set the status to") == [
+        f"<@{workspace.user('alice').id}> set the status to *{status}*." for status in EDITS
+    ]
+
+
+@both_databases
+def test_fault_15_a_revoked_token_is_told_once_there_is_another(
+    bot: Client, world: World, workspace: Workspace, process: QuickProcess
+) -> None:
+    """Nothing can be said, so the timeline says it; with a new token the operators get one message, and Slack goes on."""
+    number, channel = bot.open_one()
+    other, _ = bot.open_one("declare Login is down sev2")
+    workspace.faults.add(Fault("*", "error", error="token_revoked", times=None))
+    for which in (number, other):
+        for status in EDITS:
+            bot.slash(f"{which} status {status}")
+        bot.slash(f"{which} note Look at this")
+        wait_for(lambda which=which: len(failures(bot, which)) >= 6, what="the failures")
+    calls = len(workspace.calls)
+    assert {f["delivery"] for f in failures(bot, number)} >= {"refresh_card", "refresh_announcement", "topic", "note"}
+    assert {f["fix"] for f in failures(bot, number)} == {
+        "Reinstall the app and set SLACK_BOT_TOKEN to the new token."
+    }
+    assert process.log.read_text().count("delivery_failed")
+
+    workspace.faults.clear()
+    workspace.bot_token = process.environ["SLACK_BOT_TOKEN"] = "xoxb-of-the-reinstalled-app"
+    process.kill()
+    process.wait_dead()
+    process.start()
+    world.settle()
+    (told,) = said(workspace, "ops-alerts", "token_revoked")
+    assert "Reinstall the app and set SLACK_BOT_TOKEN to the new token." in told
+    assert "sitrep outbox list" in told
+    bot.slash(f"{number} status monitoring")
+    world.settle()
+    assert "is monitoring" in workspace.pinned(channel)[0].text
+    assert len(workspace.calls) > calls
