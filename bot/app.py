@@ -187,6 +187,7 @@ def make_app(settings: Settings) -> FastAPI:
             ticker.shutdown(wait=False)
             outbox.stop()
             await engine.stop()
+            await outbox.close()
             await presence.stop()
             await store.close()
             await http.aclose()
@@ -203,7 +204,7 @@ def make_app(settings: Settings) -> FastAPI:
         routes=[
             *Webhooks(services).routes,
             *Api(services).routes,
-            Route("/slack/events", _slack_route(bolt), methods=["POST"]),
+            Route("/slack/events", _slack_route(bolt if settings.slack_signing_secret else None), methods=["POST"]),
         ],
     )
     services.running.hooks += [outbox.stop, engine.pause]

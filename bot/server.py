@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 import time
 from types import FrameType
 
+import structlog
 import uvicorn
 
 from bot.services import Running
 
+log = structlog.get_logger()
+
 DRAIN = 1.0  # seconds in which `/readyz` says 503 and requests are still answered, for a load balancer to notice
+LEAVE_WITHIN = 9.0  # seconds from the signal to the end, whatever hangs; after 10 most supervisors kill
 
 
 class Server(uvicorn.Server):
@@ -25,6 +31,9 @@ class Server(uvicorn.Server):
         """Begin to leave; a terminal's Ctrl-C has no load balancer to wait for."""
         if sig == signal.SIGTERM and self._leave_at is None:
             self._leave_at = time.monotonic() + DRAIN
+            last = threading.Timer(LEAVE_WITHIN, _go)
+            last.daemon = True
+            last.start()
         else:
             super().handle_exit(sig, frame)
 
@@ -35,3 +44,9 @@ class Server(uvicorn.Server):
             if time.monotonic() >= self._leave_at and not self.should_exit:
                 super().handle_exit(signal.SIGTERM, None)
         return await super().on_tick(counter)
+
+
+def _go() -> None:
+    """End without a goodbye, as a database that hangs would keep us from ending: what is held is in its rows."""
+    log.error("stopped_hard", after_seconds=LEAVE_WITHIN, fix="Check the database: it does not answer.")
+    os._exit(1)

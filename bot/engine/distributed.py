@@ -40,6 +40,11 @@ PRIORITY = {Work.PAGES: 30, Work.TIMERS: 20, Work.DELIVERIES: 10}
 LATER = -10
 
 
+def _moment(clock: Clock) -> datetime:
+    """Give the present moment as jobs keep it: the database's. Procrastinate's default is this machine's clock."""
+    return clock.now() - clock.offset
+
+
 class _Again(BaseRetryStrategy):
     """Runs a job whose handler raised again, and hands back one that a stop cut short."""
 
@@ -47,12 +52,11 @@ class _Again(BaseRetryStrategy):
         self._clock = clock
 
     def get_retry_decision(self, *, exception: BaseException, job: Stored) -> RetryDecision:
+        wait = timedelta()
+        if not isinstance(exception, asyncio.CancelledError):
+            wait = timedelta(seconds=min(2 ** min(job.attempts, 5), RETRY_MAX))
         # With its own lock and a time in the future it would hold up every later job of the lane.
-        lock = f"again:{job.id}"
-        if isinstance(exception, asyncio.CancelledError):
-            return RetryDecision(lock=lock)
-        wait = timedelta(seconds=min(2 ** min(job.attempts, 5), RETRY_MAX))
-        return RetryDecision(retry_at=self._clock.now() - self._clock.offset + wait, lock=lock)
+        return RetryDecision(retry_at=_moment(self._clock) + wait, lock=f"again:{job.id}")
 
 
 class DistributedEngine:
@@ -176,7 +180,7 @@ class DistributedEngine:
             self._lost = lost
         for number, job in stalled.items():
             with suppress(ConnectorException):  # another replica was quicker
-                await manager.retry_job(job)
+                await manager.retry_job(job, retry_at=_moment(self._clock))
                 log.info("job_recovered", job=number, work=job.task_kwargs)
         await manager.prune_stalled_workers(STALLED)
 

@@ -15,9 +15,11 @@ from bot.store.tx import Store, Tx
 
 log = structlog.get_logger()
 
-BEAT = 2.0  # seconds between signs of life
-GONE = 8.0  # seconds without one, after which others take over
-HOLDS = 5.0  # seconds after its last sign of life in which a replica still acts; well before others take over
+BEAT = 1.0  # seconds between signs of life
+# Seconds without one, after which others take over. A dead replica's jobs come back `STALLED` after its worker's last
+# sign of life, which may be `HEARTBEAT` older: what it held must be free by then, or its job finds it taken.
+GONE = 6.0
+HOLDS = 4.0  # seconds after its last sign of life in which a replica still acts; well before others take over
 FORGET = 3600.0  # seconds until a dead replica's row is taken out
 
 

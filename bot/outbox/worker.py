@@ -13,7 +13,7 @@ import structlog
 from bot import lease, telemetry
 from bot.desk import Desk, operators_scope
 from bot.engine.port import Engine, Job, Work
-from bot.errors import Ambiguous, OutwardError, Permanent, Retryable
+from bot.errors import Ambiguous, DatabaseUnavailable, OutwardError, Permanent, Retryable
 from bot.incidents import commands as c
 from bot.incidents.model import PAGE_LANES, Delivery
 from bot.lease import LeaseLost
@@ -63,11 +63,27 @@ class Outbox:
         self._throttles = known
         self._gate = Gate()
         self._in_flight: set[int] = set()
+        self._cut_short: list[Outgoing] = []
         self._stopping = False
 
     def stop(self) -> None:
         """Begin nothing new; what is on its way is finished and saved."""
         self._stopping = True
+
+    async def close(self) -> None:
+        """Leave what a stop has cut short to another replica; the next start of an only one looks for itself."""
+        rows = self._cut_short if self._engine.remembers else []
+        stopped = Ambiguous("stopped", "the process was stopped before an answer came")
+
+        def work(tx: Tx) -> None:
+            for row in rows:
+                self._postpone(tx, row, stopped)
+
+        if rows:
+            try:
+                await self._store.write(work)
+            except DatabaseUnavailable as error:
+                log.warning("handing_back_failed", reason=str(error))
 
     async def run(self, job: Job) -> None:
         """Send everything in a scope that is ready, until nothing is; for pages, only what their lanes hold."""
@@ -85,6 +101,8 @@ class Outbox:
                 done, _ = await asyncio.wait(under_way, timeout=LOOK_AGAIN, return_when=asyncio.FIRST_COMPLETED)
                 finished = [(under_way.pop(task), task.result()) for task in done]
         finally:
+            if self._stopping:
+                self._cut_short += under_way.values()
             for task, row in under_way.items():
                 task.cancel()
                 self._in_flight.discard(row.id)
@@ -129,11 +147,11 @@ class Outbox:
         self._throttles.learn(throttles.active(tx.connection, tx.now))
         rows = deliveries.unfinished(tx.connection, job.scope)
         named = {slot for row in rows for slot in (*row.needs, *row.after)}
-        states = {row.slot: row.state for row in deliveries.by_slots(tx.connection, job.scope, named)}
+        states = deliveries.states(tx.connection, job.scope, named)
         todo = plan(rows, states, self._held(tx, rows), tx.now)
         for row in todo.hopeless:
-            deliveries.give_up(tx.connection, row, tx.now, outbox_admin.HOPELESS)
-            if row.incident_id is not None and row.kind in PAGES:
+            ours = deliveries.give_up(tx.connection, row, tx.now, outbox_admin.HOPELESS)
+            if ours and row.incident_id is not None and row.kind in PAGES:
                 facts = {"level": row.data.get("level", 1)}
                 lost = c.PageLost(row.kind, row.slot, outbox_admin.HOPELESS, "Mend what failed before it.", facts)
                 self._desk.apply(tx, row.scope, lost)
@@ -142,13 +160,11 @@ class Outbox:
         for row in todo.ready:
             if (job.work is Work.PAGES and row.lane not in PAGE_LANES) or row.id in self._in_flight:
                 continue
-            # Known to be ours before others can see the claim.
-            self._in_flight.add(row.id)
-            taken.add(row.id)
             if deliveries.claim(tx.connection, row, me, tx.now):
+                # Before the commit: whoever sees the claim finds it in flight.
+                self._in_flight.add(row.id)
+                taken.add(row.id)
                 claimed.append(row)
-            else:
-                self._in_flight.discard(row.id)
         return claimed
 
     def _hand_back(self, tx: Tx, job: Job) -> None:

@@ -34,7 +34,7 @@ class Throttles:
             return 0.0
         left = (until - self._clock.now()).total_seconds()
         if left <= 0:
-            del self._until[key]
+            self._until.pop(key, None)  # writers learn in threads of their own
         return max(left, 0.0)
 
     def put(self, key: str, seconds: float) -> None:
@@ -44,5 +44,4 @@ class Throttles:
     def learn(self, known: Mapping[str, datetime]) -> None:
         """Take over what other replicas have been told."""
         for key, until in known.items():
-            if key not in self._until or self._until[key] < until:
-                self._until[key] = until
+            self._until[key] = max(until, self._until.get(key, until))

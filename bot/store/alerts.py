@@ -120,9 +120,12 @@ def relatives(connection: Connection, group_: Group) -> list[Group]:
     """Give the other groups with a group's hash, the newest first.
 
     Alertmanager's dedup key is PagerDuty's incident key; and one that PagerDuty has seen before is the same trouble.
+    Another replica that looks for the same waits until the transaction ends, and then sees what it has declared.
     """
     if not group_.hash:
         return []
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(group_.hash, 0))))
     rows = connection.execute(
         select(alert_groups)
         .where(alert_groups.c.group_hash == group_.hash, alert_groups.c.id != group_.id)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, Row, RowMapping, bindparam, func, insert, select, update
 
 from bot.incidents.model import Delivery
 from bot.store.tables import deliveries
@@ -67,6 +67,42 @@ class Outgoing:
 
 # Made once: building a statement anew takes longer than running it.
 _ADD = insert(deliveries).inline()
+_UNFINISHED = (
+    select(deliveries)
+    .where(deliveries.c.scope == bindparam("scope"), deliveries.c.state.in_([s.value for s in UNFINISHED]))
+    .order_by(deliveries.c.id)
+)
+_SLOTS = deliveries.c.slot.in_(bindparam("slots", expanding=True))
+_BY_SLOTS = select(deliveries).where(deliveries.c.scope == bindparam("scope"), _SLOTS).order_by(deliveries.c.id)
+_STATES = (
+    select(deliveries.c.slot, deliveries.c.state)
+    .where(deliveries.c.scope == bindparam("scope"), _SLOTS)
+    .order_by(deliveries.c.id)
+)
+_WAITING = (
+    select(deliveries.c.id, deliveries.c.next_at, deliveries.c.attempts)
+    .where(
+        deliveries.c.scope == bindparam("scope"),
+        deliveries.c.kind == bindparam("kind"),
+        deliveries.c.state == State.PENDING.value,
+        deliveries.c.coalesce.is_(True),
+    )
+    .limit(1)
+    # Locked, so that it does not go out with what it shows now before our change is committed.
+    .with_for_update()
+)
+# The number of attempts is a claim's own mark: whoever takes over counts one more.
+_AS_SEEN = (
+    update(deliveries)
+    .where(deliveries.c.id == bindparam("its_id"))
+    .where(deliveries.c.state == bindparam("seen_state"))
+    .where(deliveries.c.attempts == bindparam("seen_attempts"))
+)
+_CLAIM = _AS_SEEN.values({name: bindparam(name) for name in ("state", "attempts", "tried_at", "claimed_by")})
+_FINISH = _AS_SEEN.values(
+    {name: bindparam(name) for name in ("state", "finished_at", "result", "error")} | {"claimed_by": None}
+)
+_POSTPONE = _AS_SEEN.values({name: bindparam(name) for name in ("state", "next_at", "error")} | {"claimed_by": None})
 
 
 def add(
@@ -112,19 +148,7 @@ def add(
 
 
 def _waiting(connection: Connection, scope: str, kind: str) -> Row[int, datetime, int] | None:
-    query = (
-        select(deliveries.c.id, deliveries.c.next_at, deliveries.c.attempts)
-        .where(
-            deliveries.c.scope == scope,
-            deliveries.c.kind == kind,
-            deliveries.c.state == State.PENDING.value,
-            deliveries.c.coalesce.is_(True),
-        )
-        .limit(1)
-        # Locked, so that it does not go out with what it shows now before our change is committed.
-        .with_for_update()
-    )
-    return connection.execute(query).first()
+    return connection.execute(_WAITING, {"scope": scope, "kind": kind}).first()
 
 
 def _hurry(connection: Connection, waiting: Row[int, datetime, int], next_at: datetime) -> bool:
@@ -137,24 +161,23 @@ def _hurry(connection: Connection, waiting: Row[int, datetime, int], next_at: da
 
 def unfinished(connection: Connection, scope: str) -> list[Outgoing]:
     """Give what a scope has still to send, oldest first."""
-    rows = connection.execute(
-        select(deliveries)
-        .where(deliveries.c.scope == scope, deliveries.c.state.in_([s.value for s in UNFINISHED]))
-        .order_by(deliveries.c.id)
-    )
-    return [_outgoing(row) for row in rows.mappings()]
+    return [_outgoing(row) for row in connection.execute(_UNFINISHED, {"scope": scope}).mappings()]
 
 
 def by_slots(connection: Connection, scope: str, slots: Collection[str]) -> list[Outgoing]:
     """Give a scope's deliveries with these slots, oldest first: the last of a slot counts."""
     if not slots:
         return []
-    rows = connection.execute(
-        select(deliveries)
-        .where(deliveries.c.scope == scope, deliveries.c.slot.in_(sorted(slots)))
-        .order_by(deliveries.c.id)
-    )
+    rows = connection.execute(_BY_SLOTS, {"scope": scope, "slots": sorted(slots)})
     return [_outgoing(row) for row in rows.mappings()]
+
+
+def states(connection: Connection, scope: str, slots: Collection[str]) -> dict[str, State]:
+    """Give where a scope's slots stand; one that was never asked for is left out."""
+    if not slots:
+        return {}
+    rows = connection.execute(_STATES, {"scope": scope, "slots": sorted(slots)})
+    return {row.slot: State(row.state) for row in rows}
 
 
 def of_kind(connection: Connection, scope: str, kind: str) -> list[Outgoing]:
@@ -197,21 +220,14 @@ def due_scopes(connection: Connection, now: datetime, alive: Collection[str]) ->
 
 def claim(connection: Connection, delivery: Outgoing, by: str, now: datetime) -> bool:
     """Mark a delivery as being sent by a process; False when another one got there first."""
-    done = connection.execute(
-        update(deliveries)
-        .where(
-            deliveries.c.id == delivery.id,
-            deliveries.c.state == delivery.state.value,
-            deliveries.c.attempts == delivery.attempts,
-        )
-        .values(
-            state=State.SENDING.value,
-            attempts=delivery.attempts + 1,
-            tried_at=delivery.tried_at or now,
-            claimed_by=by,
-        )
-    )
-    return done.rowcount == 1
+    values = {
+        **_seen(delivery.id, delivery.state, delivery.attempts),
+        "state": State.SENDING.value,
+        "attempts": delivery.attempts + 1,
+        "tried_at": delivery.tried_at or now,
+        "claimed_by": by,
+    }
+    return connection.execute(_CLAIM, values).rowcount == 1
 
 
 def finish(
@@ -224,35 +240,30 @@ def finish(
     error: str = "",
 ) -> bool:
     """End a delivery that was claimed: delivered, superseded or failed; False when it is no longer ours."""
-    return _leave(connection, claimed, state=state.value, finished_at=now, result=dict(result or {}), error=error)
+    values = {"state": state.value, "finished_at": now, "result": dict(result or {}), "error": error}
+    seen = _seen(claimed.id, State.SENDING, claimed.attempts + 1)
+    return connection.execute(_FINISH, seen | values).rowcount == 1
 
 
 def postpone(connection: Connection, claimed: Outgoing, state: State, next_at: datetime, error: str) -> bool:
     """Try again later: `pending` when it surely did not happen, `unknown` when it may have; False as `finish`."""
-    return _leave(connection, claimed, state=state.value, next_at=next_at, error=error)
+    values = {"state": state.value, "next_at": next_at, "error": error}
+    seen = _seen(claimed.id, State.SENDING, claimed.attempts + 1)
+    return connection.execute(_POSTPONE, seen | values).rowcount == 1
 
 
-def _leave(connection: Connection, claimed: Outgoing, **values: Any) -> bool:
-    # The number of attempts is the claim's own mark: whoever took over has counted one more.
+def _seen(delivery_id: int, state: State, attempts: int) -> dict[str, Any]:
+    return {"its_id": delivery_id, "seen_state": state.value, "seen_attempts": attempts}
+
+
+def give_up(connection: Connection, delivery: Outgoing, now: datetime, why: str) -> bool:
+    """End a delivery that nobody has claimed and that can never go out; False when another one got there first."""
     done = connection.execute(
-        update(deliveries)
-        .where(
-            deliveries.c.id == claimed.id,
-            deliveries.c.state == State.SENDING.value,
-            deliveries.c.attempts == claimed.attempts + 1,
-        )
-        .values(claimed_by=None, **values)
-    )
-    return done.rowcount == 1
-
-
-def give_up(connection: Connection, delivery: Outgoing, now: datetime, why: str) -> None:
-    """End a delivery that nobody has claimed and that can never go out."""
-    connection.execute(
         update(deliveries)
         .where(deliveries.c.id == delivery.id, deliveries.c.state == delivery.state.value)
         .values(state=State.SUPERSEDED.value, finished_at=now, error=why)
     )
+    return done.rowcount == 1
 
 
 def failed_alike(connection: Connection, delivery: Outgoing, error: str) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 
 from bot.incidents.digest import Digest
 from bot.incidents.model import OPEN_STATUSES, Actor, Event, Incident, Person, Status, Timer, TimerKind
@@ -16,6 +16,24 @@ from bot.store.tables import counters, events, incidents, timers
 from bot.store.upsert import upsert
 
 _COLUMNS = tuple(f.name for f in fields(Incident) if f.name != "timers")
+
+
+# Made once: building a statement anew takes longer than running it.
+_BY_NUMBER = select(incidents).where(incidents.c.number == bindparam("number"))
+_TO_CHANGE = _BY_NUMBER.with_for_update()
+_ID = select(incidents.c.id).where(incidents.c.number == bindparam("number"))
+_ARMED = (
+    select(timers)
+    .where(timers.c.incident_id == bindparam("incident"), timers.c.state == "armed")
+    .order_by(timers.c.due_at, timers.c.key)
+)
+_END_TIMER = (
+    update(timers)
+    .where(timers.c.incident_id == bindparam("incident"), timers.c.key == bindparam("name"), timers.c.state == "armed")
+    .values(state=bindparam("ends_as"))
+)
+_APPEND = insert(events).inline()
+_ARM = insert(timers).inline()
 
 
 def allocate_number(connection: Connection, now: datetime) -> str:
@@ -29,13 +47,13 @@ def allocate_number(connection: Connection, now: datetime) -> str:
 
 def load(connection: Connection, number: str) -> Incident | None:
     """Give an incident with its armed timers."""
-    row = connection.execute(select(incidents).where(incidents.c.number == number)).mappings().first()
+    row = connection.execute(_BY_NUMBER, {"number": number}).mappings().first()
     return _incident(connection, row) if row else None
 
 
 def take(connection: Connection, number: str) -> Incident | None:
     """Give an incident as `load` does, to be changed: whoever else wants to waits until the transaction ends."""
-    row = connection.execute(select(incidents).where(incidents.c.number == number).with_for_update()).mappings().first()
+    row = connection.execute(_TO_CHANGE, {"number": number}).mappings().first()
     return _incident(connection, row) if row else None
 
 
@@ -53,7 +71,7 @@ def by_channel(connection: Connection, channel_id: str) -> Incident | None:
 
 def identity(connection: Connection, number: str) -> int | None:
     """Give the row's id."""
-    return connection.execute(select(incidents.c.id).where(incidents.c.number == number)).scalar()
+    return connection.execute(_ID, {"number": number}).scalar()
 
 
 def number_of(connection: Connection, incident_id: int) -> str:
@@ -104,19 +122,18 @@ def save(
     """Write what a decision changed; timers that vanish become fired (where named in `fired`) or cancelled."""
     incident_id = identity(connection, before.number)
     assert incident_id is not None  # noqa: S101 - it was loaded in this transaction
-    old, new = _row(before), _row(after)
-    changed = {name: value for name, value in new.items() if old[name] != value}
+    changed = _row(after, [name for name in _COLUMNS if getattr(before, name) != getattr(after, name)])
     if changed:
         connection.execute(update(incidents).where(incidents.c.id == incident_id).values(changed))
     _append(connection, incident_id, lines)
     kept = {t.key for t in after.timers}
-    for timer in before.timers:
-        if timer.key not in kept:
-            connection.execute(
-                update(timers)
-                .where(timers.c.incident_id == incident_id, timers.c.key == timer.key, timers.c.state == "armed")
-                .values(state="fired" if timer.key in fired else "cancelled")
-            )
+    ended = [
+        {"incident": incident_id, "name": t.key, "ends_as": "fired" if t.key in fired else "cancelled"}
+        for t in before.timers
+        if t.key not in kept
+    ]
+    if ended:
+        connection.execute(_END_TIMER, ended)
     known = {t.key for t in before.timers}
     _arm(connection, incident_id, (t for t in after.timers if t.key not in known))
     return incident_id
@@ -185,7 +202,7 @@ def _append(connection: Connection, incident_id: int, lines: Iterable[Event]) ->
         for e in lines
     ]
     if rows:
-        connection.execute(insert(events), rows)
+        connection.execute(_APPEND, rows)
 
 
 def _arm(connection: Connection, incident_id: int, new: Iterable[Timer]) -> None:
@@ -201,27 +218,28 @@ def _arm(connection: Connection, incident_id: int, new: Iterable[Timer]) -> None
         for t in new
     ]
     if rows:
-        connection.execute(insert(timers), rows)
+        connection.execute(_ARM, rows)
 
 
-def _row(incident: Incident) -> dict[str, Any]:
-    row: dict[str, Any] = {name: getattr(incident, name) for name in _COLUMNS}
-    row["severity"] = incident.severity.value
-    row["status"] = incident.status.value
-    row["policy"] = incident.policy.to_json()
-    row["digest"] = incident.digest.to_json()
-    row["declared_by"] = asdict(incident.declared_by)
-    row["acknowledged_by"] = asdict(incident.acknowledged_by) if incident.acknowledged_by else None
-    row["roles"] = {str(role): asdict(person) for role, person in incident.roles.items()}
-    return row
+# How a field that is no plain value is written.
+_WRITE: Mapping[str, Callable[[Any], Any]] = {
+    "severity": lambda severity: severity.value,
+    "status": lambda status: status.value,
+    "policy": lambda policy: policy.to_json(),
+    "digest": lambda digest: digest.to_json(),
+    "declared_by": asdict,
+    "acknowledged_by": lambda actor: asdict(actor) if actor else None,
+    "roles": lambda roles: {str(role): asdict(person) for role, person in roles.items()},
+}
+
+
+def _row(incident: Incident, columns: Iterable[str] = _COLUMNS) -> dict[str, Any]:
+    values = {name: getattr(incident, name) for name in columns}
+    return {name: _WRITE[name](value) if name in _WRITE else value for name, value in values.items()}
 
 
 def _incident(connection: Connection, row: RowMapping) -> Incident:
-    armed_rows = connection.execute(
-        select(timers)
-        .where(timers.c.incident_id == row["id"], timers.c.state == "armed")
-        .order_by(timers.c.due_at, timers.c.key)
-    ).mappings()
+    armed_rows = connection.execute(_ARMED, {"incident": row["id"]}).mappings()
     values: dict[str, Any] = {name: row[name] for name in _COLUMNS}
     values["severity"] = Severity(row["severity"])
     values["status"] = Status(row["status"])

@@ -87,8 +87,9 @@ class Writers:
             await asyncio.to_thread(self._join, within)
 
     def _join(self, within: float | None) -> None:
+        end = None if within is None else time.monotonic() + within
         for thread in self._threads:
-            thread.join(within)
+            thread.join(None if end is None else max(end - time.monotonic(), 0))
 
     def _run(self) -> None:
         while (first := self._queue.get()) is not None:

@@ -16,6 +16,7 @@ from bot.incidents.model import Actor
 from bot.services import Services
 from handlers.slack import actions, commands, events, views
 from handlers.slack.context import Asked, actor
+from handlers.slack.verification import Verification
 
 log = structlog.get_logger()
 
@@ -36,7 +37,8 @@ def make_bolt(services: Services) -> AsyncApp:
 
     bolt = AsyncApp(
         signing_secret=secret.get_secret_value() if secret else None,
-        request_verification_enabled=secret is not None,
+        request_verification_enabled=False,  # ours comes before `authorize`, as Bolt's own would
+        before_authorize=Verification(secret.get_secret_value(), services.clock) if secret else None,
         authorize=authorize,
         process_before_response=True,
         client=AsyncWebClient(base_url=settings.slack_api_url, retry_handlers=[]),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.crash.world import channel_of
-from tests.faults.cluster import Cluster, cluster_for, doubled, opened_once, sight, together
+from tests.faults.cluster import Cluster, cluster_for, doubled, opened_once, posted, sight, together
 from tests.integration.bodies import alert, body, pagerduty
 
 ROUNDS = 6
@@ -63,13 +63,15 @@ def test_fault_01_the_same_pagerduty_event_on_two_replicas_at_once_opens_one(clu
         assert outcomes(answers) == {"declared": 1, "duplicate": len(answers) - 1}
         numbers.append(declared(answers))
     assert len(set(numbers)) == ROUNDS
+    cluster.wait_settled()
     for turn, number in enumerate(numbers):
+        assert sight(cluster.pair[0], number) == opened_once(number)
         answers = to_both(cluster, of_incident("incident.acknowledged", f"01-{turn}"), how="pagerduty")
         assert outcomes(answers) == {"noted": 1, "duplicate": len(answers) - 1}
     cluster.wait_settled()
     for number in numbers:
-        assert sight(cluster.pair[0], number) == opened_once(number)
         assert cluster.pair[1].kinds(number).count("acknowledged") == 1
+        assert len(posted(cluster.workspace, channel_of(number), "acknowledged in PagerDuty")) == 1
 
 
 def test_fault_01_the_same_slack_event_on_two_replicas_at_once_is_noted_once(cluster: Cluster) -> None:

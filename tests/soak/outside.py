@@ -134,19 +134,20 @@ class Reaper:
         self._every = every
         self._dice = dice
         self._serving = set(range(len(cluster.replicas)))
-        self._over = threading.Event()
+        self._until = 0.0
         self._starters: list[threading.Thread] = []
         self._thread = threading.Thread(target=self._run, name="reaper")
 
-    def begin(self) -> None:
-        """Begin to kill."""
+    def begin(self, seconds: float) -> None:
+        """Kill for so long."""
+        self._until = time.monotonic() + seconds
         self._thread.start()
 
     def end(self) -> None:
-        """Kill no more, and wait until every replica serves."""
-        self._over.set()
-        for thread in (self._thread, *self._starters):
-            thread.join()
+        """Wait until the time is over and every replica serves."""
+        self._thread.join()
+        for starter in self._starters:
+            starter.join()
 
     def pick(self) -> Replica:
         """Give one that serves, as a load balancer does; any where none is known to."""
@@ -154,7 +155,10 @@ class Reaper:
         return self._cluster[random.choice(known)]
 
     def _run(self) -> None:
-        while not self._over.wait(self._every * self._dice.uniform(0.7, 1.3)):
+        while True:
+            time.sleep(self._every * self._dice.uniform(0.7, 1.3))
+            if time.monotonic() > self._until:
+                return
             if not self._serving:
                 continue
             victim = self._cluster[self._dice.choice(sorted(self._serving))]

@@ -77,9 +77,8 @@ def soak(size: Size, cluster: Cluster, show: Show) -> None:
         reaper = Reaper(cluster, size.kill_every, random.Random(dice.random()))
         outside = Outside(reaper.pick)
         weather.begin()
-        reaper.begin()
+        reaper.begin(size.seconds)
         outside.live(plans)
-        time.sleep(max(size.seconds - (time.monotonic() - began), 0))
         reaper.end()
         weather.clear()
         loaded = time.monotonic() - began
@@ -88,8 +87,8 @@ def soak(size: Size, cluster: Cluster, show: Show) -> None:
         took = time.monotonic() - began
         calls, failed = len(cluster.workspace.calls), weather.hits
         show(
-            f"{kind}: {len(outside.lives)} incidents, {reaper.kills} kills in {loaded:.0f} s, at rest after {took:.0f} s; "
-            f"{calls} calls to Slack, of which {sum(failed.values())} failed: {failed}; "
+            f"{kind}: {len(outside.lives)} incidents, {reaper.kills} kills, {loaded:.0f} s of load, "
+            f"at rest after {took:.0f} s; {calls} calls to Slack, of which {sum(failed.values())} failed: {failed}; "
             f"messages: {dict(verdict.counted.most_common())}"
         )
         problems = [*reaper.problems, *outside.problems, *verdict.problems, *unsettled, *trouble(cluster)]

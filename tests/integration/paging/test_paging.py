@@ -11,6 +11,7 @@ import pytest
 from bot.sandbox import Fault
 from bot.sandbox.pagerduty import Account
 from tests.conftest import Client, Hands, wait_for
+from tests.integration.bodies import alert, body
 from tests.integration.bodies import pagerduty as recorded
 from tests.integration.world import World
 
@@ -387,3 +388,16 @@ def test_a_recorded_event_of_theirs_still_declares(bot: Client) -> None:
     """An incident of PagerDuty's own with any other key goes through the rules as before."""
     answer = bot.pagerduty(recorded("incident.triggered", incident_key="sitrep-without-a-slash"))
     assert answer.json()["outcome"].startswith("declared")
+
+
+def test_without_slack_pagerduty_is_paged_at_once(
+    environ: dict[str, str], account: Account, request: pytest.FixtureRequest
+) -> None:
+    """Where nothing can be said in Slack, a level that is named there only is passed over, and PagerDuty's is paged."""
+    del environ["SLACK_BOT_TOKEN"], environ["SLACK_SIGNING_SECRET"]
+    bot: Client = request.getfixturevalue("bot")
+    number = bot.alertmanager(body(alert("aa"))).json()["outcome"].removeprefix("declared ")
+    wait_for(lambda: delivered(bot, number), what="the page")
+    time.sleep(0.3)
+    assert climbs(bot, number) == [(1, "declared"), (2, "nobody_reached")]
+    assert [n.policy for n in account.notices] == ["PLEADS01"]

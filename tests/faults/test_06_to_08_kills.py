@@ -1,0 +1,154 @@
+"""Faults 6 to 8: SIGKILL around a call to Slack; on PostgreSQL another replica finishes what was begun."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from bot.sandbox.model import Call
+from tests.conftest import wait_for
+from tests.crash.world import PATIENCE, Side, channel_of
+from tests.faults.cluster import TAKE_OVER, Cluster, Replica, cluster_for, doubled, opened_once, posted, sight
+from tests.integration.bodies import alert, body
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@dataclass(frozen=True)
+class Kill:
+    """When a replica is killed, and what happens to the workspace right afterwards."""
+
+    side: Side
+    method: str
+    of_incident: Callable[[Mapping[str, Any], str], bool]
+    then: Callable[[Cluster, str], object] = lambda _cluster, _channel: None
+
+
+def creates(args: Mapping[str, Any], channel: str) -> bool:
+    return bool(args["name"] == channel)
+
+
+def notifies(args: Mapping[str, Any], channel: str) -> bool:
+    return str(args["text"]).startswith(f"INC-{channel.removeprefix('incident-')} sev2 declared")
+
+
+def somebody_takes_the_name(cluster: Cluster, channel: str) -> None:
+    cluster.workspace.add_channel(channel, members=["alice"])
+
+
+KILLS = {
+    "before Slack is called": Kill("before", "conversations.create", creates),
+    "after Slack accepted": Kill("after", "chat.postMessage", notifies),
+    "after the channel was created": Kill("after", "conversations.create", creates),
+    "before a channel whose name is taken": Kill("before", "conversations.create", creates, somebody_takes_the_name),
+}
+
+
+@dataclass
+class Aftermath:
+    """What is left after the kills: an incident for each of them, and how long it took until it was open."""
+
+    cluster: Cluster
+    numbers: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def kill(self, name: str, kill: Kill) -> None:
+        """Open an incident and kill whoever makes the call."""
+        today = f"{self.cluster.hands.now():%Y%m%d}"
+        channel = f"incident-{today}-{len(self.numbers) + 1:03}"
+        snare = self.cluster.snare(
+            Replica.end, kill.side, method=kill.method, where=lambda args: kill.of_incident(args, channel)
+        )
+        client = self.cluster.one_that_lives().client
+        answer = client.alertmanager(body(alert("aa"), alert("bb"), group=name))
+        assert answer.status_code == 202, answer.text
+        snare.caught()
+        kill.then(self.cluster, channel)
+        self.numbers[name] = f"INC-{channel.removeprefix('incident-')}"
+
+    def wait(self) -> None:
+        """Wait until every incident is open."""
+        begun = time.monotonic()
+        left = set(self.numbers)
+
+        def look() -> bool:
+            unfinished = self.cluster.rows(
+                "SELECT DISTINCT scope FROM deliveries WHERE state IN ('pending', 'sending', 'unknown')"
+            )
+            scopes = {row["scope"] for row in unfinished}
+            for name in [name for name in left if self.numbers[name] not in scopes]:
+                self.seconds[name] = time.monotonic() - begun
+                left.remove(name)
+            return not left
+
+        wait_for(look, PATIENCE, "the openings")
+
+    def sight(self, name: str) -> dict[str, Any]:
+        """What the workspace shows of an incident."""
+        return sight(self.cluster.one_that_lives().client, self.numbers[name])
+
+    def calls(self, name: str, method: str) -> list[Call]:
+        """The calls of a method that name the incident's channel."""
+        channel = channel_of(self.numbers[name])
+        ids = {channel, self.cluster.workspace.channel(channel).id}
+        made = [call for call in self.cluster.workspace.calls if call.method == method]
+        return [call for call in made if ids & {call.args.get("channel"), call.args.get("name")}]
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def aftermath(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aftermath]:
+    """One replica more than are killed; on SQLite the only process is started again after each kill."""
+    with cluster_for(request, tmp_path_factory.mktemp("kills"), replicas=len(KILLS) + 1) as cluster:
+        made = Aftermath(cluster)
+        for name, kill in KILLS.items():
+            made.kill(name, kill)
+            if request.param == "sqlite":
+                cluster[0].start()
+                made.wait()
+        made.wait()
+        yield made
+
+
+def test_fault_06_a_kill_before_slack_is_called_loses_nothing(aftermath: Aftermath) -> None:
+    """What was committed is done, once, by whoever lives."""
+    name = "before Slack is called"
+    assert aftermath.sight(name) == opened_once(aftermath.numbers[name])
+    assert [call.error for call in aftermath.calls(name, "conversations.create")] == ["drop_before", None]
+    assert aftermath.seconds[name] < TAKE_OVER
+
+
+def test_fault_07_a_kill_after_slack_accepted_posts_nothing_twice(aftermath: Aftermath) -> None:
+    """A message whose sender died is found by its metadata: nobody so much as tries to post it again."""
+    name = "after Slack accepted"
+    number = aftermath.numbers[name]
+    assert aftermath.sight(name) == opened_once(number)
+    assert len(posted(aftermath.cluster.workspace, channel_of(number), "sev2 declared")) == 1
+    tried = [c for c in aftermath.calls(name, "chat.postMessage") if notifies(c.args, channel_of(number))]
+    assert len(tried) == 1
+    assert [call.index > tried[0].index for call in aftermath.calls(name, "conversations.history")] == [True]
+    assert aftermath.seconds[name] < TAKE_OVER
+
+
+def test_fault_08_a_kill_after_the_channel_was_created_adopts_it(aftermath: Aftermath) -> None:
+    """On the retry Slack says `name_taken`, and the channel is ours: the incident opens in it."""
+    name = "after the channel was created"
+    assert aftermath.sight(name) == opened_once(aftermath.numbers[name])
+    assert [call.error for call in aftermath.calls(name, "conversations.create")] == ["drop_after", "name_taken"]
+    assert aftermath.seconds[name] < TAKE_OVER
+
+
+def test_fault_08_a_channel_that_is_not_ours_is_left_alone(aftermath: Aftermath) -> None:
+    """Where somebody else has taken the name meanwhile, the incident opens beside it."""
+    name = "before a channel whose name is taken"
+    workspace, channel = aftermath.cluster.workspace, channel_of(aftermath.numbers[name])
+    assert workspace.messages(channel) == []
+    assert workspace.channel(channel).members == [workspace.user("alice").id]
+    beside = f"{channel}-2"
+    assert len(posted(workspace, beside)) == len(opened_once("")["said in the channel"])
+    assert len(workspace.pinned(beside)) == 1
+    assert len(posted(workspace, "incidents", aftermath.numbers[name])) == 1
+    assert doubled(workspace) == []
