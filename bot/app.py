@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, timedelta
 
 import aiohttp
@@ -171,11 +171,8 @@ def make_app(settings: Settings) -> FastAPI:
         if not engine.remembers:
             await store.write(services.desk.wake)
         ticker = AsyncIOScheduler(timezone=UTC)
-        ticker.add_job(sweep, "interval", seconds=SWEEP, max_instances=1, coalesce=True, misfire_grace_time=None)
-        look_again = AUDIT_TURNED if clock.moves else EVERY
-        ticker.add_job(
-            auditor.run, "interval", seconds=look_again, max_instances=1, coalesce=True, misfire_grace_time=None
-        )
+        _each(ticker, SWEEP, sweep)
+        _each(ticker, AUDIT_TURNED if clock.moves else EVERY, auditor.run)
         ticker.start()
         socket = asyncio.create_task(_socket_mode(settings, bolt))
         _say_what_is_off(settings)
@@ -226,6 +223,16 @@ async def replay(settings: Settings, receipt: str) -> str:
         return await store.write(lambda tx: take_again(services, tx, receipt))
     finally:
         await store.close()
+
+
+def _each(ticker: AsyncIOScheduler, seconds: float, look: Callable[[], Awaitable[None]]) -> None:
+    """Look again and again; a look that takes longer than that is not doubled, and a stop cuts it short."""
+
+    async def tick() -> None:
+        with suppress(asyncio.CancelledError):
+            await look()
+
+    ticker.add_job(tick, "interval", seconds=seconds, max_instances=1, coalesce=True, misfire_grace_time=None)
 
 
 def _slack_route(bolt: AsyncApp | None):  # type: ignore[no-untyped-def]  # noqa: ANN202 - Starlette's endpoint

@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from bot import board as boards
 from bot.board import Board
 from bot.errors import OutwardError, Permanent
 from bot.incidents.escalation import is_needless
@@ -57,11 +58,18 @@ class Paging:
             found = await self._found(row, board)
             if found is not None:
                 return found
-        if is_needless(board.incident, str(row.data["reason"])):
+        reason = str(row.data["reason"])
+        names: tuple[str, ...] = ()
+        if not is_needless(board.incident, reason):
+            names = await self._on_call(row, board)
+            # That took a while: nobody is paged after an acknowledgement that came meanwhile.
+            fresh = await self.store.read(lambda c: boards.load(c, row.scope))
+            if fresh is not None:
+                board = fresh
+        if is_needless(board.incident, reason):
             if row.tried and not self.client.has_api:
                 await self._answer_event(key_of(row), _wanted(board))  # it cannot be looked for, only silenced
             raise Superseded
-        names = await self._on_call(row, board)
         refused: list[OutwardError] = []
         for way in self._ways(row, board):
             try:

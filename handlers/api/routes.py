@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from sqlalchemy import text
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -60,12 +59,11 @@ class Api:
         return JSONResponse({"status": "ok"})
 
     async def readyz(self, _request: Request) -> Response:
-        """The process can take work: it is not leaving, and the database answers."""
+        """The process can take work: it is not leaving, and the database lets it begin to write."""
         if self._services.running.draining:
             return problem(503, "draining", "Send work to another replica: this one is stopping.")
-        look = self._services.store.read(lambda connection: connection.execute(text("SELECT 1")).scalar())
         try:
-            await asyncio.wait_for(look, READY_WITHIN)
+            await asyncio.wait_for(self._services.store.write(lambda _tx: None), READY_WITHIN)
         except TimeoutError:
             return problem(503, "database_unavailable", "Check the database: it does not answer.")
         return JSONResponse({"status": "ready"})

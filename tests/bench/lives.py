@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 
 from bot.config import Config
 from bot.desk import Desk
@@ -38,6 +38,7 @@ LADDER = tuple(
 )
 POLICY = Policy({severity: replace(row, ladder=LADDER) for severity, row in DEFAULT_SEVERITIES.items()})
 TABLES = ("incidents", "events", "timers", "alert_groups", "alerts", "deliveries", "inbox")
+BEFORE = timedelta(minutes=12)  # from the last update to the reminder, in an interval of 15 minutes
 A_DAY = 200  # closed incidents of one day
 CHUNK = 500  # incidents written at a time
 
@@ -188,6 +189,10 @@ def _id(name: str) -> Any:
     return metadata.tables[name].c.id
 
 
+def _yesterday() -> str:
+    return f"INC-{datetime.now(UTC) - timedelta(days=1):%Y%m%d}"
+
+
 def channel_of(number: str) -> str:
     return f"incident-{number.removeprefix('INC-')}"
 
@@ -208,22 +213,31 @@ def closed(connection: Connection, count: int) -> None:
     connection.execute(insert(metadata.tables["counters"]), [{"day": day, "last": A_DAY} for day in counted])
 
 
-def armed(connection: Connection, dues: Sequence[datetime], idle: int, channels: Sequence[str]) -> int:
-    """Write open incidents with four armed timers each: one for each moment at which an update reminder is to fall
-    due, and `idle` more whose timers lie ahead; gives the number of armed timers."""
-    template = Template.of(Life.open)
-    (reminder,) = [t for t in template.rows["timers"] if t["kind"] == TimerKind.UPDATE_REMINDER.value]
-    day = datetime.now(UTC)
-    shifts = [due - reminder["due_at"] for due in dues] + [timedelta()] * idle
-    # A day of its own: what the service declares meanwhile counts from 1.
-    numbers = [(f"INC-{day - timedelta(days=1):%Y%m%d}-{n + 10_001}", shift) for n, shift in enumerate(shifts)]
-    template.copy(connection, numbers, channels)
-    return len(shifts) * len(template.rows["timers"])
+def armed(connection: Connection, count: int, channels: Sequence[str]) -> None:
+    """Write open incidents with four armed timers each, all of which lie ahead."""
+    # Numbers that nothing declared meanwhile gets.
+    numbers = [(f"{_yesterday()}-{n + 10_001}", timedelta()) for n in range(count)]
+    Template.of(Life.open).copy(connection, numbers, channels)
+
+
+def fall_due(connection: Connection, dues: Sequence[datetime]) -> None:
+    """Move the update reminders of the first of them, each to a moment of its own."""
+    incidents_, timers = metadata.tables["incidents"], metadata.tables["timers"]
+    numbers = [f"{_yesterday()}-{n + 10_001}" for n in range(len(dues))]
+    ids = {row.number: row.id for row in connection.execute(select(incidents_.c.number, incidents_.c.id))}
+    rows = [
+        {"which": ids[number], "due": due, "since": due - BEFORE} for number, due in zip(numbers, dues, strict=True)
+    ]
+    reminder = (timers.c.incident_id == bindparam("which")) & (timers.c.kind == TimerKind.UPDATE_REMINDER.value)
+    connection.execute(update(timers).where(reminder).values(due_at=bindparam("due")), rows)
+    connection.execute(
+        update(incidents_).where(incidents_.c.id == bindparam("which")).values(cadence_from=bindparam("since")), rows
+    )
 
 
 def long_one(connection: Connection, events: int) -> str:
     """Write an open incident with a long timeline; gives its number."""
-    number = f"INC-{datetime.now(UTC) - timedelta(days=1):%Y%m%d}-{20_001}"
+    number = f"{_yesterday()}-20001"
     Template.of(Life.open).copy(connection, [(number, timedelta())], ["C8000000"])
     before = incidents.load(connection, number)
     assert before is not None

@@ -29,6 +29,7 @@ A_SECOND = 50  # timers due each second
 SECONDS = 20
 AT_ONCE = 1_000  # timers due at one moment
 ARMED = 10_000
+START_WITHIN = 8.0  # seconds
 INCIDENTS = 1_000
 EVENTS = 10_000
 
@@ -137,12 +138,13 @@ def timed(stage: Stage) -> Figures:
     incidents = max(round(ARMED * stage.scale) // 4, steady + at_once)
     stage.slack.latency(LATENCY)
     channels = stage.slack.channels([f"armed-{n}" for n in range(incidents)])
-    first = datetime.now(UTC) + timedelta(seconds=4 + incidents / 200)
+    stage.fill(lambda connection: lives.armed(connection, incidents, channels))
+    first = datetime.now(UTC) + timedelta(seconds=START_WITHIN)
     together = first + timedelta(seconds=steady / A_SECOND + 3)
     dues = [first + timedelta(seconds=n / A_SECOND) for n in range(steady)] + [together] * at_once
-    stage.fill(lambda connection: lives.armed(connection, dues, incidents - len(dues), channels))
+    stage.fill(lambda connection: lives.fall_due(connection, dues))
     stage.start()
-    assert datetime.now(UTC) < first, "give the rows more time to be written"
+    assert datetime.now(UTC) < first, "the service was not ready in time"
     engine = stage.reader()
     wait_for(lambda: fired(engine) == len(dues), (together - datetime.now(UTC)).total_seconds() + 60, "the timers")
     stage.slack.wait_quiet()

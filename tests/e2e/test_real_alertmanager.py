@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ import httpx
 import pytest
 
 from bot.sandbox.server import SandboxServer
-from tests.conftest import WEBHOOK_TOKEN, Client, InProcess, free_port, wait_for
+from tests.conftest import WEBHOOK_TOKEN, Client, Hands, InProcess, free_port, wait_for
 from tests.integration.world import World
 
 BINARY = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
@@ -34,11 +35,45 @@ receivers:
 
 
 class Alertmanager:
-    """A running Alertmanager of the test's own."""
+    """An Alertmanager of the test's own, which can be killed and started again."""
 
-    def __init__(self, url: str) -> None:
-        self.http = httpx.Client(base_url=url, timeout=5)
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._address = f"127.0.0.1:{free_port()}"
+        self._child: subprocess.Popen[bytes] | None = None
+        self.url = f"http://{self._address}"
+        self.http = httpx.Client(base_url=self.url, timeout=5)
         self._began: dict[str, str] = {}
+
+    def launch(self) -> None:
+        """Start it on its data, of which alerts are no part, and wait until it is ready."""
+        assert BINARY is not None
+        with (self._folder / "log").open("ab") as log:
+            self._child = subprocess.Popen(
+                [
+                    BINARY,
+                    f"--config.file={self._folder / 'alertmanager.yml'}",
+                    f"--storage.path={self._folder / 'data'}",
+                    f"--web.listen-address={self._address}",
+                    "--cluster.listen-address=",
+                ],
+                stdout=log,
+                stderr=log,
+            )
+        wait_for(self._ready, what="Alertmanager")
+
+    def _ready(self) -> bool:
+        assert self._child is not None
+        assert self._child.poll() is None, (self._folder / "log").read_text()
+        try:
+            return self.http.get("/-/ready").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def end(self) -> None:
+        if self._child is not None:
+            self._child.terminate()
+            self._child.wait(10)
 
     def post(self, *instances: str, severity: str = "critical", over: bool = False) -> None:
         """Tell it that these instances' alerts fire, or that they are over."""
@@ -79,39 +114,15 @@ class Alertmanager:
 
 @contextmanager
 def _running(folder: Path, bot_url: str, login: str) -> Iterator[Alertmanager]:
-    assert BINARY is not None
     folder.mkdir()
-    config = folder / "alertmanager.yml"
-    config.write_text(CONFIG.format(url=bot_url, login=login))
-    port = free_port()
-    with (folder / "log").open("wb") as log:
-        child = subprocess.Popen(
-            [
-                BINARY,
-                f"--config.file={config}",
-                f"--storage.path={folder / 'data'}",
-                f"--web.listen-address=127.0.0.1:{port}",
-                "--cluster.listen-address=",
-            ],
-            stdout=log,
-            stderr=log,
-        )
-    peer = Alertmanager(f"http://127.0.0.1:{port}")
-
-    def ready() -> bool:
-        assert child.poll() is None, (folder / "log").read_text()
-        try:
-            return peer.http.get("/-/ready").status_code == 200
-        except httpx.TransportError:
-            return False
-
+    (folder / "alertmanager.yml").write_text(CONFIG.format(url=bot_url, login=login))
+    peer = Alertmanager(folder)
     try:
-        wait_for(ready, what="Alertmanager")
+        peer.launch()
         yield peer
     finally:
         peer.http.close()
-        child.terminate()
-        child.wait(10)
+        peer.end()
 
 
 Start = Callable[..., Alertmanager]
@@ -229,3 +240,40 @@ def test_a_warning_is_looked_at_and_forgotten(bot: Client, world: World, start: 
     world.settle()
     assert len(bot.workspace.messages("ops-alerts")) == 1
     assert bot.incidents() == []
+
+
+def test_a_resolved_that_was_lost_is_noticed(
+    bot: Client, world: World, service: InProcess, slack: SandboxServer, start: Start, hands: Hands
+) -> None:
+    """It ended while the bot was down, and Alertmanager restarted before it could say so: the bot asks, and tells."""
+    peer = start()
+    service.environ["ALERTMANAGER_API_URL"] = peer.url
+    peer.post("a", "b")
+    number = the_incident(bot)
+    service.stop()
+    failures = peer.failures()
+    peer.post("a", over=True)
+    wait_for(lambda: peer.failures() > failures, what="the resolved that cannot be sent")
+    peer.end()
+    peer.launch()
+    peer.post("b")
+    service.start()
+    slack.bot_url = service.url
+
+    def flagged() -> list[str]:
+        return [e["text"] for e in bot.events(number) if e["kind"] == "note"]
+
+    time.sleep(3)  # some looks, which say nothing yet
+    assert flagged() == []
+    hands.advance(minutes=11)
+    never = "Alertmanager no longer reports HighErrorRate on a eu1, and the resolved notification never came"
+    wait_for(lambda: flagged() == [never], what="the flag")
+    assert "HighErrorRate no longer reported by its source" in world.card(number)
+    assert bot.incident(number)["status"] == "investigating"
+
+    peer.post("a")  # it fires again
+    wait_for(lambda: len(flagged()) == 2, what="the correction")
+    assert "as firing again" in flagged()[1]
+    peer.post("a", over=True)
+    bot.wait_event(number, "alert_resolved")
+    assert "1 firing, 1 resolved" in world.card(number)

@@ -32,7 +32,7 @@ from tests.postgres import database
 TAKE_OVER = 20.0  # seconds; a dead replica's work is another's within 15, and the machine may be busy
 # Many incidents of one service are what some faults are about; none of them is a storm.
 CONFIG = f"{LADDER}\nstorms: {{over: 1000, overall: 1000}}\n"
-START = 30.0  # seconds that several processes at once may take to start on a busy machine
+START = 60.0  # seconds that several processes at once may take to start on a busy machine
 
 _caller: ContextVar[int | None] = ContextVar("caller", default=None)
 
@@ -190,6 +190,19 @@ class Cluster:
         replica = self.prepare(**environ)
         replica.start()
         return replica
+
+    def mend(self) -> None:
+        """Have every replica running, and nothing wrong with the workspace."""
+        self.workspace.faults.clear()
+        self.workspace.latency_by_method.clear()
+        self.workspace.latency = 0.0
+        self.after_call.clear()
+        dead = [replica for replica in self.replicas if not replica.lives]
+        for replica in dead:
+            replica.launch()
+        for replica in self.replicas:
+            replica.release()
+            replica.wait_ready()
 
     def caller(self) -> Replica | None:
         """Which replica makes the Web API call that a fault's `where` or `after_call` looks at."""

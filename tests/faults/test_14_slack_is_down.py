@@ -142,7 +142,8 @@ def test_fault_14_slack_is_down_for_half_an_hour(
     assert late is not None
     assert 15 <= int(late[1]) <= 19  # as of now, not of the moment at which it was decided
     pages = having(workspace, channel, "you are paged as")
-    assert [next(n for n in ("charlie", "dana") if workspace.user(n).id in m.text) for m in pages] == ["charlie", "dana"]
+    paged = [next(name for name in ("charlie", "dana") if workspace.user(name).id in m.text) for m in pages]
+    assert paged == ["charlie", "dana"]
     keys = [m.metadata["event_payload"]["key"] for c in workspace.channels.values() for m in c.log if m.metadata]
     assert len(keys) == len(set(keys))
     assert bot.kinds(number).count("page_delivered") == 4

@@ -10,7 +10,7 @@ from bot.sandbox import api_chat
 from bot.sandbox.faults import Fault
 from bot.sandbox.workspace import Workspace
 from tests.conftest import Client, both_databases, wait_for
-from tests.crash.world import QuickProcess, channel_of, said
+from tests.crash.world import QuickProcess, said
 from tests.integration.world import World
 
 EDITS = ("identified", "monitoring", "investigating")
@@ -81,7 +81,7 @@ def test_fault_15_what_slack_refuses_for_good_is_told_once(bot: Client, world: W
 def test_fault_15_a_revoked_token_is_told_once_there_is_another(
     bot: Client, world: World, workspace: Workspace, process: QuickProcess
 ) -> None:
-    """Nothing can be said, so the timeline says it; with a new token the operators get one message, and Slack goes on."""
+    """The timeline says what failed; with a new token the operators get one message about it, and Slack goes on."""
     number, channel = bot.open_one()
     other, _ = bot.open_one("declare Login is down sev2")
     workspace.faults.add(Fault("*", "error", error="token_revoked", times=None))
@@ -92,9 +92,7 @@ def test_fault_15_a_revoked_token_is_told_once_there_is_another(
         wait_for(lambda which=which: len(failures(bot, which)) >= 6, what="the failures")
     calls = len(workspace.calls)
     assert {f["delivery"] for f in failures(bot, number)} >= {"refresh_card", "refresh_announcement", "topic", "note"}
-    assert {f["fix"] for f in failures(bot, number)} == {
-        "Reinstall the app and set SLACK_BOT_TOKEN to the new token."
-    }
+    assert {f["fix"] for f in failures(bot, number)} == {"Reinstall the app and set SLACK_BOT_TOKEN to the new token."}
     assert process.log.read_text().count("delivery_failed")
 
     workspace.faults.clear()

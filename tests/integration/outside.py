@@ -12,15 +12,23 @@ from tests.conftest import wait_for
 
 
 class Outside:
-    """A server on loopback; what it answers can be replaced, and what it was asked is counted."""
+    """A server on loopback; what it answers can be replaced, and what it was asked is counted.
+
+    While `go_on` is cleared it hangs.
+    """
 
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.instead: tuple[int, str] | None = None
+        self.begun = 0
+        self.go_on = threading.Event()
+        self.go_on.set()
         outside = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                outside.begun += 1
+                outside.go_on.wait(30)
                 status, body = outside.instead or outside.answer(self.path)
                 self.send_response(status)
                 self.send_header("content-length", str(len(body.encode())))

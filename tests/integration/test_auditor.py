@@ -465,6 +465,22 @@ def test_a_restart_begins_to_count_anew_and_says_nothing_twice(
     assert len(said(bot, channel, NEVER_CAME)) == 1
 
 
+def test_a_source_that_hangs_holds_up_no_stop(
+    service: InProcess, source: AlertmanagerApi, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A stop cuts a look short; that is no failure worth a word."""
+    source.go_on.clear()
+    begun = source.begun
+    try:
+        wait_for(lambda: source.begun > begun, what="a look")
+        started = time.monotonic()
+        service.stop()
+        assert time.monotonic() - started < 5
+    finally:
+        source.go_on.set()
+    assert not [r for r in caplog.records if r.levelname == "ERROR"]
+
+
 # -- the heartbeat --------------------------------------------------------------------------------------------------
 
 

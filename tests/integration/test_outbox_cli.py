@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,13 @@ def quick_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     assert app.SWEEP + app.LATE.total_seconds() <= PROMISED
     monkeypatch.setattr(app, "SWEEP", 0.3)
     monkeypatch.setattr(app, "LATE", app.LATE / 30)
+
+
+@pytest.fixture
+def end() -> Iterator[ExitStack]:
+    """Takes what is to be stopped when the test ends, whatever its end."""
+    with ExitStack() as stack:
+        yield stack
 
 
 @pytest.fixture
@@ -93,15 +101,16 @@ class Outbox:
         return dict(wait_for(lambda: (row := self.row(kind)).get("state") == state and row, what=f"{kind} {state}"))
 
     def settle(self) -> None:
-        wait_for(lambda: not self._unfinished(), what="the deliveries")
+        wait_for(lambda: not self.unfinished(), what="the deliveries")
 
-    def _unfinished(self) -> bool:
+    def unfinished(self) -> list[str]:
+        """The kinds of what has still to be sent, oldest first."""
         engine = connect(self._url)
         with engine.begin() as connection:
-            query = text("SELECT 1 FROM deliveries WHERE state IN ('pending', 'sending', 'unknown')")
-            found = connection.execute(query).first()
+            query = text("SELECT kind FROM deliveries WHERE state IN ('pending', 'sending', 'unknown') ORDER BY id")
+            found = list(connection.execute(query).scalars())
         engine.dispose()
-        return found is not None
+        return found
 
 
 def channel_of(number: str) -> str:
@@ -174,7 +183,6 @@ def test_what_failed_for_want_of_a_scope_is_made_good_by_one_retry(bot: Client, 
     assert len(in_thread) == 4
     assert in_thread[-1] == f"The channel is open now: go on in <#{workspace.channel(channel).id}>."
     assert doubled(bot) == []
-    assert outbox.listed() == []
 
     bot.slash(f"{number} update The pool is exhausted")
     wait_for(lambda: workspace.find(channel, "The pool is exhausted"), what="the update, in the channel")
@@ -234,6 +242,44 @@ def test_a_channel_that_may_have_been_made_is_looked_for_first(bot: Client, outb
     assert len(bot.workspace.pinned(channel_of(number))) == 1
 
 
+def test_a_page_that_was_repeated_in_the_thread_does_not_come_back(bot: Client, outbox: Outbox, hands: Hands) -> None:
+    """Who was mentioned in the thread in the channel's stead is not mentioned again once the channel is there."""
+    bot.workspace.faults.add(Fault("conversations.create", "http500", times=None))
+    number = bot.slash("declare Checkout is down sev1").split()[1]
+    outbox.wait("channel", "unknown")
+    hands.advance(minutes=5.5)
+    bot.wait_event(number, "escalated")
+    fault = no_scope(bot)
+    bot.workspace.faults.clear()
+    bot.workspace.faults.add(fault)
+    outbox.wait("channel", "failed")
+    bot.wait_event(number, "page_delivered")
+    outbox.settle()
+    bot.workspace.faults.clear()
+    assert "page" not in outbox.does("retry", outbox.id_of("channel"))
+    bot.wait_event(number, "channel_opened")
+    outbox.settle()
+    bob = f"<@{bot.workspace.user('bob').id}>"
+    pages = [m.text for place in bot.workspace.channels.values() for m in place.log if bob in m.text and not m.subtype]
+    assert len(pages) == 1, pages
+
+
+def test_what_is_retried_has_a_day_again(bot: Client, outbox: Outbox, hands: Hands) -> None:
+    """A delivery is given up a day after its first attempt; one that is retried later begins that day anew."""
+    number = bot.slash("declare A small thing sev4").split()[1]
+    bot.wait_event(number, "runbook_posted")
+    outbox.settle()
+    bot.workspace.faults.add(
+        Fault("chat.postMessage", "error", error="is_archived", where=lambda a: "One" in a["text"])
+    )
+    bot.slash(f"{number} note One")
+    outbox.wait("note", "failed")
+    hands.advance(minutes=25 * 60)
+    bot.workspace.faults.add(Fault("chat.postMessage", "http500", where=lambda a: "One" in a["text"]))
+    outbox.does("retry", outbox.id_of("note"))
+    assert outbox.wait("note", "delivered")["attempts"] == 3
+
+
 def test_a_card_brings_its_pin_back(bot: Client, outbox: Outbox) -> None:
     """What ended for want of a message follows it when the message is retried, and the rest is left alone."""
     fault = Fault("chat.postMessage", "error", error="is_archived", times=1, where=lambda a: "sev2, is" in a["text"])
@@ -272,7 +318,7 @@ def test_a_dropped_delivery_ends_and_the_timeline_says_who_and_why(bot: Client, 
     number = bot.slash("declare Checkout is down").split()[1]
     wait_for(lambda: outbox.row("announcement").get("attempts") == 1)
     waiting = wait_for(lambda: (row := outbox.row("announcement")).get("state") == "pending" and row)
-    wait_for(lambda: len(outbox.listed()) == 2, what="nothing else to wait")
+    wait_for(lambda: outbox.unfinished() == ["announcement", "refresh_announcement"], what="nothing else to wait")
     (shown, edit) = outbox.listed()
     assert (shown["kind"], shown["state"], edit["kind"]) == ("announcement", "pending", "refresh_announcement")
     assert 3000 < shown["age_seconds"] + 3600 - shown["attempts"] < 5000
@@ -285,7 +331,6 @@ def test_a_dropped_delivery_ends_and_the_timeline_says_who_and_why(bot: Client, 
     assert event["text"] == "Announcement failed: dropped by ann: announced by mail. It is not tried again."
     outbox.settle()
     assert outbox.row("announcement")["state"] == "superseded"
-    assert outbox.listed() == []
     assert not bot.workspace.find("incidents", number)
     again = outbox.refuses("retry", str(waiting["id"]))
     assert "it ended without being sent (dropped by ann: announced by mail)." in again
@@ -347,12 +392,14 @@ def test_a_channel_for_an_incident_that_is_over_is_refused(bot: Client, outbox: 
 
 @both_databases
 def test_what_is_being_sent_is_left_alone(
-    environ: dict[str, str], outbox: Outbox, slack: SandboxServer, tmp_path: Path
+    environ: dict[str, str], outbox: Outbox, slack: SandboxServer, tmp_path: Path, end: ExitStack
 ) -> None:
     """A delivery on its way can be neither retried nor dropped, until the process that sends it is dead."""
     process = Process(environ, tmp_path / "log")
     process.start()
+    end.callback(process.stop)
     bot = Client(process.url, slack.workspace)
+    end.callback(bot.close)
     number, _ = bot.open_one()
     bot.workspace.faults.add(Fault("chat.postMessage", "hang", seconds=20))
     bot.slash(f"{number} note Slow")
@@ -366,8 +413,6 @@ def test_what_is_being_sent_is_left_alone(
     assert outbox.row("note")["state"] == "superseded"
     process.start()
     assert "dropped by ann" in bot.wait_event(number, "delivery_failed")["text"]
-    bot.close()
-    process.stop()
 
 
 def test_without_a_database_the_command_names_the_fix(environ: dict[str, str]) -> None:

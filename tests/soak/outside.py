@@ -134,17 +134,17 @@ class Reaper:
         self._every = every
         self._dice = dice
         self._serving = set(range(len(cluster.replicas)))
-        self._until = 0.0
+        self._over = threading.Event()
         self._starters: list[threading.Thread] = []
         self._thread = threading.Thread(target=self._run, name="reaper")
 
-    def begin(self, seconds: float) -> None:
-        """Kill for so long."""
-        self._until = time.monotonic() + seconds
+    def begin(self) -> None:
+        """Begin to kill."""
         self._thread.start()
 
     def end(self) -> None:
-        """Wait until the time is over and every replica serves."""
+        """Kill no more, and wait until every replica serves."""
+        self._over.set()
         self._thread.join()
         for starter in self._starters:
             starter.join()
@@ -155,11 +155,9 @@ class Reaper:
         return self._cluster[random.choice(known)]
 
     def _run(self) -> None:
-        while True:
-            time.sleep(self._every * self._dice.uniform(0.7, 1.3))
-            if time.monotonic() > self._until:
-                return
-            if not self._serving:
+        replicas = len(self._cluster.replicas)
+        while not self._over.wait(self._every * self._dice.uniform(0.7, 1.3)):
+            if len(self._serving) <= replicas // 2:  # a slow machine needs a while to start them
                 continue
             victim = self._cluster[self._dice.choice(sorted(self._serving))]
             self._serving.discard(victim.index)

@@ -71,14 +71,15 @@ def soak(size: Size, cluster: Cluster, show: Show) -> None:
     kind = "PostgreSQL" if cluster.url.startswith("postgres") else "SQLite"
     show(f"\nsoak on {kind}, {size.incidents} incidents in {size.seconds:g} s: SITREP_SOAK_SEED={seed}")
     plans = stories(size, dice)
-    began = time.monotonic()
     with cluster:
+        began = time.monotonic()
         weather = Weather(cluster.workspace, random.Random(dice.random()))
         reaper = Reaper(cluster, size.kill_every, random.Random(dice.random()))
         outside = Outside(reaper.pick)
         weather.begin()
-        reaper.begin(size.seconds)
+        reaper.begin()
         outside.live(plans)
+        time.sleep(max(size.seconds - (time.monotonic() - began), 0))
         reaper.end()
         weather.clear()
         loaded = time.monotonic() - began

@@ -44,6 +44,7 @@ _SAYS = tuple(
         ("resolution", r"^INC-\S+ is resolved:"),
     )
 )
+_WRITTEN_LONG_AGO = re.compile(r" Written at .*, delivered .* late\.$")
 _ONCE_SAID = {Verb.ACK: "ack", Verb.LEAD: "lead", Verb.STATUS: "status", Verb.RESOLVE: "resolution"}
 _EACH_SAID = {Verb.NOTE: "note", Verb.UPDATE: "update", Verb.PAUSE: "pause"}
 
@@ -72,12 +73,12 @@ class Room:
 
 def read(message: Message) -> Seen:
     """Recognise a message by what people read, not by the mark upon it."""
-    at = float(message.ts)
+    at, said = float(message.ts), _WRITTEN_LONG_AGO.sub("", message.text)
     for kind, pattern in _SAYS:
-        if found := pattern.search(message.text):
+        if found := pattern.search(said):
             groups = found.groupdict()
-            return Seen(kind, at, groups.get("text") or message.text, int(groups.get("due") or 0))
-    return Seen("stray", at, message.text)
+            return Seen(kind, at, groups.get("text") or said, int(groups.get("due") or 0))
+    return Seen("stray", at, said)
 
 
 def rooms(workspace: Workspace) -> dict[str, Room]:

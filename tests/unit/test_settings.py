@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.doctor import integrations, warnings
 from bot.durations import parse_duration
 from bot.errors import ConfigError
 from bot.incidents.intake import Then
@@ -52,6 +53,10 @@ def test_with_nothing_set_everything_has_a_default() -> None:
         ({"SLACK_SIGNING_SECRET": "s"}, ("SLACK_BOT_TOKEN",)),
         ({"SLACK_API_URL": "http://slack.example/api/"}, ("SLACK_API_URL", "https://")),
         ({"PAGERDUTY_API_URL": "ftp://x"}, ("PAGERDUTY_API_URL", "https://")),
+        ({"SITREP_HEARTBEAT_URL": "http://beat.example/1"}, ("SITREP_HEARTBEAT_URL", "https://")),
+        ({"ALERTMANAGER_API_URL": "https://a.example,http://b.example"}, ("ALERTMANAGER_API_URL", "https://")),
+        ({"ALERTMANAGER_API_URL": "https://a.example,"}, ("ALERTMANAGER_API_URL", "https://")),
+        ({"ALERTMANAGER_API_URL": "https://"}, ("ALERTMANAGER_API_URL", "https://")),
         ({"SITREP_TEST_CLOCK": "clock"}, ("SITREP_TEST_CLOCK", "loopback")),
         ({"SITREP_API_TOKENS": "boss:abc"}, ("SITREP_API_TOKENS", "viewer")),
         ({"SITREP_API_TOKENS": "abc"}, ("SITREP_API_TOKENS", "role:token")),
@@ -78,6 +83,8 @@ def test_a_wrong_variable_stops_the_start(
         ("severitys: {}", ("severitys", "severities")),
         ("severities: {sev1: {updates: 1m}}", ("severities.sev1.updates", "update_every")),
         ("severities: {sev1: {update_every: 15}}", ("update_every", "15m")),
+        ("auditor: {flag_after: 10}", ("auditor.flag_after", "10m")),
+        ("auditor: {flag: 10m}", ("auditor.flag", "flag_after")),
         ("severities: {sev1: {update_every: 0s}}", ("update_every",)),
         ("severities: {sev1: {ladder: nope}}", ("ladders.nope",)),
         ("ladders: {default: [{after: 5m, nam: x}]}", ("ladders.default.0.nam", "name")),
@@ -123,6 +130,25 @@ def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError) as caught:
         load_settings()
     assert "hidden" not in str(caught.value)
+
+
+def test_several_alertmanagers_can_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The peers are listed with commas between; one of them may be on this machine."""
+    assert load_settings().alertmanager_urls == ()
+    monkeypatch.setenv("ALERTMANAGER_API_URL", "https://a.example, http://127.0.0.1:9093")
+    assert load_settings().alertmanager_urls == ("https://a.example", "http://127.0.0.1:9093")
+
+
+def test_what_the_auditor_talks_to_is_said_to_be_on_or_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both are off until they are set, and neither address is shown: it can hold a secret."""
+    names = ("alerts compared with alertmanager", "heartbeat")
+    assert [i.on for i in integrations(load_settings()) if i.name in names] == [False, False]
+    monkeypatch.setenv("ALERTMANAGER_API_URL", "https://user:hidden@a.example")
+    monkeypatch.setenv("SITREP_HEARTBEAT_URL", "https://beat.example/hidden")
+    settings = load_settings()
+    assert [i.on for i in integrations(settings) if i.name in names] == [True, True]
+    assert not [w for w in warnings(settings) if "no effect" in w]
+    assert "hidden" not in repr(settings)
 
 
 def test_roles_are_found_by_their_token(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,6 +63,11 @@ def climbs(bot: Client, number: str) -> list[tuple[int, str]]:
     ]
 
 
+def sent(account: Account) -> list[str]:
+    """The calls that have arrived, but for the listings by which alerts are compared with their source."""
+    return [call.method for call in account.calls if "statuses[]" not in call.args["query"]]
+
+
 def by_pagerduty(account: Account, bot: Client, kind: str, agent: str = "") -> str:
     """Have PagerDuty send a webhook about its newest incident; gives what became of it."""
     answer = bot.pagerduty(account.event(kind, account.incidents[-1], agent))
@@ -143,6 +148,20 @@ def test_after_an_acknowledgement_nobody_is_paged(bot: Client, hands: Hands, acc
     assert delivered(bot, number) == []
 
 
+def test_an_acknowledgement_while_the_roster_is_read_stops_the_page(
+    bot: Client, hands: Hands, account: Account, world: World
+) -> None:
+    """Between the look at who is on call and the page itself somebody acknowledges: nobody is woken."""
+    number, channel = bot.open_one()
+    account.latency = 1
+    turn(hands, 300)
+    wait_for(lambda: account.count("GET /oncalls"), what="the look at the roster")
+    bot.slash("ack", channel=channel)
+    world.settle()
+    assert account.notices == []
+    assert delivered(bot, number) == []
+
+
 def test_a_page_without_an_answer_is_looked_for_after_an_acknowledgement(
     bot: Client, hands: Hands, account: Account, world: World
 ) -> None:
@@ -170,13 +189,39 @@ def test_what_happens_here_is_answered_there(bot: Client, hands: Hands, account:
     assert len(account.notices) == 1
 
 
+def test_what_has_been_told_is_not_told_again(bot: Client, hands: Hands, account: Account, world: World) -> None:
+    """An update that comes late answers there as well; what is acknowledged already needs no further call."""
+    number, channel = page_one(bot, hands, account)
+    bot.slash("ack", channel=channel)
+    wait_for(lambda: account.incidents[0].status == "acknowledged", what="the acknowledgement at PagerDuty")
+    hands.set(15 * 60 + 30)
+    bot.wait_event(number, "update_overdue")
+    before = sent(account)
+    bot.slash("update Found it", channel=channel)
+    bot.wait_event(number, "update_posted")
+    world.settle()
+    assert sent(account) == before
+
+
+def test_what_is_reopened_is_not_ended_there(bot: Client, hands: Hands, account: Account, world: World) -> None:
+    """Reopened before the end could be told, the incident goes on, and so does the page of whoever has not come."""
+    number, channel = page_one(bot, hands, account)
+    account.faults.add(Fault("GET /incidents/{id}", "ratelimited", retry_after=60))
+    bot.slash("resolve Rolled back", channel=channel)
+    wait_for(lambda: account.count("GET /incidents/{id}") == 1, what="the first attempt")
+    bot.slash("reopen It is back", channel=channel)
+    bot.wait_event(number, "reopened")
+    settle(hands, world)
+    assert [i.status for i in account.incidents] == ["triggered"]
+
+
 def test_what_was_not_opened_there_is_not_answered(bot: Client, account: Account, world: World) -> None:
     """An incident that nobody was paged for through PagerDuty sends nothing there."""
     _, channel = bot.open_one()
     bot.slash("ack", channel=channel)
     bot.slash("resolve Rolled back", channel=channel)
     world.settle()
-    assert account.calls == []
+    assert sent(account) == []
 
 
 def test_an_answer_without_an_answer_is_sent_again(bot: Client, hands: Hands, account: Account, world: World) -> None:
@@ -203,7 +248,7 @@ def test_our_page_that_comes_back_joins_its_incident(bot: Client, hands: Hands, 
     turn(hands, 11 * 60)
     world.settle()
     assert [level for level, reason in climbs(bot, number) if reason != "update_overdue"] == [1, 2]
-    assert account.count(STATUS) == 0  # PagerDuty knows: it does not bounce back
+    assert set(sent(account)) == {CREATE, "GET /oncalls"}  # it does not bounce back
     bot.slash("resolve Rolled back", channel=channel)
     wait_for(lambda: account.incidents[0].status == "resolved", what="the resolution at PagerDuty")
     assert by_pagerduty(account, bot, "incident.resolved", "PUSITREP") == f"noted on {number}"
@@ -313,6 +358,25 @@ def test_nobody_anywhere_ends_at_the_top(
     assert account.notices == []
 
 
+def test_an_empty_group_in_slack_climbs_on(
+    configured: Callable[[str], None], hands: Hands, request: pytest.FixtureRequest
+) -> None:
+    """A user group without members is an empty roster as well: a mention of it reaches nobody."""
+    configured(
+        "ladders:\n  default:\n"
+        "    - {after: 0s, name: A, slack: [alice@example.com]}\n"
+        "    - {after: 5m, name: B, slack: ['@empty']}\n"
+        "    - {after: 15m, name: C, slack: [dana@example.com]}\n"
+    )
+    bot: Client = request.getfixturevalue("bot")
+    bot.workspace.add_usergroup("empty", [])
+    number, channel = bot.open_one()
+    turn(hands, 300)
+    dana = bot.workspace.user("dana").id
+    wait_for(lambda: bot.workspace.find(channel, f"<@{dana}> you are paged as *C*"), what="the page of level 3")
+    assert climbs(bot, number) == [(1, "declared"), (2, "not_acknowledged"), (3, "nobody_reached")]
+
+
 def test_a_roster_that_cannot_be_read_stops_no_page(bot: Client, hands: Hands, account: Account) -> None:
     """Who is on call is nice to know; a key that may not read it pages all the same."""
     account.faults.add(Fault("GET /oncalls", "error", status=403, times=None))
@@ -348,7 +412,7 @@ def test_with_a_routing_key_alone_events_do_it(bot: Client, hands: Hands, accoun
     bot.slash("resolve Rolled back", channel=channel)
     wait_for(lambda: incident.status == "resolved", what="the resolution at PagerDuty")
     world.settle()
-    assert [call for call in account.calls if call.method != EVENT] == []
+    assert set(sent(account)) == {EVENT}
     assert [i["number"] for i in bot.incidents()] == [number]
 
 

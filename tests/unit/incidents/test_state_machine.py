@@ -331,9 +331,8 @@ class AnyIncident(RuleBasedStateMachine):
     def whoever_cannot_be_reached_is_passed_once(self) -> None:
         """A climb past the unreachable goes one level up, above all that was reached before: it comes to an end."""
         reached = 0
-        for event in (e for e in self.events if e.kind in {"paged", "escalated"}):
+        for event in (e for e in self.events[self.life :] if e.kind in {"paged", "escalated"}):
             level = event.data["level"]
-            reached = 0 if event.data["reason"] == "fires_again" else reached  # the ladder begins anew
             if "unreached" in event.data:
                 assert level == event.data["unreached"] + 1
                 assert level > reached

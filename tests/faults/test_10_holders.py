@@ -1,0 +1,131 @@
+"""Fault 10: a timer that several replicas claim, and a replica that stalls with something in its hands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from tests.conftest import LADDER, wait_for
+from tests.crash.world import channel_of
+from tests.faults.cluster import TAKE_OVER, Cluster, Replica, cluster_on, doubled, opened_once, posted, sight
+from tests.integration.bodies import alert, body
+
+REPLICAS = 3
+# Nobody but the test of stalls has dana looked up, so that the look-up is a moment between a claim and its call.
+STALLS = """
+  stalls:
+    - {after: 0s, name: On-call SRE, slack: [alice@example.com]}
+    - {after: 5m, name: Director, slack: [dana@example.com]}
+severities: {sev1: {ladder: stalls}}
+"""
+INCIDENTS = 5
+COPIES = 4
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture(scope="module")
+def shared(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with cluster_on(postgres, tmp_path_factory.mktemp("holders"), REPLICAS, config=LADDER + STALLS) as running:
+        yield running
+
+
+@pytest.fixture
+def cluster(shared: Cluster) -> Cluster:
+    """All replicas, whatever the test before has left of them."""
+    shared.mend()
+    return shared
+
+
+def open_some(cluster: Cluster, *groups: str) -> list[str]:
+    """Open an incident for each group; gives their numbers."""
+    answers = [cluster[0].client.alertmanager(body(alert("aa"), group=group)) for group in groups]
+    numbers = [answer.json()["outcome"].removeprefix("declared ") for answer in answers]
+    cluster.wait_settled()
+    return numbers
+
+
+def pages(cluster: Cluster, number: str, person: str) -> list[str]:
+    user = cluster.workspace.user(person).id
+    return posted(cluster.workspace, channel_of(number), f"<@{user}> you are paged as")
+
+
+def test_fault_10_a_timer_that_every_replica_is_woken_for_fires_once(cluster: Cluster) -> None:
+    """Woken for it many times over, at the same instant, three replicas do what a timer asks once."""
+    numbers = open_some(cluster, *(f"timers {n}" for n in range(INCIDENTS)))
+    copy = """
+        INSERT INTO procrastinate_jobs (queue_name, task_name, priority, args, status, scheduled_at)
+        SELECT queue_name, task_name, priority, args, status, scheduled_at
+        FROM procrastinate_jobs, generate_series(1, :copies) WHERE status = 'todo' AND args ->> 'work' = 'timers'
+    """
+    # The reminder of an update, and a level of the ladder beside it.
+    for minutes, kind, said in ((5, "escalated", "you are paged as"), (7.1, "update_due", "Post an update by")):
+        cluster.execute(copy, copies=COPIES)
+        cluster.hands.advance(minutes=minutes)
+        for number in numbers:
+            cluster[1].client.wait_event(number, kind)
+        wait_for(lambda: _woken(cluster) == 0, what="the end of all wake-ups")
+        cluster.wait_settled()
+        for number in numbers:
+            assert cluster[2].client.kinds(number).count(kind) == 1, number
+            assert len(posted(cluster.workspace, channel_of(number), said)) == 1, number
+    for number in numbers:
+        cluster[0].client.slash(f"{number} resolve It was a test")
+    assert doubled(cluster.workspace) == []
+
+
+def _woken(cluster: Cluster) -> int:
+    """How many wake-ups wait or run."""
+    now = "SELECT count(*) AS n FROM procrastinate_jobs WHERE scheduled_at IS NULL OR scheduled_at <= now()"
+    return int(cluster.rows(now)[0]["n"])
+
+
+def test_fault_10_a_holder_that_stalls_past_its_lease_may_not_act(cluster: Cluster) -> None:
+    """Stopped before a call or in the middle of one, a replica that wakes leaves alone what another has taken over."""
+    paged, _ = cluster[0].client.open_one("declare A replica stalls sev1")
+    # Its people are looked up: it holds the page, and the call that sends it has yet to be made.
+    before = cluster.snare(
+        Replica.hold,
+        "after",
+        answered=True,
+        method="users.lookupByEmail",
+        where=lambda args: args["email"] == "dana@example.com",
+    )
+    cluster.hands.advance(minutes=5)
+    first = before.caught()
+
+    def notifies(args: Mapping[str, Any]) -> bool:
+        return "sev2 declared" in str(args["text"])
+
+    middle = cluster.snare(Replica.hold, "after", answered=True, method="chat.postMessage", where=notifies)
+    waker = next(replica for replica in cluster.replicas if replica is not first)
+    declared = waker.client.alertmanager(body(alert("aa"), group="stalls in the middle")).json()["outcome"]
+    opened = declared.removeprefix("declared ")
+    second = middle.caught()
+    (third,) = [replica for replica in cluster.replicas if replica not in (first, second)]
+
+    cluster.wait_settled(TAKE_OVER + 10)
+    assert len(pages(cluster, paged, "dana")) == 1
+    assert sight(third.client, opened) == opened_once(opened)
+    first.release()
+    second.release()
+    # The stale page asks whether it may still be sent, and hears that it may not.
+    wait_for(lambda: any("lease_lost" in line for line in first.logged("/page/")), TAKE_OVER, "the stale page")
+    for replica in (first, second):
+        wait_for(lambda r=replica: r.logged("taken_for_dead"), TAKE_OVER, f"{replica} to notice")
+    cluster.wait_settled()
+    assert len(pages(cluster, paged, "dana")) == 1
+    assert third.client.kinds(paged).count("page_delivered") == 2  # the first level at the opening, dana now
+    assert sight(third.client, opened) == opened_once(opened)
+    assert doubled(cluster.workspace) == []
+
+    # Awake again, it does its share: alone, it opens an incident.
+    second.end()
+    third.end()
+    answer = first.client.alertmanager(body(alert("aa"), group="awake again")).json()["outcome"]
+    number = answer.removeprefix("declared ")
+    first.client.wait_opened(number)
+    cluster.wait_settled()
+    assert sight(first.client, number) == opened_once(number)
