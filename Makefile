@@ -30,6 +30,10 @@ test: $(STAMP) ## Run all tests, those that measure time by themselves
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not timing"
 	$(BIN)/python -m pytest -m timing
 
+.PHONY: bench
+bench: $(STAMP) ## Measure the service, and print one table (some minutes, on a machine at rest)
+	@$(BIN)/python -m tests.bench
+
 .PHONY: check
 check: $(STAMP) ## Lint, type-check and hold the import rules
 	$(BIN)/ruff check .

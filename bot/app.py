@@ -26,13 +26,13 @@ from bot.clock import Clock, machine_clock
 from bot.desk import Desk
 from bot.doctor import integrations, warnings
 from bot.engine.auditor import EVERY, Auditor
-from bot.engine.distributed import DistributedEngine
 from bot.engine.embedded import EmbeddedEngine
 from bot.engine.heartbeat import Heartbeat
 from bot.engine.port import Engine, Job, Work
 from bot.engine.reconciler import Reconciler, Source
 from bot.engine.unmanned import UnmannedEngine
 from bot.outbox.call import Tools
+from bot.outbox.gate import PACE, TURN, Gate
 from bot.outbox.paging import Paging
 from bot.outbox.presence import Alone, Among, Presence
 from bot.outbox.senders import Sender
@@ -49,7 +49,7 @@ from bot.slack.directory import Directory
 from bot.slack.gateway import Gateway
 from bot.slack.throttles import Throttles
 from bot.store.database import Database, database_clock, open_store
-from bot.store.postgres import is_postgres
+from bot.store.postgres import PostgresStore, is_postgres
 from handlers.api.routes import HANDLERS, Api
 from handlers.http import LimitBody, problem
 from handlers.slack.app import make_bolt
@@ -73,6 +73,9 @@ def make_clock(settings: Settings) -> Clock:
 def make_engine(settings: Settings, clock: Clock) -> Engine:
     """Give the engine that goes with the database."""
     if is_postgres(settings.database_url):
+        # Imported only here: without PostgreSQL a process starts quicker and is smaller.
+        from bot.engine.distributed import DistributedEngine  # noqa: PLC0415
+
         return DistributedEngine(settings.database_url, clock)
     return EmbeddedEngine(clock)
 
@@ -149,15 +152,19 @@ def make_app(settings: Settings) -> FastAPI:
         directory=services.directory,
         public_url=settings.public_url,
     )
-    presence: Presence = Among(store) if engine.remembers else Alone()
-    outbox = Outbox(store, services.desk, engine, Sender(tools), presence=presence, known=services.pager.throttles)
+    presence: Presence = Among(store) if isinstance(store, PostgresStore) else Alone()
+    pace = Gate(PACE)
+    outbox = Outbox(
+        store, services.desk, engine, Sender(tools), presence=presence, known=services.pager.throttles, pace=pace
+    )
     bolt = make_bolt(services) if settings.slack_on else None
     http = httpx.AsyncClient(timeout=ASK_WITHIN)
     auditor = make_auditor(services, presence, http)
 
     async def work(job: Job) -> None:
         if job.work is Work.TIMERS:
-            await store.write(lambda tx: services.desk.fire_timers(tx, job.scope))
+            async with pace.enter(TURN[job.work]):
+                await store.write(lambda tx: services.desk.fire_timers(tx, job.scope))
         else:
             await outbox.run(job)
 

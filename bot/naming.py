@@ -15,6 +15,7 @@ from bot.text import clip
 
 TITLE = 200  # characters
 TENANTS = 20  # that are named
+ASKED = 200  # alerts of a group, the worst first, that are asked for facts
 
 
 def of_group(opened: Sequence[Alert], severity: Severity, now: datetime, *, placed: bool, left_out: int) -> c.Declare:
@@ -81,10 +82,10 @@ def title_of(alert: Alert, *, placed: bool) -> str:
 
 
 def _tenants(opened: Sequence[Alert]) -> str:
-    found = list(dict.fromkeys(v for a in opened if (v := a.fact("tenant", "tenant_id", "customer"))))
+    found = list(dict.fromkeys(v for a in opened[:ASKED] if (v := a.fact("tenant", "tenant_id", "customer"))))
     more = len(found) - TENANTS
     return ", ".join(found[:TENANTS]) + (f" and {more} more" if more > 0 else "")
 
 
 def _first(found: Sequence[Alert], *names: str) -> str:
-    return next((value for alert in found if (value := alert.fact(*names))), "")
+    return next((value for alert in found[:ASKED] if (value := alert.fact(*names))), "")

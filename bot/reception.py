@@ -187,12 +187,13 @@ class Reception:
         flaps: frozenset[str] = frozenset(),
         left_out: int = 0,
     ) -> str:
-        verdict = judge(opened, self._rules)
+        opened = worst_first(opened, self._rules)
+        verdict = judge(opened[:1], self._rules)
         only_flaps = all(alert.fingerprint in flaps for alert in opened)
         if verdict.then is Then.DECLARE:
             if only_flaps and (held := self._hold(tx, group, verdict, opened)):
                 return held
-            return self._declare(tx, group, verdict, worst_first(opened, self._rules), left_out)
+            return self._declare(tx, group, verdict, opened, left_out)
         if verdict.then is Then.TRIAGE:
             return self._triage(tx, group, verdict, opened, again=again or only_flaps)
         return "recorded"

@@ -115,6 +115,8 @@ INCIDENTS_OPEN = Gauge("sitrep_incidents_open", "Open incidents by severity.", [
 for _source in SOURCES:
     for _outcome in WEBHOOK_OUTCOMES:
         WEBHOOKS.labels(_source, _outcome)
+for _what in ("timers", "deliveries", "openings"):
+    AUDITOR_REPAIRS.labels(_what)
 
 
 def reason(code: str) -> str:

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -238,15 +239,14 @@ class Process:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> str:
+def postgres() -> str:
     """The URL of a PostgreSQL server that all tests share."""
     given = os.environ.get("SITREP_TEST_POSTGRES_URL")
     if given:
         return given
-    base = tmp_path_factory.getbasetemp()
-    # Under xdist every worker has a folder of its own below a common one: one server for all of them.
-    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    return Postgres(base / "postgres").url
+    # One for all workers of this run; not in pytest's own folder, which later runs clear away while this one goes on.
+    run = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+    return Postgres(Path(tempfile.gettempdir()) / f"sitrep-postgres-{run}", keep=False).url
 
 
 @pytest.fixture

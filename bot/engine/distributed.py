@@ -19,6 +19,7 @@ from procrastinate.jobs import Job as Stored
 
 from bot.clock import Clock
 from bot.engine.port import Handler, Job, Work
+from bot.errors import DatabaseUnavailable
 from bot.store.postgres import conninfo
 from bot.store.tx import Tx
 
@@ -33,6 +34,8 @@ CONCURRENCY = 40  # jobs at a time in one replica; nearly all of them wait for S
 STOP_WITHIN = 5.0  # seconds that a job under way gets; then it is handed back
 AGAIN = 1.0  # seconds until a worker that fell with its connection starts anew
 RETRY_MAX = 30  # seconds between attempts at a job whose handler raises
+# The pool waits twice as long after each attempt in vain: it must begin anew before that becomes minutes.
+CONNECT_WITHIN = 5.0  # seconds
 TASK = "sitrep.wake"
 
 PRIORITY = {Work.PAGES: 30, Work.TIMERS: 20, Work.DELIVERIES: 10}
@@ -67,7 +70,14 @@ class DistributedEngine:
     def __init__(self, url: str, clock: Clock) -> None:
         self._clock = clock
         self._app = App(
-            connector=PsycopgConnector(conninfo=conninfo(url), min_size=2, max_size=6, kwargs={"connect_timeout": 3})
+            connector=PsycopgConnector(
+                conninfo=conninfo(url),
+                min_size=2,
+                max_size=6,
+                timeout=CONNECT_WITHIN,
+                reconnect_timeout=CONNECT_WITHIN,
+                kwargs={"connect_timeout": 3},
+            )
         )
         # Deferring happens on the unit of work's own connection, in a writer's thread; this one is never opened.
         self._deferring = self._app.with_connector(SyncPsycopgConnector(conninfo=conninfo(url)))
@@ -135,6 +145,9 @@ class DistributedEngine:
         job = Job(Work(work), scope)
         try:
             await self._handler(job)
+        except DatabaseUnavailable as error:
+            log.warning("job_failed", work=work, scope=scope, attempts=context.job.attempts, reason=str(error))
+            raise
         except Exception:
             # The rows still say what is to do; look again soon.
             log.exception("job_failed", work=work, scope=scope, attempts=context.job.attempts)

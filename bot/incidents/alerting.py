@@ -34,8 +34,8 @@ def tell(
         alert_event(draft, alert, "alert_fired" if fired else "alert_resolved")
     rested = [Change(alert.name, fired) for alert, fired in rest]
     if rest and told:
-        _line(draft, Digest().counted(rested), "And")
-        window, rested = replace(window, loud=window.loud + len(rested)), []
+        _line(draft, Digest(left_out=left_out).counted(rested), "And")
+        window, rested, left_out = replace(window, loud=window.loud + len(rested)), [], 0
     window = replace(window, loud=window.loud + len(told))
     flaps = [Change(alert.name, fired, flaps=True) for alert, fired in changes if alert.fingerprint in flapping]
     window = window.counted([*rested, *flaps])

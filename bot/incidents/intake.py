@@ -169,13 +169,13 @@ def news(firing: Iterable[Alert], resolved: Iterable[Alert], known: Mapping[str,
     opened: list[Alert] = []
     closed: list[Alert] = []
     repeated: list[Alert] = []
-    for alert in firing:
+    for alert in {alert.fingerprint: alert for alert in firing}.values():
         last = known.get(alert.fingerprint)
         if last is None or not (last.is_open or _stale(alert, last, now)):
             opened.append(alert)
         elif last.is_open:
             repeated.append(alert)
-    for alert in resolved:
+    for alert in {alert.fingerprint: alert for alert in resolved}.values():
         last = known.get(alert.fingerprint)
         if last is None or not last.is_open:
             continue

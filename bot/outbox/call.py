@@ -85,28 +85,38 @@ class Call:
         thread = self.board.result("thread")
         return str(thread.get("channel", "")), str(thread.get("ts", "")) or None
 
-    async def post(self, message: Message, *, channel: str | None = None) -> Result:
-        """Post a message, in the incident's place unless a channel is named; one that comes late says so."""
+    async def post(self, message: Message, *, channel: str | None = None, looked_for: bool = False) -> Result:
+        """Post a message, in the incident's place unless a channel is named; one that comes late says so.
+
+        What an attempt without an answer has posted is looked for first, unless the sender has just done that.
+        """
         text, blocks = message if self.row.kind in TIMELESS else messages.dated(message, self.row.created_at, self.age)
         where, thread_ts = (channel, None) if channel else self.place()
         number = self.row.scope if self.row.incident_id is not None else ""
+        maybe_done = self.row.tried and not looked_for
         posted = await self.gateway.post(
-            where, text, blocks, key=self.row.key, number=number, thread_ts=thread_ts, maybe_done=self.row.tried
+            where, text, blocks, key=self.row.key, number=number, thread_ts=thread_ts, maybe_done=maybe_done
         )
         return {"channel": posted.channel, "ts": posted.ts}
 
+    async def find(self) -> Result | None:
+        """Look for what an attempt without an answer has posted in the incident's place."""
+        if not self.row.tried:
+            return None
+        where, thread_ts = self.place()
+        found = await self.gateway.find(where, self.row.key, thread_ts)
+        return None if found is None else {"channel": where, "ts": found}
+
     async def posted(self) -> Result:
-        """Look for what an attempt without an answer has posted, where there is nothing to post any more.
+        """Look for it as `find` does, where there is nothing to post any more.
 
         Raises:
             Superseded: nothing.
         """
-        if self.row.tried:
-            where, thread_ts = self.place()
-            found = await self.gateway.find(where, self.row.key, thread_ts)
-            if found is not None:
-                return {"channel": where, "ts": found}
-        raise Superseded
+        found = await self.find()
+        if found is None:
+            raise Superseded
+        return found
 
     async def edit(self, slot: str, message: Message) -> bool:
         """Edit a slot's message; False when it is not there."""

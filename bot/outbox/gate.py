@@ -1,4 +1,4 @@
-"""Lets so many calls out at a time, paging and opening before chatter."""
+"""Lets so many calls out at a time, paging and opening before chatter; and so many units of work in."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from bot.engine.port import Work
+
 SLOTS = 32  # calls to the outside at a time; more would only fill the event loop and Slack's limits
+# Units of work of jobs at a time. More would stand in the store's queue before a responder's, who gets 3 s.
+PACE = 8
+
+TURN = {Work.PAGES: 0, Work.TIMERS: 1, Work.DELIVERIES: 2}
 
 _PAGING = frozenset({"page", "page_pagerduty", "pagerduty_state"})
 _OPENING = frozenset({"channel", "card", "thread", "invite", "notification"})

@@ -11,7 +11,8 @@ import structlog
 
 from bot.errors import DatabaseUnavailable
 from bot.store import replicas
-from bot.store.tx import Store, Tx
+from bot.store.postgres import PostgresStore
+from bot.store.tx import Tx
 
 log = structlog.get_logger()
 
@@ -69,7 +70,7 @@ class Alone:
 class Among:
     """One replica among many."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: PostgresStore) -> None:
         self._store = store
         self.id = uuid.uuid4().hex
         self._beat_at = 0.0
@@ -94,7 +95,7 @@ class Among:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         try:
-            await self._store.write(lambda tx: replicas.leave(tx.connection, self.id, FORGET))
+            await self._store.sign(lambda tx: replicas.leave(tx.connection, self.id, FORGET))
         except DatabaseUnavailable as error:
             log.warning("goodbye_failed", reason=str(error))
 
@@ -109,13 +110,13 @@ class Among:
     async def _beat(self) -> None:
         # Counted from before the write: the row is never older than this process believes.
         moment, id_ = time.monotonic(), self.id
-        await self._store.write(lambda tx: replicas.beat(tx.connection, id_))
+        await self._store.sign(lambda tx: replicas.beat(tx.connection, id_))
         silent = time.monotonic() - self._beat_at
         if self._beat_at and silent > HOLDS:
             # Others may have taken over meanwhile: what was claimed under the old id is theirs.
             log.warning("taken_for_dead", silent_seconds=round(silent, 1))
             self.id = uuid.uuid4().hex
             new, moment = self.id, time.monotonic()
-            await self._store.write(lambda tx: replicas.beat(tx.connection, new))
-            await self._store.write(lambda tx: replicas.leave(tx.connection, id_, FORGET))
+            await self._store.sign(lambda tx: replicas.beat(tx.connection, new))
+            await self._store.sign(lambda tx: replicas.leave(tx.connection, id_, FORGET))
         self._beat_at = moment

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 
 from bot import board as boards
 from bot import telemetry
@@ -116,10 +117,19 @@ async def _notification(call: Call) -> Result:
 
 
 async def _page(call: Call) -> Result:
-    posted = await call.posted() if is_needless(call.board.incident, str(call.row.data["reason"])) else None
+    reason = str(call.row.data["reason"])
+    posted = await call.find()
+    if posted is None and is_needless(call.board.incident, reason):
+        raise Superseded
     found = await _people(call)
     if posted is None:
-        posted = await call.post(messages.page(call.board, call.row.data, found.mentions))
+        # Those calls took a while: nobody is paged after an acknowledgement that came meanwhile.
+        call = replace(
+            call, maybe_board=await call.tools.store.read(lambda c: boards.load(c, call.row.scope, with_events=True))
+        )
+        if is_needless(call.board.incident, reason):
+            raise Superseded
+        posted = await call.post(messages.page(call.board, call.row.data, found.mentions), looked_for=True)
     return {**posted, "people": [call.directory.name_of(user) for user in found.users], "problems": found.problems}
 
 

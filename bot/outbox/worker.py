@@ -18,7 +18,7 @@ from bot.incidents import commands as c
 from bot.incidents.model import PAGE_LANES, Delivery
 from bot.lease import LeaseLost
 from bot.outbox import readiness, revival
-from bot.outbox.gate import Gate, priority
+from bot.outbox.gate import TURN, Gate, priority
 from bot.outbox.order import plan
 from bot.outbox.presence import Presence
 from bot.slack.faults import LOCKED_OUT
@@ -53,7 +53,7 @@ class Outbox:
     """Runs deliveries. The engine's lanes keep runs of a scope apart; where two meet all the same, claims decide."""
 
     def __init__(
-        self, store: Store, desk: Desk, engine: Engine, send: Send, *, presence: Presence, known: Throttles
+        self, store: Store, desk: Desk, engine: Engine, send: Send, *, presence: Presence, known: Throttles, pace: Gate
     ) -> None:
         self._store = store
         self._desk = desk
@@ -62,6 +62,7 @@ class Outbox:
         self._presence = presence
         self._throttles = known
         self._gate = Gate()
+        self._pace = pace
         self._in_flight: set[int] = set()
         self._cut_short: list[Outgoing] = []
         self._stopping = False
@@ -111,7 +112,8 @@ class Outbox:
     async def _take(self, job: Job, settled: Sequence[tuple[Outgoing, Outcome]]) -> list[Outgoing]:
         taken: set[int] = set()
         try:
-            claimed = await self._store.write(lambda tx: self._step(tx, job, settled, taken))
+            async with self._pace.enter(TURN[job.work]):
+                claimed = await self._store.write(lambda tx: self._step(tx, job, settled, taken))
         except BaseException:
             # Whether it was committed is not known; what was claimed is looked for again before it is sent.
             self._in_flight -= taken | {row.id for row, _ in settled}
@@ -130,6 +132,8 @@ class Outbox:
             return error
         except Superseded:
             return None
+        except DatabaseUnavailable as error:  # what it shows could not be read; a call before may have been made
+            return Ambiguous("database_unavailable", str(error))
         except Exception as error:
             log.exception("delivery_broken", delivery=row.key)
             return Permanent("defect", "Report it with the log of this moment.", f"{type(error).__name__}: {error}")
@@ -184,6 +188,7 @@ class Outbox:
 
     def _settle(self, tx: Tx, row: Outgoing, outcome: Outcome) -> None:
         if isinstance(outcome, LeaseLost):
+            log.warning("lease_lost", delivery=row.key)
             outcome = Ambiguous("lease_lost", str(outcome))  # a call before the last may have been made
         if outcome is None:
             tx.on_commit(telemetry.DELIVERIES.labels(row.kind, "superseded").inc)
@@ -218,17 +223,17 @@ class Outbox:
             if outcome.throttle:
                 throttles.put(tx.connection, outcome.throttle, tx.now + timedelta(seconds=outcome.after))
         next_at = tx.now + timedelta(seconds=wait)
-        log.warning("delivery_postponed", delivery=row.key, reason=str(outcome), seconds=round(wait, 1))
         if deliveries.postpone(tx.connection, row, state, next_at, str(outcome)):
+            log.warning("delivery_postponed", delivery=row.key, reason=str(outcome), seconds=round(wait, 1))
             # One wake-up for each that waits; more would multiply while Slack is down.
             work = Work.PAGES if row.lane in PAGE_LANES else Work.DELIVERIES
             self._engine.enqueue(tx, Job(work, row.scope), next_at)
 
     def _fail(self, tx: Tx, row: Outgoing, outcome: OutwardError) -> None:
         fix = outcome.fix if isinstance(outcome, Permanent) else "Check that the service can be reached."
-        log.error("delivery_failed", delivery=row.key, reason=str(outcome), fix=fix)
         if not deliveries.finish(tx.connection, row, State.FAILED, tx.now, error=str(outcome)):
             return
+        log.error("delivery_failed", delivery=row.key, reason=str(outcome), fix=fix)
         tx.on_commit(telemetry.DELIVERIES_FAILED.labels(row.kind).inc)
         maybe_done = row.tried or isinstance(outcome, Ambiguous) or outcome.reason == "defect"
         outbox_admin.note_failure(tx.connection, row.id, fix, maybe_done=maybe_done)

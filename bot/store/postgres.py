@@ -29,7 +29,7 @@ SCHEMES = ("postgresql", "postgres")
 
 # Whoever holds a row's lock and stalls must not stop the others: the server ends what waits or idles too long.
 _SERVER = (
-    "-c lock_timeout=1500 -c statement_timeout=15000 -c idle_in_transaction_session_timeout=10000 "
+    "-c lock_timeout=1500 -c statement_timeout=15000 -c idle_in_transaction_session_timeout=4000 "
     "-c timezone=UTC -c deadlock_timeout=200ms"
 )
 
@@ -82,15 +82,24 @@ class PostgresStore:
 
     def __init__(self, url: str, clock: DatabaseClock) -> None:
         self._clock = clock
-        self._engine = connect(url, size=WRITERS + 1)
+        self._engine = connect(url, size=WRITERS + 2)
         self._readers = connect(url, size=READERS, isolation="REPEATABLE READ")
         self._writers = Writers("sitrep-writer", self._alone, threads=WRITERS)
         self._shared = Writers("sitrep-intake", self._together, group=GROUP)
+        self._signs = Writers("sitrep-signs", self._alone)
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="sitrep-reader")
 
     async def write(self, work: Callable[[Tx], T], *, shared: bool = False) -> T:
         """Run `work` in a writer's thread; it is durable when this returns."""
         return await (self._shared if shared else self._writers).ask(work)
+
+    async def sign(self, work: Callable[[Tx], T]) -> T:
+        """Write a sign of life: behind work that waits for somebody's lock it would come too late.
+
+        Raises:
+            DatabaseUnavailable: it is not known to be written.
+        """
+        return await self._signs.ask(work)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` on one snapshot, in a thread of its own."""
@@ -108,6 +117,7 @@ class PostgresStore:
         """Finish the transactions that wait, then close the connections."""
         await self._shared.close(CLOSE_WITHIN)
         await self._writers.close(CLOSE_WITHIN)
+        await self._signs.close(CLOSE_WITHIN)
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._engine.dispose()
         self._readers.dispose()

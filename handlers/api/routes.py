@@ -18,6 +18,7 @@ from bot.services import Services
 from bot.settings import ROLES
 from bot.store import incidents
 from bot.store.standing import Gauges
+from bot.text import clean
 from bot.timeline.as_json import incident_json, milestones_json
 from bot.timeline.collect import collect
 from bot.timeline.dossier import utc_or_none
@@ -28,6 +29,7 @@ from handlers.http import credentials, problem
 READY_WITHIN = 2.0  # seconds
 PAGE = 50
 PAGE_MAX = 200
+NUMBER = 40  # characters of an incident's number that are looked at
 _STATUS = re.compile(r"[a-z]{1,16}")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -99,13 +101,13 @@ class Api:
 
     async def show(self, request: Request) -> Response:
         """One incident."""
-        number = request.path_params["number"].upper()
+        number = _number(request)
         incident = await self._services.store.read(lambda c: incidents.load(c, number))
         return JSONResponse(_shown(incident)) if incident else self._unknown(number)
 
     async def timeline(self, request: Request) -> Response:
         """One incident's timeline: `?format=md|json|csv`."""
-        number = request.path_params["number"].upper()
+        number = _number(request)
         dossier = await self._services.store.read(lambda c: collect(c, number))
         if dossier is None:
             return self._unknown(number)
@@ -151,7 +153,11 @@ class Api:
         return guarded
 
     def _unknown(self, number: str) -> Response:
-        return problem(404, "no_incident", f"There is no {number[:40]}. See /api/v1/incidents.")
+        return problem(404, "no_incident", f"There is no {number}. See /api/v1/incidents.")
+
+
+def _number(request: Request) -> str:
+    return clean(str(request.path_params["number"]), NUMBER).upper()
 
 
 def _shown(incident: Incident) -> dict[str, Any]:

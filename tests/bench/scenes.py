@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import httpx
 from sqlalchemy import Engine, and_, func, select
@@ -35,21 +36,20 @@ EVENTS = 10_000
 
 
 def references(folder: Path, runs: int, scale: float) -> Figures:
-    """What the machine can do: a handler that does nothing, and one whose only work is a group commit of one row."""
+    """What the machine can do: a handler that does nothing, and one whose only work is to commit one row in a group."""
     figures = {}
     with reference(folder) as port:
         for name in ("bare", "commit"):
             spec = flood_spec(port, f"/{name}", numbered(CRITICAL, 0), groups=1, seconds=3 * scale)
-            figures[name] = median(_all(load(spec), 202) for _ in range(runs))
+            figures[name] = median(accepted(load(spec)) for _ in range(runs))
     return figures
 
 
-def _all(answer: Mapping[str, object], status: int) -> float:
-    """Give the rate of a flood, all of which was answered as it should be."""
-    statuses = answer["statuses"]
-    assert isinstance(statuses, dict)
-    assert list(statuses) == [str(status)], answer
-    return float(str(answer["per_second"]))
+def accepted(answer: Mapping[str, Any]) -> float:
+    """Give the rate at which a flood was answered 202; under too much of it 503 is right, and does not count."""
+    statuses = dict(answer["statuses"])
+    assert set(statuses) <= {"202", "503"}, answer
+    return float(statuses.get("202", 0) / answer["seconds"])
 
 
 def start(stage: Stage) -> Figures:
@@ -75,14 +75,14 @@ def idle(stage: Stage) -> Figures:
 def ingest(stage: Stage) -> Figures:
     """Webhooks answered after their commit: repeats of open groups, new groups to record, new groups to declare."""
     stage.start()
-    for number in range(CONNECTIONS):
-        stage.webhook(numbered(CRITICAL, number))
+    for first in range(0, CONNECTIONS, 8):
+        stage.webhook(*(numbered(CRITICAL, number) for number in range(first, first + 8)))
     stage.slack.wait_quiet()
     figures = {}
     for name, body, groups in (("repeats", CRITICAL, CONNECTIONS), ("new_groups", INFO, 0)):
-        figures[name] = median(_all(stage.flood(body, groups=groups), 202) for _ in range(stage.runs))
+        figures[name] = median(accepted(stage.flood(body, groups=groups)) for _ in range(stage.runs))
     # Last, because each of these goes on to be opened; the others are measured without that.
-    figures["new_incidents"] = _all(stage.flood(CRITICAL, seconds=2), 202)
+    figures["new_incidents"] = accepted(stage.flood(CRITICAL, seconds=2))
     return figures
 
 

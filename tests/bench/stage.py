@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -184,10 +184,11 @@ class Stage:
             spec["first"] = self.numbers
         return load(spec)
 
-    def webhook(self, body: str) -> float:
-        """Post one body; gives the moment at which it was sent (epoch seconds)."""
-        one = {"body": body, "headers": HEADERS}
-        return self._burst("/webhooks/alertmanager", [one])[0][1]
+    def webhook(self, *bodies: str) -> float:
+        """Post bodies all at once; gives the moment at which the first was sent (epoch seconds)."""
+        rows = self._burst("/webhooks/alertmanager", [{"body": body, "headers": HEADERS} for body in bodies])
+        assert all(status == 202 for status, _, _ in rows), rows
+        return min(sent for _, sent, _ in rows)
 
     def declare(self, count: int) -> tuple[float, list[float], float]:
         """Declare incidents all at once; gives when that began, the seconds to each answer, and the last's moment."""
@@ -279,9 +280,9 @@ def reference(folder: Path) -> Iterator[int]:
 
 
 def _answers(port: int) -> bool:
-    try:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=2)) as connection:
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False

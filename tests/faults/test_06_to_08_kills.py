@@ -104,7 +104,7 @@ class Aftermath:
 def aftermath(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aftermath]:
     """One replica more than are killed; on SQLite the only process is started again after each kill."""
     replicas = 1 + sum(blow.kills for blow in BLOWS.values())
-    with cluster_for(request, tmp_path_factory.mktemp("kills"), replicas) as cluster:
+    with cluster_for(request, tmp_path_factory.mktemp("kills"), replicas, turned=False) as cluster:
         made = Aftermath(cluster)
         for name, blow in BLOWS.items():
             made.strike(name, blow)

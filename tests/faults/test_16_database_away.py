@@ -125,6 +125,7 @@ def timed(send: Callable[[], Any]) -> tuple[float, Any]:
     return time.monotonic() - begin, answer
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("how", ["stopped", "held", "locked"])
 def test_fault_16_the_database_goes_away_in_the_middle_of_a_webhook(
     how: str, request: pytest.FixtureRequest, tmp_path: Path

@@ -114,7 +114,7 @@ def test_only_the_token_lets_alertmanager_in(bot: Client, world: World) -> None:
         assert bot.http.post(AM, content=raw, headers={"authorization": value}).status_code == 202, value
 
 
-def _signatures() -> list[tuple[str, Callable[[bytes], str | None], bool]]:
+def signatures() -> list[tuple[str, Callable[[bytes], str | None], bool]]:
     return [
         ("the secret in use", lambda raw: f"v1={sign(raw)}", True),
         ("the other secret of a rotation", lambda raw: f"v1={sign(raw, NEW_SECRET)}", True),
@@ -144,7 +144,7 @@ def test_only_a_signature_of_the_raw_body_lets_pagerduty_in(
     environ["PAGERDUTY_WEBHOOK_SECRETS"] = f"{PAGERDUTY_SECRET}, {NEW_SECRET}"
     with running(environ, slack, workspace) as bot:
         world = World(bot, environ)
-        for number, (name, made, good) in enumerate(_signatures()):
+        for number, (name, made, good) in enumerate(signatures()):
             raw = json.dumps(pagerduty("pagey.ping", event_id=f"ping-{number}")).encode()
             value = made(raw)
             headers = {} if value is None else {"x-pagerduty-signature": value.encode("latin-1")}

@@ -299,7 +299,11 @@ def test_what_was_left_out_is_told() -> None:
     story = Story(alerts=(an_alert(),), left_out=40)
     (line,) = story.of("note")
     assert (line.text, line.data) == ("Alertmanager left 40 more alerts out of its notification", {"left_out": 40})
-    story.do(c.AlertsChanged(many(30)))
+    story.do(c.AlertsChanged(many(30), left_out=7))
+    assert story.events[-1].text == (
+        "And 11 alerts fired: Name1 4 fired; Name2 4 fired; Name0 3 fired. "
+        "Alertmanager left 7 more alerts out of its notification"
+    )
     story.do(c.AlertsChanged(left_out=1))
     story.at(10)
     assert story.events[-1].text == "Alertmanager left 1 more alert out of its notification"
