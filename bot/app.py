@@ -28,7 +28,7 @@ from bot.doctor import integrations, warnings
 from bot.engine.auditor import EVERY, Auditor
 from bot.engine.embedded import EmbeddedEngine
 from bot.engine.heartbeat import Heartbeat
-from bot.engine.port import Engine, Job, Work
+from bot.engine.port import Engine, Handler, Job, Work
 from bot.engine.reconciler import Reconciler, Source
 from bot.engine.unmanned import UnmannedEngine
 from bot.outbox.call import Tools
@@ -50,6 +50,7 @@ from bot.slack.gateway import Gateway
 from bot.slack.throttles import Throttles
 from bot.store.database import Database, database_clock, open_store
 from bot.store.postgres import PostgresStore, is_postgres
+from bot.store.tx import Store
 from handlers.api.routes import HANDLERS, Api
 from handlers.http import LimitBody, problem
 from handlers.slack.app import make_bolt
@@ -135,6 +136,19 @@ def make_auditor(services: Services, presence: Presence, http: httpx.AsyncClient
     )
 
 
+def make_handler(store: Store, desk: Desk, outbox: Outbox, pace: Gate) -> Handler:
+    """Say what becomes of a wake-up."""
+
+    async def work(job: Job) -> None:
+        if job.work is Work.TIMERS:
+            async with pace.enter(TURN[job.work]):
+                await store.write(lambda tx: desk.fire_timers(tx, job.scope))
+        else:
+            await outbox.run(job)
+
+    return work
+
+
 def make_app(settings: Settings) -> FastAPI:
     """Make the web application; the database has been migrated and locked before."""
     clock = make_clock(settings)
@@ -161,20 +175,13 @@ def make_app(settings: Settings) -> FastAPI:
     http = httpx.AsyncClient(timeout=ASK_WITHIN)
     auditor = make_auditor(services, presence, http)
 
-    async def work(job: Job) -> None:
-        if job.work is Work.TIMERS:
-            async with pace.enter(TURN[job.work]):
-                await store.write(lambda tx: services.desk.fire_timers(tx, job.scope))
-        else:
-            await outbox.run(job)
-
     async def sweep() -> None:
         await store.write(lambda tx: services.desk.sweep(tx, presence.alive(tx), LATE))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await presence.start()
-        await engine.start(work)
+        await engine.start(make_handler(store, services.desk, outbox, pace))
         if not engine.remembers:
             await store.write(services.desk.wake)
         ticker = AsyncIOScheduler(timezone=UTC)

@@ -18,6 +18,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bot.clock import Clock
 from bot.engine.port import Handler, Job
+from bot.errors import DatabaseUnavailable
 from bot.store.tx import Tx
 
 log = structlog.get_logger()
@@ -109,14 +110,22 @@ class EmbeddedEngine:
                 self._failures.pop(job, None)
                 if job not in self._again or self._stopping:
                     return
+        except DatabaseUnavailable as error:
+            delay = self._try_again(job)
+            reason = str(error)
+            log.warning("job_failed", work=job.work.value, scope=job.scope, again_in_seconds=delay, reason=reason)
         except Exception:
-            # The rows still say what is to do; look again soon.
-            self._failures[job] += 1
-            delay = min(RETRY_AFTER * 2 ** (self._failures[job] - 1), RETRY_MAX)
+            delay = self._try_again(job)
             log.exception("job_failed", work=job.work.value, scope=job.scope, again_in_seconds=delay)
-            asyncio.get_running_loop().call_later(delay, self._begin, job)
         finally:
             self._running.discard(job)
+
+    def _try_again(self, job: Job) -> float:
+        """Look again soon, for the rows still say what is to do; gives the seconds until then."""
+        self._failures[job] += 1
+        delay = float(min(RETRY_AFTER * 2 ** (self._failures[job] - 1), RETRY_MAX))
+        asyncio.get_running_loop().call_later(delay, self._begin, job)
+        return delay
 
     async def _wake(self) -> None:
         # A coroutine, because APScheduler runs plain functions in a thread.

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from bot.sandbox.pagerduty import Account
+from bot.sandbox.pagerduty_server import PagerDutyServer
 from bot.sandbox.server import SandboxServer
 from bot.sandbox.workspace import Workspace
-from tests.conftest import Client
+from tests.conftest import Client, Hands
 from tests.crash.world import QuickProcess, steady_port
 from tests.integration.world import World
 
@@ -18,6 +20,24 @@ from tests.integration.world import World
 def environ(environ: dict[str, str]) -> dict[str, str]:
     """The service's environment, with a port that stays free while its process is dead."""
     return environ | {"SITREP_PORT": str(steady_port())}
+
+
+@pytest.fixture
+def account(hands: Hands) -> Account:
+    """A PagerDuty account."""
+    return Account(now=lambda: hands.now().timestamp())
+
+
+@pytest.fixture
+def pagerduty_environ(account: Account) -> Iterator[dict[str, str]]:
+    """The variables that let the service use the account."""
+    with PagerDutyServer(account) as server:
+        yield {
+            "PAGERDUTY_API_TOKEN": account.api_token,
+            "PAGERDUTY_API_URL": server.url,
+            "PAGERDUTY_EVENTS_URL": server.url,
+            "PAGERDUTY_FROM": "sitrep@example.com",
+        }
 
 
 @pytest.fixture

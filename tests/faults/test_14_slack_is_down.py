@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ import pytest
 from bot.sandbox.faults import Fault, Kind
 from bot.sandbox.model import Message
 from bot.sandbox.pagerduty import Account
-from bot.sandbox.pagerduty_server import PagerDutyServer
 from bot.sandbox.server import SandboxServer
 from bot.sandbox.workspace import Workspace
 from tests.conftest import Client, Hands, both_databases, wait_for
@@ -37,21 +36,10 @@ TROUBLES = ("HTTP 500", "HTTP 503", "TimeoutError", "ServerDisconnectedError", "
 
 
 @pytest.fixture
-def account(hands: Hands) -> Account:
-    return Account(now=lambda: hands.now().timestamp())
-
-
-@pytest.fixture
-def environ(environ: dict[str, str], account: Account) -> Iterator[dict[str, str]]:
+def environ(environ: dict[str, str], pagerduty_environ: dict[str, str]) -> dict[str, str]:
     """The service with a PagerDuty account, whose escalation policy is the ladder's second level."""
     Path(environ["SITREP_CONFIG"]).write_text(LADDER)
-    with PagerDutyServer(account) as pagerduty:
-        yield environ | {
-            "PAGERDUTY_API_TOKEN": account.api_token,
-            "PAGERDUTY_API_URL": pagerduty.url,
-            "PAGERDUTY_EVENTS_URL": pagerduty.url,
-            "PAGERDUTY_FROM": "sitrep@example.com",
-        }
+    return environ | pagerduty_environ
 
 
 def all_kinds() -> list[Fault]:

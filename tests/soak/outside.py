@@ -155,10 +155,13 @@ class Reaper:
         return self._cluster[random.choice(known)]
 
     def _run(self) -> None:
-        replicas = len(self._cluster.replicas)
-        while not self._over.wait(self._every * self._dice.uniform(0.7, 1.3)):
-            if len(self._serving) <= replicas // 2:  # a slow machine needs a while to start them
+        enough = len(self._cluster.replicas) // 2
+        while not self._over.is_set():
+            if len(self._serving) <= enough:  # a slow machine needs a while to start them
+                time.sleep(0.05)
                 continue
+            if self._over.wait(self._every * self._dice.uniform(0.7, 1.3)):
+                break
             victim = self._cluster[self._dice.choice(sorted(self._serving))]
             self._serving.discard(victim.index)
             if not victim.lives:

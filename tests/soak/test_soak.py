@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -78,8 +79,11 @@ def soak(size: Size, cluster: Cluster, show: Show) -> None:
         outside = Outside(reaper.pick)
         weather.begin()
         reaper.begin()
+        ending = threading.Timer(2 * size.seconds, reaper.end)  # however slowly the stories go on
+        ending.start()
         outside.live(plans)
         time.sleep(max(size.seconds - (time.monotonic() - began), 0))
+        ending.cancel()
         reaper.end()
         weather.clear()
         loaded = time.monotonic() - began

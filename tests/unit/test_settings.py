@@ -13,7 +13,7 @@ from bot.errors import ConfigError
 from bot.incidents.intake import Then
 from bot.incidents.policy import Severity
 from bot.settings import is_loopback, load_settings
-from bot.store.sqlite import ProcessLock
+from bot.store.database import serving
 
 SLACK = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "s"}
 
@@ -192,7 +192,7 @@ def test_loopback(url: str, loopback: bool) -> None:
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("postgresql://sitrep@db/sitrep", "SQLite"),
+        ("mysql://sitrep@db/sitrep", "postgresql://user@host/database"),
         ("sqlite://", "give a file"),
         ("sqlite:///:memory:", "give a file"),
         ("sqlite:////no/such/folder/sitrep.db", "create the folder /no/such/folder"),
@@ -201,4 +201,4 @@ def test_loopback(url: str, loopback: bool) -> None:
 def test_a_database_that_cannot_be_is_refused_with_the_fix(url: str, words: str) -> None:
     """What this version cannot run on is said before anything starts."""
     with pytest.raises(ConfigError, match=words):
-        ProcessLock(url)
+        serving(url)
