@@ -16,9 +16,11 @@ from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.adapter.starlette.async_handler import AsyncSlackRequestHandler
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.errors import SlackClientError
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from bot import __version__
 from bot.alertmanager import Alertmanager
@@ -31,6 +33,7 @@ from bot.engine.heartbeat import Heartbeat
 from bot.engine.port import Engine, Handler, Job, Work
 from bot.engine.reconciler import Reconciler, Source
 from bot.engine.unmanned import UnmannedEngine
+from bot.intake import Intake
 from bot.outbox.call import Tools
 from bot.outbox.gate import PACE, TURN, Gate
 from bot.outbox.paging import Paging
@@ -98,6 +101,7 @@ def make_services(settings: Settings, store: Database, engine: Engine, clock: Cl
         engine=engine,
         desk=desk,
         reception=reception,
+        intake=Intake(store, reception),
         pagerduty=PagerDutyReception(desk, reception),
         catalog=Catalog.load(settings.runbooks),
         gateway=gateway,
@@ -149,7 +153,7 @@ def make_handler(store: Store, desk: Desk, outbox: Outbox, pace: Gate) -> Handle
     return work
 
 
-def make_app(settings: Settings) -> FastAPI:
+def make_app(settings: Settings) -> Starlette:
     """Make the web application; the database has been migrated and locked before."""
     clock = make_clock(settings)
     store = open_store(settings.database_url, clock)
@@ -179,7 +183,7 @@ def make_app(settings: Settings) -> FastAPI:
         await store.write(lambda tx: services.desk.sweep(tx, presence.alive(tx), LATE))
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await presence.start()
         await engine.start(make_handler(store, services.desk, outbox, pace))
         if not engine.remembers:
@@ -206,21 +210,19 @@ def make_app(settings: Settings) -> FastAPI:
             if services.gateway is not None:
                 await services.gateway.close()
 
-    app = FastAPI(
-        title="Sitrep",
-        version=__version__,
+    api = FastAPI(
+        title="Sitrep", version=__version__, openapi_url=None, exception_handlers=HANDLERS, routes=[*Api(services).routes]
+    )
+    slack = _slack_route(bolt if settings.slack_signing_secret else None)
+    # What comes in numbers goes past the API's own layers.
+    app = Starlette(
         lifespan=lifespan,
-        openapi_url=None,
         exception_handlers=HANDLERS,
-        routes=[
-            *Webhooks(services).routes,
-            *Api(services).routes,
-            Route("/slack/events", _slack_route(bolt if settings.slack_signing_secret else None), methods=["POST"]),
-        ],
+        middleware=[Middleware(LimitBody, limit=settings.max_body)],
+        routes=[*Webhooks(services).routes, Route("/slack/events", slack, methods=["POST"]), Mount("/", api)],
     )
     services.running.hooks += [outbox.stop, engine.pause]
     app.state.running = services.running
-    app.add_middleware(LimitBody, limit=settings.max_body)
     return app
 
 

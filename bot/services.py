@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from bot.clock import Clock
 from bot.desk import Desk
 from bot.engine.port import Engine
+from bot.intake import Intake
 from bot.pagerduty import PagerDutyReception
 from bot.pagerduty.client import PagerDuty
 from bot.reception import Reception
@@ -43,6 +44,7 @@ class Services:
     engine: Engine
     desk: Desk
     reception: Reception
+    intake: Intake
     pagerduty: PagerDutyReception
     catalog: Catalog
     gateway: Gateway | None

@@ -31,14 +31,12 @@ WEBHOOK_OUTCOMES = frozenset({
 # What becomes of a delivery or a call to the outside: our own words, and those of Slack's error codes that are
 # documented for the methods that we call.
 REASONS = frozenset({
-    "ok", "delivered", "superseded", "unfinished", "defect",
+    "ok", "delivered", "superseded", "unfinished", "stopped", "defect", "database_unavailable",
     "nobody_on_call", "pagerduty_forbidden", "pagerduty_invalid", "pagerduty_no_answer", "pagerduty_no_service",
     "pagerduty_no_user", "pagerduty_not_found", "pagerduty_not_in_plan", "pagerduty_off", "pagerduty_refused",
     "pagerduty_throttled", "pagerduty_unauthorized", "pagerduty_unreachable",
     "slack_off", "slack_throttled", "slack_unreachable", "slack_no_answer", "invite_failed", "nobody_found",
-    "lease_lost", "alertmanager_nonsense", "alertmanager_refused", "alertmanager_unreachable", "pagerduty_forbidden",
-    "pagerduty_invalid", "pagerduty_no_answer", "pagerduty_no_user", "pagerduty_not_found", "pagerduty_not_in_plan",
-    "pagerduty_off", "pagerduty_refused", "pagerduty_throttled", "pagerduty_unauthorized", "pagerduty_unreachable",
+    "lease_lost", "alertmanager_nonsense", "alertmanager_refused", "alertmanager_unreachable",
     "account_inactive", "already_in_channel", "already_pinned", "cant_invite", "cant_invite_self",
     "cant_update_message", "channel_not_found", "edit_window_closed", "exchanged_trigger_id", "expired_trigger_id",
     "fatal_error", "internal_error", "invalid_arguments", "invalid_auth", "invalid_blocks", "invalid_name_specials",

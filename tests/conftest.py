@@ -194,6 +194,7 @@ class Process:
     def __init__(self, environ: Mapping[str, str], log: Path) -> None:
         self.environ = dict(environ)
         self.log = log
+        self.root = ROOT  # where the code is that it runs
         self.child: subprocess.Popen[bytes] | None = None
 
     @property
@@ -207,7 +208,7 @@ class Process:
             self.child = subprocess.Popen(
                 [sys.executable, "-m", "bot", "serve"],
                 env={**base, **self.environ},
-                cwd=ROOT,
+                cwd=self.root,
                 stdout=log,
                 stderr=log,
             )

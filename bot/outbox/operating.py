@@ -1,4 +1,4 @@
-"""What an operator can do to deliveries: have one tried again, or drop it; each answer says what was done or why not."""
+"""What an operator can do to deliveries: try one again, or drop it. Each answer says what was done, or why not."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -25,15 +26,24 @@ from bot.store.deliveries import Outgoing
 from bot.timeline.collect import collect
 from bot.timeline.export import render
 
+KEEP_BOARD = 1.0  # seconds
+# What these show may be as old as their claim: whatever changed since has asked for an edit of its own.
+TOGETHER = frozenset({"channel", "card", "thread", "announcement", "topic", "pin", "runbook", "checklist"})
+
 
 class Sender:
     """Sends one delivery."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
+        self._boards: dict[str, tuple[float, asyncio.Task[Board | None]]] = {}
 
-    async def __call__(self, row: Outgoing) -> Result:
+    async def __call__(self, row: Outgoing, since: float) -> Result:
         """Send it; gives what is to be remembered of it.
+
+        Args:
+            row: the delivery.
+            since: the moment, by the monotonic clock, after which what it shows must have been read.
 
         Raises:
             OutwardError: it did not succeed.
@@ -41,11 +51,30 @@ class Sender:
         """
         board = None
         if row.incident_id is not None:
-            page, edit = row.kind == "page", row.kind == "refresh_card"
-            board = await self._tools.store.read(
-                lambda c: boards.load(c, row.scope, with_events=page, with_lateness=edit)
-            )
+            board = await (self._shared(row.scope, since) if row.kind in TOGETHER else self._load(row))
         return await _SENDERS[row.kind](Call(self._tools, row, board))
+
+    async def _load(self, row: Outgoing) -> Board | None:
+        page, edit = row.kind == "page", row.kind == "refresh_card"
+        return await self._tools.store.read(lambda c: boards.load(c, row.scope, with_events=page, with_lateness=edit))
+
+    async def _shared(self, scope: str, since: float) -> Board | None:
+        """Read an incident's board once for all that goes out together."""
+        read_at, task = self._boards.get(scope, (-1.0, None))
+        if task is None or read_at < since:
+            task = asyncio.ensure_future(self._tools.store.read(lambda c: boards.load(c, scope)))
+            self._boards[scope] = (time.monotonic(), task)
+            task.add_done_callback(lambda _done: self._forget(scope, task))
+        return await asyncio.shield(task)
+
+    def _forget(self, scope: str, task: asyncio.Task[Board | None]) -> None:
+        if not task.cancelled():
+            task.exception()  # whoever waits hears of it
+        asyncio.get_running_loop().call_later(KEEP_BOARD, self._drop, scope, task)
+
+    def _drop(self, scope: str, task: asyncio.Task[Board | None]) -> None:
+        if self._boards.get(scope, (0.0, None))[1] is task:
+            del self._boards[scope]
 
 
 async def _channel(call: Call) -> Result:

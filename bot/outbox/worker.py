@@ -1,9 +1,10 @@
-"""Sends a scope's deliveries: claims what is ready, sends it, saves what became of it."""
+"""Sends a scope's deliveries: claims what is ready when its turn has come, sends it, saves what became of it."""
 
 from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -31,6 +32,8 @@ log = structlog.get_logger()
 
 BACKOFF_MAX = 60.0  # seconds
 LOOK_AGAIN = 1.0  # seconds
+TOGETHER = 0.005  # seconds
+SPARE = 10  # a look that took long is repeated after so many times as long: many scopes look
 GIVE_UP_AFTER = timedelta(hours=24)
 SPREAD = 0.1  # of a wait that was asked for, at most `SPREAD_MAX` seconds: many do not come back at once
 SPREAD_MAX = 3.0
@@ -41,8 +44,15 @@ TOLD = frozenset({"channel", "runbook", "page", "page_pagerduty", "notification"
 # Whoever these mention is not reached where they cannot go out.
 PAGES = frozenset({"page", "notification"})
 
-Send = Callable[[Outgoing], Awaitable[Mapping[str, Any]]]
-Outcome = Mapping[str, Any] | OutwardError | LeaseLost | None
+# Given a delivery and the moment, by the monotonic clock, after which what it shows is read.
+Send = Callable[[Outgoing, float], Awaitable[Mapping[str, Any]]]
+
+
+class PassedBy(Exception):  # noqa: N818 - an outcome, not an error
+    """When its turn came, another process had got there first, or it was to be sent no more."""
+
+
+Outcome = Mapping[str, Any] | OutwardError | LeaseLost | PassedBy | None
 
 
 class Superseded(Exception):  # noqa: N818 - an outcome, not an error
@@ -93,13 +103,18 @@ class Outbox:
         try:
             while True:
                 settled, finished = finished, []
-                claimed = await self._take(job, settled)
-                for row in claimed:
-                    under_way[asyncio.create_task(self._attempt(row, self._presence.id))] = row
+                looked_at = time.monotonic()
+                ready, since = await self._take(job, settled), time.monotonic()
+                for row in ready:
+                    under_way[asyncio.create_task(self._attempt(row, since))] = row
                 if not under_way:
                     return
                 # Looks again each second: what came meanwhile must not wait for a call that hangs.
-                done, _ = await asyncio.wait(under_way, timeout=LOOK_AGAIN, return_when=asyncio.FIRST_COMPLETED)
+                wait = max(LOOK_AGAIN, SPARE * (time.monotonic() - looked_at))
+                done, left = await asyncio.wait(under_way, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+                if done and left:
+                    # What began together ends together: one look for all of it.
+                    done |= (await asyncio.wait(left, timeout=TOGETHER))[0]
                 finished = [(under_way.pop(task), task.result()) for task in done]
         finally:
             if self._stopping:
@@ -113,21 +128,26 @@ class Outbox:
         taken: set[int] = set()
         try:
             async with self._pace.enter(TURN[job.work]):
-                claimed = await self._store.write(lambda tx: self._step(tx, job, settled, taken))
+                ready = await self._store.write(lambda tx: self._step(tx, job, settled, taken))
         except BaseException:
-            # Whether it was committed is not known; what was claimed is looked for again before it is sent.
             self._in_flight -= taken | {row.id for row, _ in settled}
             raise
         self._in_flight.difference_update(row.id for row, _ in settled)
-        self._in_flight.update(row.id for row in claimed)
-        return claimed
+        self._in_flight.update(row.id for row in ready)
+        return ready
 
-    async def _attempt(self, row: Outgoing, claimed_as: str) -> Outcome:
-        lease.hold(lambda: self._presence.holds(claimed_as))
+    async def _attempt(self, row: Outgoing, since: float) -> Outcome:
         try:
             async with self._gate.enter(priority(row.kind)):
+                # Not before: what dies here while it waits for its turn has surely not happened.
+                me = self._presence.id
+                lease.hold(lambda: self._presence.holds(me))
+                if self._stopping or not await self._store.write(
+                    lambda tx: deliveries.claim(tx.connection, row, me, tx.now)
+                ):
+                    return PassedBy()
                 lease.check()
-                return dict(await self._send(row))
+                return dict(await self._send(row, since))
         except (OutwardError, LeaseLost) as error:
             return error
         except Superseded:
@@ -139,7 +159,7 @@ class Outbox:
             return Permanent("defect", "Report it with the log of this moment.", f"{type(error).__name__}: {error}")
 
     def _step(self, tx: Tx, job: Job, settled: Sequence[tuple[Outgoing, Outcome]], taken: set[int]) -> list[Outgoing]:
-        """Save outcomes and claim what has become ready, in one transaction."""
+        """Save outcomes and find what has become ready, in one transaction."""
         tx.inside = job
         self._in_flight -= taken  # a second try of this unit of work begins anew
         taken.clear()
@@ -159,17 +179,14 @@ class Outbox:
                 facts = {"level": row.data.get("level", 1)}
                 lost = c.PageLost(row.kind, row.slot, outbox_admin.HOPELESS, "Mend what failed before it.", facts)
                 self._desk.apply(tx, row.scope, lost)
-        me = self._presence.id
-        claimed = []
+        ready = []
         for row in todo.ready:
             if (job.work is Work.PAGES and row.lane not in PAGE_LANES) or row.id in self._in_flight:
                 continue
-            if deliveries.claim(tx.connection, row, me, tx.now):
-                # Before the commit: whoever sees the claim finds it in flight.
-                self._in_flight.add(row.id)
-                taken.add(row.id)
-                claimed.append(row)
-        return claimed
+            self._in_flight.add(row.id)
+            taken.add(row.id)
+            ready.append(row)
+        return ready
 
     def _hand_back(self, tx: Tx, job: Job) -> None:
         """Leave the rest of a scope to another replica, or to the next start, which looks for itself."""
@@ -187,6 +204,8 @@ class Outbox:
         }
 
     def _settle(self, tx: Tx, row: Outgoing, outcome: Outcome) -> None:
+        if isinstance(outcome, PassedBy):
+            return
         if isinstance(outcome, LeaseLost):
             log.warning("lease_lost", delivery=row.key)
             outcome = Ambiguous("lease_lost", str(outcome))  # a call before the last may have been made
@@ -217,13 +236,14 @@ class Outbox:
 
     def _postpone(self, tx: Tx, row: Outgoing, outcome: OutwardError) -> None:
         state = State.UNKNOWN if isinstance(outcome, Ambiguous) or row.tried else State.PENDING
-        wait = backoff(row.attempts)
+        wait, failed = backoff(row.failures), True
         if isinstance(outcome, Retryable) and outcome.after is not None:
+            failed = False  # it was told to wait
             wait = outcome.after + random.uniform(0, min(outcome.after * SPREAD, SPREAD_MAX))  # noqa: S311 - no secret
             if outcome.throttle:
                 throttles.put(tx.connection, outcome.throttle, tx.now + timedelta(seconds=outcome.after))
         next_at = tx.now + timedelta(seconds=wait)
-        if deliveries.postpone(tx.connection, row, state, next_at, str(outcome)):
+        if deliveries.postpone(tx.connection, row, state, next_at, str(outcome), failed=failed):
             log.warning("delivery_postponed", delivery=row.key, reason=str(outcome), seconds=round(wait, 1))
             # One wake-up for each that waits; more would multiply while Slack is down.
             work = Work.PAGES if row.lane in PAGE_LANES else Work.DELIVERIES
@@ -256,6 +276,6 @@ class Outbox:
         self._desk.post(tx, operators_scope(subject), Delivery("operators", "operators", "operators", {"text": text}))
 
 
-def backoff(attempts: int) -> float:
+def backoff(failures: int) -> float:
     """Seconds until the next attempt: doubling, with jitter so that many do not come back at once."""
-    return float(min(2.0 ** min(attempts, 6), BACKOFF_MAX) * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+    return float(min(2.0 ** min(failures, 6), BACKOFF_MAX) * random.uniform(0.5, 1.0))  # noqa: S311 - no secret

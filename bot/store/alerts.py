@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     RowMapping,
     ScalarSelect,
+    Select,
     bindparam,
     case,
     func,
@@ -155,12 +157,12 @@ def put_in_storm(connection: Connection, group_id: int, scope: str | None) -> No
     connection.execute(update(alert_groups).where(alert_groups.c.id == group_id).values(storm=scope))
 
 
+_GROUPS_OF = select(alert_groups).where(alert_groups.c.incident_id == bindparam("of")).order_by(alert_groups.c.id)
+
+
 def groups_of(connection: Connection, incident_id: int) -> list[Group]:
     """Give the groups that are linked to an incident."""
-    rows = connection.execute(
-        select(alert_groups).where(alert_groups.c.incident_id == incident_id).order_by(alert_groups.c.id)
-    )
-    return [_group(row) for row in rows.mappings()]
+    return [_group(row) for row in connection.execute(_GROUPS_OF, {"of": incident_id}).mappings()]
 
 
 def known(connection: Connection, group_id: int) -> dict[str, Occurrence]:
@@ -267,23 +269,23 @@ def repeat_alerts(connection: Connection, group_id: int, repeated: Sequence[Aler
 
 def of_incident(connection: Connection, incident_id: int) -> list[Shown]:
     """Give an incident's alerts: the newest occurrence of each, firing ones first."""
-    return _shown_of(connection, alerts.c.incident_id == incident_id)
+    rows = connection.execute(_shown_query(alerts.c.incident_id == incident_id)).mappings()
+    return [_shown(row) for row in rows]
 
 
 def incident_roll(connection: Connection, incident_id: int) -> Roll:
     """Give the first of an incident's alerts, and count all of them."""
-    return _roll(connection, alerts.c.incident_id == incident_id)
+    return _roll(connection, "incident", incident_id)
 
 
 def group_roll(connection: Connection, group_id: int) -> Roll:
     """Give the first of a group's alerts, and count all of them."""
-    return _roll(connection, alerts.c.group_id == group_id)
+    return _roll(connection, "group", group_id)
 
 
 def storm_roll(connection: Connection, scope: str) -> Roll:
     """Give the first of the alerts that wait for a look in one message, and count all of them."""
-    groups = select(alert_groups.c.id).where(alert_groups.c.storm == scope)
-    return _roll(connection, alerts.c.group_id.in_(groups))
+    return _roll(connection, "storm", scope)
 
 
 def _newest(which: ColumnElement[bool]) -> ScalarSelect[Any]:
@@ -291,26 +293,41 @@ def _newest(which: ColumnElement[bool]) -> ScalarSelect[Any]:
     return newest.scalar_subquery()
 
 
-def _shown_of(connection: Connection, which: ColumnElement[bool], limit: int | None = None) -> list[Shown]:
-    rows = connection.execute(
+def _shown_query(which: ColumnElement[bool], limit: int | None = None) -> Select[Any]:
+    return (
         select(alerts, alert_groups.c.source, alert_groups.c.group_key)
         .join(alert_groups, alert_groups.c.id == alerts.c.group_id)
         .where(alerts.c.id.in_(_newest(which)))
         .order_by(alerts.c.closed_at.is_not(None), alerts.c.opened_at, alerts.c.fingerprint)
         .limit(limit)
-    ).mappings()
-    return [_shown(row) for row in rows]
+    )
 
 
-def _roll(connection: Connection, which: ColumnElement[bool]) -> Roll:
+def _roll_queries(which: ColumnElement[bool]) -> tuple[Select[Any], Select[Any], Select[Any]]:
+    """Make what counts alerts by name, what counts their groups, and what gives the first of them."""
     fires = func.count(case((alerts.c.closed_at.is_(None), 1)))
-    newest = alerts.c.id.in_(_newest(which))
-    by_name = connection.execute(
-        select(alerts.c.name, fires.label("firing"), func.count().label("total")).where(newest).group_by(alerts.c.name)
-    ).all()
-    groups = connection.execute(select(func.count(alerts.c.group_id.distinct())).where(which)).scalar_one()
+    by_name = select(alerts.c.name, fires.label("firing"), func.count().label("total"))
+    newest = by_name.where(alerts.c.id.in_(_newest(which))).group_by(alerts.c.name)
+    return newest, select(func.count(alerts.c.group_id.distinct())).where(which), _shown_query(which, SHOWN)
+
+
+_OF: BindParameter[Any] = bindparam("of")
+# Made once: building a statement anew takes longer than running it, and every message of an incident asks these.
+_ROLLS = {
+    "incident": _roll_queries(alerts.c.incident_id == _OF),
+    "group": _roll_queries(alerts.c.group_id == _OF),
+    "storm": _roll_queries(alerts.c.group_id.in_(select(alert_groups.c.id).where(alert_groups.c.storm == _OF))),
+}
+
+
+def _roll(connection: Connection, kind: str, of: int | str) -> Roll:
+    counted, grouped, first = _ROLLS[kind]
+    by_name = connection.execute(counted, {"of": of}).all()
+    if not by_name:
+        return Roll((), Counts.made({}, 0, 0))
+    groups = connection.execute(grouped, {"of": of}).scalar_one()
     counts = Counts.made({row.name: row.firing for row in by_name}, sum(row.total for row in by_name), groups)
-    return Roll(tuple(_shown_of(connection, which, SHOWN)), counts)
+    return Roll(tuple(_shown(row) for row in connection.execute(first, {"of": of}).mappings()), counts)
 
 
 def _group(row: RowMapping) -> Group:
@@ -347,23 +364,29 @@ class LastSaid:
     status: str | None
 
 
+# Made once: building a statement anew takes longer than running it.
 _LAST_SAID = (
-    select(alert_groups.c.digest, incidents.c.number, incidents.c.status)
+    select(alert_groups.c.group_key, alert_groups.c.digest, incidents.c.number, incidents.c.status)
     .select_from(alert_groups.outerjoin(incidents, incidents.c.id == alert_groups.c.incident_id))
-    .where(alert_groups.c.source == bindparam("source"), alert_groups.c.group_key == bindparam("key"))
+    .where(
+        alert_groups.c.source == bindparam("source"), alert_groups.c.group_key.in_(bindparam("keys", expanding=True))
+    )
 )
 
 
-def last_said(connection: Connection, source: str, key: str) -> LastSaid | None:
-    """Give what a group said last; None for one that has not been seen."""
-    row = connection.execute(_LAST_SAID, {"source": source, "key": key}).first()
-    return LastSaid(row.digest, row.number, row.status) if row else None
+def last_said(connection: Connection, source: str, keys: Collection[str]) -> dict[str, LastSaid]:
+    """Give what groups said last, by their keys; one that has not been seen is left out."""
+    rows = connection.execute(_LAST_SAID, {"source": source, "keys": sorted(keys)})
+    return {row.group_key: LastSaid(row.digest, row.number, row.status) for row in rows}
+
+
+_KEEP_SAID = (
+    update(alert_groups)
+    .where(alert_groups.c.source == bindparam("of"), alert_groups.c.group_key == bindparam("key"))
+    .values(digest=bindparam("said"))
+)
 
 
 def keep_said(connection: Connection, source: str, key: str, digest: str) -> None:
     """Keep what a group says now."""
-    connection.execute(
-        update(alert_groups)
-        .where(alert_groups.c.source == source, alert_groups.c.group_key == key)
-        .values(digest=digest)
-    )
+    connection.execute(_KEEP_SAID, {"of": source, "key": key, "said": digest})

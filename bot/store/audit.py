@@ -137,11 +137,11 @@ def ours(connection: Connection, source: str, since: datetime) -> list[Ours]:
         .join(alert_groups, alert_groups.c.id == alerts.c.group_id)
         .outerjoin(incidents, incidents.c.id == alerts.c.incident_id)
         .where(or_(alerts.c.closed_at.is_(None), alerts.c.closed_at >= since))
-        .order_by(alerts.c.id)
     ).mappings()
-    # Asked for by the database, the source would lead it through all groups that there have ever been.
+    # To pick the source or to sort, the database would read all that there has ever been.
     # A merged PagerDuty incident is not fixed, but lives on in another one: it is expected to be gone.
-    return [_ours(row) for row in rows if row["source"] == source and row["facts"].get("status") != "merged"]
+    wanted = [row for row in rows if row["source"] == source and row["facts"].get("status") != "merged"]
+    return [_ours(row) for row in sorted(wanted, key=lambda row: int(row["id"]))]
 
 
 def put_flag(connection: Connection, held: Held, flag: Flag, now: datetime) -> bool:

@@ -50,6 +50,7 @@ class Outgoing:
     result: Mapping[str, Any]
     error: str
     claimed_by: str = ""
+    failures: int = 0  # attempts that failed; one that was told to wait has not
 
     @property
     def key(self) -> str:
@@ -102,7 +103,9 @@ _CLAIM = _AS_SEEN.values({name: bindparam(name) for name in ("state", "attempts"
 _FINISH = _AS_SEEN.values(
     {name: bindparam(name) for name in ("state", "finished_at", "result", "error")} | {"claimed_by": None}
 )
-_POSTPONE = _AS_SEEN.values({name: bindparam(name) for name in ("state", "next_at", "error")} | {"claimed_by": None})
+_POSTPONE = _AS_SEEN.values(
+    {name: bindparam(name) for name in ("state", "next_at", "error", "failures")} | {"claimed_by": None}
+)
 
 
 def add(
@@ -245,9 +248,11 @@ def finish(
     return connection.execute(_FINISH, seen | values).rowcount == 1
 
 
-def postpone(connection: Connection, claimed: Outgoing, state: State, next_at: datetime, error: str) -> bool:
+def postpone(
+    connection: Connection, claimed: Outgoing, state: State, next_at: datetime, error: str, *, failed: bool
+) -> bool:
     """Try again later: `pending` when it surely did not happen, `unknown` when it may have; False as `finish`."""
-    values = {"state": state.value, "next_at": next_at, "error": error}
+    values = {"state": state.value, "next_at": next_at, "error": error, "failures": claimed.failures + failed}
     seen = _seen(claimed.id, State.SENDING, claimed.attempts + 1)
     return connection.execute(_POSTPONE, seen | values).rowcount == 1
 
@@ -303,4 +308,5 @@ def _outgoing(row: RowMapping) -> Outgoing:
         result=row["result"],
         error=row["error"],
         claimed_by=row["claimed_by"] or "",
+        failures=row["failures"] or 0,
     )

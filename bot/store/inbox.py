@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,32 +32,41 @@ class Letter:
     outcome: str
 
 
-def keep(
-    connection: Connection,
-    source: str,
-    body: bytes,
-    now: datetime,
-    *,
-    dedup_key: str | None = None,
-    outcome: str = "",
-) -> str | None:
+def keep_all(
+    connection: Connection, source: str, bodies: Sequence[tuple[bytes, str]], now: datetime, *, state: str = ACCEPTED
+) -> list[str]:
+    """Keep bodies with what became of each, and give their receipts."""
+    rows = [
+        {
+            "receipt": str(uuid.uuid4()),
+            "source": source,
+            "dedup_key": None,
+            "received_at": now,
+            "body": body,
+            "state": state,
+            "outcome": outcome,
+        }
+        for body, outcome in bodies
+    ]
+    if rows:
+        connection.execute(_KEEP, rows)
+    return [str(row["receipt"]) for row in rows]
+
+
+def keep_once(connection: Connection, source: str, body: bytes, now: datetime, dedup_key: str) -> str | None:
     """Keep a body and give its receipt; None when a body with this key has come before."""
-    receipt = str(uuid.uuid4())
     row = {
-        "receipt": receipt,
+        "receipt": str(uuid.uuid4()),
         "source": source,
         "dedup_key": dedup_key,
         "received_at": now,
         "body": body,
         "state": ACCEPTED,
-        "outcome": outcome,
+        "outcome": "",
     }
-    if dedup_key is None:
-        connection.execute(_KEEP, row)
-        return receipt
     # Two replicas with the same event at once: the second waits for the first, and then knows.
     once = upsert(connection, inbox).on_conflict_do_nothing(index_elements=["source", "dedup_key"])
-    return receipt if connection.execute(once.returning(inbox.c.id), row).first() else None
+    return str(row["receipt"]) if connection.execute(once.returning(inbox.c.id), row).first() else None
 
 
 def note(connection: Connection, receipt: str, outcome: str, *, state: str = ACCEPTED) -> None:

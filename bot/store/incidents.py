@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, fields
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
@@ -32,16 +33,22 @@ _END_TIMER = (
     .where(timers.c.incident_id == bindparam("incident"), timers.c.key == bindparam("name"), timers.c.state == "armed")
     .values(state=bindparam("ends_as"))
 )
+_DECLARE = insert(incidents)
 _APPEND = insert(events).inline()
 _ARM = insert(timers).inline()
+
+
+@cache
+def _counting(dialect: str) -> Any:
+    first = upsert(dialect, counters)
+    counted = first.on_conflict_do_update(index_elements=["day"], set_={"last": counters.c.last + 1})
+    return counted.returning(counters.c.last)
 
 
 def allocate_number(connection: Connection, now: datetime) -> str:
     """Take the next number of the UTC day; the database counts."""
     day = f"{now:%Y%m%d}"
-    first = upsert(connection, counters).values(day=day, last=1)
-    counted = first.on_conflict_do_update(index_elements=["day"], set_={"last": counters.c.last + 1})
-    taken = connection.execute(counted.returning(counters.c.last)).scalar_one()
+    taken = connection.execute(_counting(connection.dialect.name), {"day": day, "last": 1}).scalar_one()
     return f"INC-{day}-{taken:03}"
 
 
@@ -109,7 +116,7 @@ def page(connection: Connection, *, limit: int, before: int | None, status: str 
 
 def save_new(connection: Connection, incident: Incident, lines: Iterable[Event]) -> int:
     """Write an incident that has just been declared; gives its row's id."""
-    incident_id = connection.execute(insert(incidents).values(_row(incident))).inserted_primary_key
+    incident_id = connection.execute(_DECLARE, _row(incident)).inserted_primary_key
     assert incident_id is not None  # noqa: S101 - an insert of one row always has a key
     _append(connection, incident_id[0], lines)
     _arm(connection, incident_id[0], incident.timers)

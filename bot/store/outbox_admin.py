@@ -95,6 +95,7 @@ def make_due(connection: Connection, entry: Entry, state: State, now: datetime) 
         error="",
         fix=None,
         maybe_done=None,
+        failures=None,
     )
 
 

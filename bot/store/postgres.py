@@ -8,22 +8,20 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bot.clock import DatabaseClock
 from bot.errors import ConfigError, DatabaseUnavailable
 from bot.store.tx import Tx
-from bot.store.writers import Done, Waiting, Writers, lost, plain, together
+from bot.store.writers import Done, Waiting, Writers, plain
 
 T = TypeVar("T")
 
 WRITERS = 8  # threads, each with a connection
 READERS = 4
-GROUP = 64  # shared transactions in one commit at most
 ATTEMPTS = 3  # of a unit of work that met another one in a deadlock, or waited for its lock in vain
 CLASHES = frozenset({"40P01", "40001", "55P03"})  # deadlock_detected, serialization_failure, lock_not_available
-_HURRY = text("SET LOCAL lock_timeout = '300ms'")
 CLOSE_WITHIN = 2.0  # seconds
 SCHEMES = ("postgresql", "postgres")
 
@@ -85,13 +83,12 @@ class PostgresStore:
         self._engine = connect(url, size=WRITERS + 2)
         self._readers = connect(url, size=READERS, isolation="REPEATABLE READ")
         self._writers = Writers("sitrep-writer", self._alone, threads=WRITERS)
-        self._shared = Writers("sitrep-intake", self._together, group=GROUP)
         self._signs = Writers("sitrep-signs", self._alone)
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="sitrep-reader")
 
-    async def write(self, work: Callable[[Tx], T], *, shared: bool = False) -> T:
+    async def write(self, work: Callable[[Tx], T]) -> T:
         """Run `work` in a writer's thread; it is durable when this returns."""
-        return await (self._shared if shared else self._writers).ask(work)
+        return await self._writers.ask(work)
 
     async def sign(self, work: Callable[[Tx], T]) -> T:
         """Write a sign of life: behind work that waits for somebody's lock it would come too late.
@@ -115,7 +112,6 @@ class PostgresStore:
 
     async def close(self) -> None:
         """Finish the transactions that wait, then close the connections."""
-        await self._shared.close(CLOSE_WITHIN)
         await self._writers.close(CLOSE_WITHIN)
         await self._signs.close(CLOSE_WITHIN)
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -143,23 +139,6 @@ class PostgresStore:
             else:
                 return Done(waiting, result, hooks=tx.hooks)
         raise AssertionError("the last attempt always ends")
-
-    def _together(self, taken: list[Waiting]) -> list[Done]:
-        if len(taken) == 1:
-            return self._alone(taken)
-        try:
-            with self._engine.begin() as connection:
-                connection.execute(_HURRY)
-                moment = self._tx(connection).now
-                return together(connection, taken, lambda: moment)
-        except Exception as error:  # noqa: BLE001 - sorted here
-            if isinstance(error, (OperationalError, PoolTimeout)) and not _clash(error):
-                return lost(taken, error)
-        # One of them is bad, waits for another's lock, or met another replica's group in a deadlock: each alone,
-        # side by side, holds up nobody else.
-        for waiting in taken:
-            self._writers.take_over(waiting)
-        return []
 
 
 def _clash(error: BaseException | None) -> bool:

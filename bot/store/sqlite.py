@@ -120,7 +120,7 @@ class SqliteStore:
         self._engine = connect(url, begin="BEGIN IMMEDIATE")
         self._writer = Writers("sitrep-writer", self._commit, group=GROUP)
 
-    async def write(self, work: Callable[[Tx], T], *, shared: bool = False) -> T:  # noqa: ARG002 - all share here
+    async def write(self, work: Callable[[Tx], T]) -> T:
         """Run `work` in the writer thread; it is durable when this returns."""
         return await self._writer.ask(work)
 

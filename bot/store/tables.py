@@ -165,6 +165,7 @@ deliveries = Table(
     Column("claimed_by", String(64)),
     Column("fix", Text),
     Column("maybe_done", Boolean),
+    Column("failures", Integer),
     Index("ix_deliveries_scope", "scope", "id"),
     Index("ix_deliveries_state_next_at", "state", "next_at"),
 )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, bindparam, delete, func, select
 
 from bot.store.tables import throttles
 from bot.store.upsert import upsert
+
+_ACTIVE = select(throttles.c.key, throttles.c.until).where(throttles.c.until > bindparam("now"))
 
 
 def put(connection: Connection, key: str, until: datetime) -> None:
@@ -22,7 +24,7 @@ def put(connection: Connection, key: str, until: datetime) -> None:
 
 def active(connection: Connection, now: datetime) -> Mapping[str, datetime]:
     """Give what is to be left alone now, and until when."""
-    rows = connection.execute(select(throttles.c.key, throttles.c.until).where(throttles.c.until > now))
+    rows = connection.execute(_ACTIVE, {"now": now})
     return {row.key: row.until for row in rows}
 
 

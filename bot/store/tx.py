@@ -48,12 +48,8 @@ class Store(Protocol):
     It may be run again, after a deadlock say, so it changes nothing but rows.
     """
 
-    async def write(self, work: Callable[[Tx], T], *, shared: bool = False) -> T:
+    async def write(self, work: Callable[[Tx], T]) -> T:
         """Run `work` in a transaction and commit it.
-
-        Args:
-            work: the unit of work.
-            shared: it may share its commit with others that wait, which is quicker for many small ones.
 
         Raises:
             DatabaseUnavailable: it is not known to be written.

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 
-def upsert(connection: Connection, table: Table) -> Any:
-    """Begin an insert that can say `on_conflict_do_nothing` or `on_conflict_do_update`."""
-    return (postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert)(table)
+def upsert(database: Connection | str, table: Table) -> Any:
+    """Begin an insert, for a connection or a dialect's name, that can say `on_conflict_do_nothing` or `_do_update`."""
+    dialect = database if isinstance(database, str) else database.dialect.name
+    return (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)

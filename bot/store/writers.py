@@ -74,10 +74,6 @@ class Writers:
         # A caller that goes away does not take its transaction with it.
         return await asyncio.shield(future)
 
-    def take_over(self, waiting: Waiting) -> None:
-        """Run what somebody has asked another writer for."""
-        self._queue.put(waiting)
-
     async def close(self, within: float | None = None) -> None:
         """Finish what waits; after `within` seconds what hangs is left to end with the process."""
         if not self._closed:

@@ -19,7 +19,7 @@ async def joined(services: Services, event_id: str, channel: str, user_id: str) 
     name = services.directory.name_of(user_id) if services.directory else user_id
 
     def work(tx: Tx) -> None:
-        receipt = inbox.keep(tx.connection, SLACK, b"", tx.now, dedup_key=event_id)
+        receipt = inbox.keep_once(tx.connection, SLACK, b"", tx.now, event_id)
         if receipt is None:
             return
         inbox.note(tx.connection, receipt, f"joined {found.number}")

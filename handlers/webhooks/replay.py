@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.errors import SitrepError
+from bot.intake import Read, take_in
 from bot.reception import ALERTMANAGER
 from bot.services import Services
 from bot.store import inbox
@@ -22,7 +23,7 @@ def take_again(services: Services, tx: Tx, receipt: str) -> str:
         raise SitrepError(f"{receipt} is no dead letter. See `sitrep inbox list`.")
     try:
         if letter.source == ALERTMANAGER:
-            outcome = services.reception.alertmanager(tx, alertmanager.read(letter.body))
+            outcome = take_in(tx, services.reception, Read.of(alertmanager.read(letter.body)))
         else:
             outcome = services.pagerduty.receive(tx, pagerduty.read(letter.body))
     except Malformed as error:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Awaitable
+from functools import lru_cache
 
 import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bot import repeats, telemetry
+from bot import telemetry
 from bot.errors import DatabaseUnavailable
+from bot.intake import Read
 from bot.reception import ALERTMANAGER, PAGERDUTY
 from bot.services import Services
 from bot.store import inbox
@@ -23,10 +24,16 @@ from handlers.webhooks import alertmanager, pagerduty
 from handlers.webhooks.reading import Malformed
 
 log = structlog.get_logger()
-T = TypeVar("T")
 
 ANSWER_WITHIN = 4.5  # seconds; PagerDuty gives a webhook 5
 RETRY_AFTER = {"retry-after": "5"}
+SMALL = 16 * 1024  # bytes of a body that is remembered
+
+
+@lru_cache(maxsize=256)
+def _read_small(raw: bytes) -> Read:
+    """Read a body; Alertmanager repeats itself byte for byte, and the same bytes say the same."""
+    return Read.of(alertmanager.read(raw))
 
 
 class Webhooks:
@@ -61,24 +68,15 @@ class Webhooks:
             )
         raw = await request.body()
         try:
-            notification = alertmanager.read(raw)
+            read = _read_small(raw) if len(raw) <= SMALL else Read.of(alertmanager.read(raw))
         except Malformed as error:
             return await self._dead(ALERTMANAGER, raw, str(error))
-        said = repeats.digest(notification)
 
-        def take(tx: Tx) -> str:
-            known = repeats.recognise(tx, notification, said)
-            if known:
-                return known
-            outcome = self._services.reception.alertmanager(tx, notification)
-            repeats.remember(tx, notification, said)
-            return outcome
+        async def take() -> tuple[str, str]:
+            taken = await self._services.intake.take(read, raw)
+            return taken.receipt, taken.outcome
 
-        def work(tx: Tx) -> tuple[str, str]:
-            outcome = take(tx)
-            return inbox.keep(tx.connection, ALERTMANAGER, raw, tx.now, outcome=outcome) or "", outcome
-
-        return await self._accept(ALERTMANAGER, work)
+        return await self._answer(ALERTMANAGER, take())
 
     async def pagerduty(self, request: Request) -> Response:
         """Take an event in."""
@@ -97,18 +95,18 @@ class Webhooks:
             return await self._dead(PAGERDUTY, raw, str(error))
 
         def work(tx: Tx) -> tuple[str, str]:
-            receipt = inbox.keep(tx.connection, PAGERDUTY, raw, tx.now, dedup_key=event.id)
+            receipt = inbox.keep_once(tx.connection, PAGERDUTY, raw, tx.now, event.id)
             if receipt is None:
                 return "", "duplicate"
             outcome = self._services.pagerduty.receive(tx, event)
             inbox.note(tx.connection, receipt, outcome)
             return receipt, outcome
 
-        return await self._accept(PAGERDUTY, work)
+        return await self._answer(PAGERDUTY, self._services.store.write(work))
 
-    async def _accept(self, source: str, work: Callable[[Tx], tuple[str, str]]) -> Response:
+    async def _answer(self, source: str, taking: Awaitable[tuple[str, str]]) -> Response:
         try:
-            receipt, outcome = await self._write(work)
+            receipt, outcome = await asyncio.wait_for(taking, ANSWER_WITHIN)
         except (DatabaseUnavailable, TimeoutError) as error:
             return self._unavailable(source, error)
         telemetry.webhook(source, outcome)
@@ -116,22 +114,16 @@ class Webhooks:
 
     async def _dead(self, source: str, raw: bytes, why: str) -> Response:
         def work(tx: Tx) -> str:
-            receipt = inbox.keep(tx.connection, source, raw, tx.now)
-            assert receipt is not None  # noqa: S101 - without a dedup key every body is kept
-            inbox.note(tx.connection, receipt, why, state=inbox.DEAD)
-            return receipt
+            return inbox.keep_all(tx.connection, source, [(raw, why)], tx.now, state=inbox.DEAD)[0]
 
         try:
-            receipt = await self._write(work)
+            receipt = await asyncio.wait_for(self._services.store.write(work), ANSWER_WITHIN)
         except (DatabaseUnavailable, TimeoutError) as error:
             return self._unavailable(source, error)
         telemetry.WEBHOOKS.labels(source, "malformed").inc()
         log.warning("webhook_malformed", source=source, receipt=receipt, why=why)
         fix = f"Mend the sender. The body is kept: `sitrep inbox show {receipt}`."
         return problem(400, "malformed", f"{why}. {fix}", details={"receipt": receipt})
-
-    async def _write(self, work: Callable[[Tx], T]) -> T:
-        return await asyncio.wait_for(self._services.store.write(work, shared=True), ANSWER_WITHIN)
 
     def _off(self, source: str, variable: str) -> Response:
         telemetry.WEBHOOKS.labels(source, "off").inc()

@@ -31,6 +31,7 @@ def upgrade() -> None:
     op.add_column("deliveries", sa.Column("claimed_by", sa.String(length=64), nullable=True))
     op.add_column("deliveries", sa.Column("fix", sa.Text(), nullable=True))
     op.add_column("deliveries", sa.Column("maybe_done", sa.Boolean(), nullable=True))
+    op.add_column("deliveries", sa.Column("failures", sa.Integer(), nullable=True))
     op.add_column("alert_groups", sa.Column("digest", sa.String(length=64), nullable=True))
     op.add_column("alerts", sa.Column("flagged_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("alerts", sa.Column("flag", sa.String(length=12), nullable=True))

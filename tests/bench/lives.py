@@ -63,10 +63,8 @@ class Life:
 
     def hear(self, body: str) -> None:
         tx, raw = self._tx(), body.encode()
-        receipt = inbox.keep(self._connection, "alertmanager", raw, tx.now)
-        assert receipt is not None
         outcome = self._reception.alertmanager(tx, alertmanager.read(raw))
-        inbox.note(self._connection, receipt, outcome)
+        inbox.keep_all(self._connection, "alertmanager", [(raw, outcome)], tx.now)
 
     def do(self, command: c.Command) -> None:
         self._desk.apply(self._tx(), self.number, command)

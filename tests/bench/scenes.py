@@ -143,6 +143,7 @@ def timed(stage: Stage) -> Figures:
     together = first + timedelta(seconds=steady / A_SECOND + 3)
     dues = [first + timedelta(seconds=n / A_SECOND) for n in range(steady)] + [together] * at_once
     stage.fill(lambda connection: lives.fall_due(connection, dues))
+    stage.databases.wake(stage.url)
     stage.start()
     assert datetime.now(UTC) < first, "the service was not ready in time"
     engine = stage.reader()

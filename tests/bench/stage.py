@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,8 +20,12 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import Connection, Engine, make_url
 
+from bot.clock import SystemClock
+from bot.desk import Desk
+from bot.engine.distributed import DistributedEngine
 from bot.migrate import migrate
 from bot.store import postgres, sqlite
+from bot.store.tx import Tx
 from tests.bench import lives
 from tests.bench.bodies import slash
 from tests.bench.slack import Slack, slack
@@ -42,6 +47,10 @@ class Databases(Protocol):
 
     def engine(self, url: str, *, reading: bool = False) -> Engine:
         """Give an engine to fill it with, or to look at it beside the service."""
+        ...
+
+    def wake(self, url: str) -> None:
+        """Give the rows that were written the jobs that come with them, where jobs are rows too."""
         ...
 
 
@@ -66,6 +75,9 @@ class Sqlite:
 
     def engine(self, url: str, *, reading: bool = False) -> Engine:
         return sqlite.connect(url, begin="BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    def wake(self, url: str) -> None:
+        """Nothing: a start looks at all rows."""
 
     def _make(self, closed: int) -> Path:
         path = self._made[closed] = self._folder / f"closed-{closed}.db"
@@ -98,6 +110,13 @@ class Postgresql:
 
     def engine(self, url: str, *, reading: bool = False) -> Engine:  # noqa: ARG002
         return postgres.connect(url)
+
+    def wake(self, url: str) -> None:
+        desk = Desk(DistributedEngine(url, SystemClock()), lives.POLICY)
+        engine = self.engine(url)
+        with engine.begin() as connection:
+            Tx(connection, datetime.now(UTC)).run(desk.wake)
+        engine.dispose()
 
     def _make(self, closed: int) -> str:
         name = self._made[closed] = f"bench_{os.getpid()}_closed_{closed}"
@@ -237,7 +256,8 @@ def stage(kind: Databases, folder: Path, *, closed: int, runs: int, scale: float
         try:
             yield Stage(kind, url, workspace, service, runs, scale)
         except BaseException as error:
-            error.add_note(f"The service's log ends with:\n{service.log.read_text()[-3000:]}")
+            if service.log.exists():
+                error.add_note(f"The service's log ends with:\n{service.log.read_text()[-3000:]}")
             raise
         finally:
             service.kill()

@@ -95,7 +95,7 @@ def test_fault_01_the_same_slack_event_on_two_replicas_at_once_is_noted_once(clu
 
 def test_fault_01_one_group_told_by_alertmanager_and_by_pagerduty_at_once_opens_one(cluster: Cluster) -> None:
     """The dedup key that Alertmanager gives to PagerDuty joins both, even where they meet at the same instant."""
-    for turn in range(ROUNDS):
+    for turn in range(2 * ROUNDS):
         group = f'{{}}:{{alertname="Both-{turn}"}}'
         key = hashlib.sha256(group.encode()).hexdigest()
         one, other = cluster.pair

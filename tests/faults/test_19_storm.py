@@ -13,7 +13,7 @@ import pytest
 from bot.sandbox.workspace import Workspace
 from tests.conftest import Client, Hands, both_databases, wait_for
 from tests.crash.world import PATIENCE, QuickProcess, channel_of, said
-from tests.integration.test_storms import SEV1, channels, firing, group, storm_of
+from tests.integration.test_storms import SEV1, channels, firing, group, later, storm_of
 from tests.integration.world import World
 
 GROUPS = 500  # of ten alerts each
@@ -66,7 +66,7 @@ def test_fault_19_five_thousand_alerts_in_a_minute_and_a_kill(
     process.start()
     assert deliver(bot, unanswered) == []  # as Alertmanager does
     for _ in range(4):
-        hands.advance(15)
+        later(hands, 15)
         ended = hands.now().isoformat()
         assert deliver(bot, [group(7, alerts=10, status="resolved", endsAt=ended)]) == []
         assert deliver(bot, [group(7, alerts=10, startsAt=hands.now().isoformat(), truncated=2)]) == []

@@ -323,10 +323,8 @@ def test_a_dead_letter_that_can_be_read_by_now_is_taken_in(bot: Client, world: W
     receipts = []
     with engine.begin() as connection:
         for source, raw in (("alertmanager", recorded(1)), ("pagerduty", RAW)):
-            receipt = inbox.keep(connection, source, raw, datetime.now(UTC))
-            assert receipt is not None
-            inbox.note(connection, receipt, "version: not read by 0.0.9", state=inbox.DEAD)
-            receipts.append(receipt)
+            why = "version: not read by 0.0.9"
+            receipts += inbox.keep_all(connection, source, [(raw, why)], datetime.now(UTC), state=inbox.DEAD)
     engine.dispose()
     numbers = []
     for receipt in receipts:
