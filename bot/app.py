@@ -211,7 +211,11 @@ def make_app(settings: Settings) -> Starlette:
                 await services.gateway.close()
 
     api = FastAPI(
-        title="Sitrep", version=__version__, openapi_url=None, exception_handlers=HANDLERS, routes=[*Api(services).routes]
+        title="Sitrep",
+        version=__version__,
+        openapi_url=None,
+        exception_handlers=HANDLERS,
+        routes=[*Api(services).routes],
     )
     slack = _slack_route(bolt if settings.slack_signing_secret else None)
     # What comes in numbers goes past the API's own layers.
