@@ -13,6 +13,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 import structlog
+from apscheduler.job import Job as Alarm
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
@@ -27,7 +28,6 @@ RETRY_AFTER = 1.0  # seconds until a job whose handler raised runs again; double
 RETRY_MAX = 30.0
 STOP_WITHIN = 5.0  # seconds that a job under way gets; what it leaves is found by its rows at the next start
 JUMP_CHECK = 0.05  # seconds between looks at a clock that can jump
-_WAKE = "wake"
 
 
 class EmbeddedEngine:
@@ -44,6 +44,7 @@ class EmbeddedEngine:
         self._again: set[Job] = set()
         self._failures: dict[Job, int] = defaultdict(int)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._alarm: Alarm | None = None
         self._handler: Handler | None = None
         self._ready: list[Job] = []
         self._stopping = False
@@ -137,9 +138,12 @@ class EmbeddedEngine:
     def _schedule(self) -> None:
         if not self._scheduler.running:
             return
-        with suppress(JobLookupError):
-            self._scheduler.remove_job(_WAKE)
+        if self._alarm is not None:
+            with suppress(JobLookupError):
+                self._alarm.remove()
+        self._alarm = None
         if self._later:
             # Counted from the machine's clock, which may stand elsewhere than the bot's.
             at = datetime.now(UTC) + (self._later[0][0] - self._clock.now())
-            self._scheduler.add_job(self._wake, "date", run_date=at, id=_WAKE)
+            # Each under a name of its own: APScheduler drops a job that is due while one of its name still runs.
+            self._alarm = self._scheduler.add_job(self._wake, "date", run_date=at)

@@ -51,7 +51,9 @@ class Sender:
         """
         board = None
         if row.incident_id is not None:
-            board = await (self._shared(row.scope, since) if row.kind in TOGETHER else self._load(row))
+            # A change joins an edit that waits for its turn, so that one shows the state of its own claim.
+            together = row.kind in TOGETHER and not row.coalesce
+            board = await (self._shared(row.scope, since) if together else self._load(row))
         return await _SENDERS[row.kind](Call(self._tools, row, board))
 
     async def _load(self, row: Outgoing) -> Board | None:

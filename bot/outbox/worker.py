@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -73,7 +73,9 @@ class Outbox:
         self._throttles = known
         self._gate = Gate()
         self._pace = pace
-        self._in_flight: set[int] = set()
+        # Whoever has reserved a delivery sees it through; by its token, for writers' threads reserve side by side.
+        self._in_flight: dict[int, object] = {}
+        self._claimed: set[int] = set()
         self._cut_short: list[Outgoing] = []
         self._stopping = False
 
@@ -108,6 +110,8 @@ class Outbox:
                 for row in ready:
                     under_way[asyncio.create_task(self._attempt(row, since))] = row
                 if not under_way:
+                    if any(isinstance(outcome, PassedBy) for _, outcome in settled):
+                        continue  # was it let go a moment ago, it may be free now
                     return
                 # Looks again each second: what came meanwhile must not wait for a call that hangs.
                 wait = max(LOOK_AGAIN, SPARE * (time.monotonic() - looked_at))
@@ -118,23 +122,27 @@ class Outbox:
                 finished = [(under_way.pop(task), task.result()) for task in done]
         finally:
             if self._stopping:
-                self._cut_short += under_way.values()
-            for task, row in under_way.items():
+                self._cut_short += [row for row in under_way.values() if row.id in self._claimed]
+            for task in under_way:
                 task.cancel()
-                self._in_flight.discard(row.id)
-            self._in_flight.difference_update(row.id for row, _ in finished)
+            self._let_go([*under_way.values(), *(row for row, _ in finished)])
+
+    def _let_go(self, rows: Iterable[Outgoing]) -> None:
+        for row in rows:
+            self._in_flight.pop(row.id, None)
+            self._claimed.discard(row.id)
 
     async def _take(self, job: Job, settled: Sequence[tuple[Outgoing, Outcome]]) -> list[Outgoing]:
-        taken: set[int] = set()
+        taken: list[Outgoing] = []
         try:
             async with self._pace.enter(TURN[job.work]):
-                ready = await self._store.write(lambda tx: self._step(tx, job, settled, taken))
+                await self._store.write(lambda tx: self._step(tx, job, settled, taken))
         except BaseException:
-            self._in_flight -= taken | {row.id for row, _ in settled}
+            self._let_go(taken)
             raise
-        self._in_flight.difference_update(row.id for row, _ in settled)
-        self._in_flight.update(row.id for row in ready)
-        return ready
+        finally:
+            self._let_go(row for row, _ in settled)
+        return taken
 
     async def _attempt(self, row: Outgoing, since: float) -> Outcome:
         try:
@@ -142,9 +150,7 @@ class Outbox:
                 # Not before: what dies here while it waits for its turn has surely not happened.
                 me = self._presence.id
                 lease.hold(lambda: self._presence.holds(me))
-                if self._stopping or not await self._store.write(
-                    lambda tx: deliveries.claim(tx.connection, row, me, tx.now)
-                ):
+                if self._stopping or not await self._claim(row, me):
                     return PassedBy()
                 lease.check()
                 return dict(await self._send(row, since))
@@ -158,16 +164,25 @@ class Outbox:
             log.exception("delivery_broken", delivery=row.key)
             return Permanent("defect", "Report it with the log of this moment.", f"{type(error).__name__}: {error}")
 
-    def _step(self, tx: Tx, job: Job, settled: Sequence[tuple[Outgoing, Outcome]], taken: set[int]) -> list[Outgoing]:
-        """Save outcomes and find what has become ready, in one transaction."""
+    async def _claim(self, row: Outgoing, me: str) -> bool:
+        try:
+            ours = await self._store.write(lambda tx: deliveries.claim(tx.connection, row, me, tx.now))
+        except DatabaseUnavailable:
+            return False  # if it was claimed all the same, the next look finds it so, and looks before it sends
+        if ours:
+            self._claimed.add(row.id)
+        return ours
+
+    def _step(self, tx: Tx, job: Job, settled: Sequence[tuple[Outgoing, Outcome]], taken: list[Outgoing]) -> None:
+        """Save outcomes and reserve what has become ready, in one transaction."""
         tx.inside = job
-        self._in_flight -= taken  # a second try of this unit of work begins anew
+        self._let_go(taken)  # a second try of this unit of work begins anew
         taken.clear()
         for row, outcome in settled:
             self._settle(tx, row, outcome)
         if self._stopping:
             self._hand_back(tx, job)
-            return []
+            return
         self._throttles.learn(throttles.active(tx.connection, tx.now))
         rows = deliveries.unfinished(tx.connection, job.scope)
         named = {slot for row in rows for slot in (*row.needs, *row.after)}
@@ -179,14 +194,11 @@ class Outbox:
                 facts = {"level": row.data.get("level", 1)}
                 lost = c.PageLost(row.kind, row.slot, outbox_admin.HOPELESS, "Mend what failed before it.", facts)
                 self._desk.apply(tx, row.scope, lost)
-        ready = []
         for row in todo.ready:
-            if (job.work is Work.PAGES and row.lane not in PAGE_LANES) or row.id in self._in_flight:
+            if job.work is Work.PAGES and row.lane not in PAGE_LANES:
                 continue
-            self._in_flight.add(row.id)
-            taken.add(row.id)
-            ready.append(row)
-        return ready
+            if self._in_flight.setdefault(row.id, taken) is taken:
+                taken.append(row)
 
     def _hand_back(self, tx: Tx, job: Job) -> None:
         """Leave the rest of a scope to another replica, or to the next start, which looks for itself."""

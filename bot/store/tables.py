@@ -139,6 +139,7 @@ timers = Table(
     Column("due_at", Moment, nullable=False),
     Column("state", String(12), nullable=False),
     Index("ix_timers_state_due_at", "state", "due_at"),
+    Index("ix_timers_incident_id", "incident_id", "state", "due_at"),
 )
 
 deliveries = Table(

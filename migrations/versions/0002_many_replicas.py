@@ -53,6 +53,8 @@ def upgrade() -> None:
     op.add_column("incidents", sa.Column("digest", sa.JSON(), nullable=True))
     op.add_column("alert_groups", sa.Column("storm", sa.String(length=48), nullable=True))
     op.create_index("ix_alert_groups_storm", "alert_groups", ["storm"])
+    # Without it SQLite reads all armed timers for those of one incident.
+    op.create_index("ix_timers_incident_id", "timers", ["incident_id", "state", "due_at"])
     if op.get_bind().dialect.name == "postgresql":
         # Its schema has "%" in it, which the driver would take for a parameter.
         op.execute(sa.text(SchemaManager.get_schema()))

@@ -169,6 +169,19 @@ async def test_an_earlier_job_does_not_wait_for_a_later_one(bench) -> None:
         await b.until(2)
 
 
+async def test_none_of_many_moments_close_together_is_passed_over(bench) -> None:
+    """An alarm that is set while the last one still rings is heard: hundreds of jobs a few milliseconds apart all run."""
+    async with bench() as b:
+        b.clock.moves = False
+        jobs = [Job(Work.TIMERS, f"INC-20261121-{n:03}") for n in range(150)]
+        await b.start()
+        begin = b.clock.now() + timedelta(seconds=0.3)
+        for n, job in enumerate(jobs):
+            await b.enqueue(job, begin + timedelta(milliseconds=2 * n))
+        await b.until(len(jobs), seconds=20)
+        assert sorted(b.ran) == jobs
+
+
 async def test_jobs_of_one_lane_never_run_at_the_same_time(bench) -> None:
     """One lane's jobs take turns; what comes meanwhile is not lost."""
     inside = most = 0
