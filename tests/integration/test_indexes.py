@@ -26,7 +26,7 @@ HOT: dict[str, Callable[[Connection], object]] = {
     "a PagerDuty event that came before": lambda c: inbox.keep_once(c, "pagerduty", b"{}", NOW, "E1"),
     "what a group said last": lambda c: alerts.last_said(c, "alertmanager", {"{}:{}"}),
     "a group by its key": lambda c: alerts.group(c, "alertmanager", "{}:{}", ""),
-    "the same group at the other source": lambda c: alerts.relatives(c, "0" * 64, "pagerduty"),
+    "the same group at the other source": lambda c: alerts.relatives(c, alerts.Group(1, "pagerduty", "P1", "0" * 64, None, {}, "")),
     "a group's occurrences": lambda c: alerts.known(c, 7),
     "open incidents": incidents.list_open,
     "an incident by its number": lambda c: incidents.take(c, "INC-20200101-001"),

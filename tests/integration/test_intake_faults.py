@@ -455,7 +455,11 @@ def test_hostile_pagerduty_fields_are_text(bot: Client, world: World) -> None:
         sent = pagerduty(f"incident.{name}", **facts)
         sent["event"]["agent"] = {**person, "id": "PEVIL00"}
         assert bot.pagerduty(sent).status_code == 202, name
-    low = pagerduty("incident.triggered", event_id="low", **{**data, "id": evil, "incident_key": None, "priority": None, "urgency": "low"})
+    low = pagerduty(
+        "incident.triggered",
+        event_id="low",
+        **{**data, "id": evil, "incident_key": None, "priority": None, "urgency": "low"},
+    )
     assert bot.pagerduty(low).json()["outcome"] == "triage"
     hold_harmless(bot, world)
     assert "acknowledged" in bot.kinds(number)

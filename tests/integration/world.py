@@ -43,12 +43,17 @@ class World:
         workspace = self._bot.workspace
         tables = ("incidents", "events", "timers", "deliveries", "alert_groups", "alerts")
         return {
-            "rows": {table: self.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables},  # noqa: S608
+            "rows": {table: self._all(table) for table in tables},
             "messages": {c.name: [(m.ts, m.text, m.blocks) for m in c.log] for c in workspace.channels.values()},
             "pins": {c.name: list(c.pins) for c in workspace.channels.values()},
             "topics": {c.name: c.topic for c in workspace.channels.values()},
             "calls": [(call.method, call.index) for call in workspace.calls],
         }
+
+    def _all(self, table: str) -> list[dict[str, Any]]:
+        rows = self.rows(f"SELECT * FROM {table} ORDER BY 1, 2")  # noqa: S608
+        # What a group said last is kept to know it again; nobody sees it.
+        return [{k: v for k, v in row.items() if (table, k) != ("alert_groups", "digest")} for row in rows]
 
     def said(self) -> str:
         """Give every text and block that the bot has put into the workspace, edits included, as Slack got them."""
