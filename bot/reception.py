@@ -55,8 +55,10 @@ class Reception:
         hash_ = hashlib.sha256(notification.group_key.encode()).hexdigest()
         group = alerts.group(tx.connection, ALERTMANAGER, notification.group_key, hash_)
         known = alerts.known(tx.connection, group.id)
-        fresh = news(notification.firing, notification.resolved, known, tx.now)
-        incident = self._open_incident(tx, group) or self._relative(tx, group)
+        own = self.incident_of(tx, group)
+        incident = own if own and own.status.is_open else self._relative(tx, group)
+        over = own.resolved_at if own and incident is None else None
+        fresh = news(notification.firing, notification.resolved, known, tx.now, over)
         any_open = any(occurrence.is_open for occurrence in known.values())
         incident_id = incidents.identity(tx.connection, incident.number) if incident else None
         ended = () if incident else self._ended(tx, group, fresh.closed)
@@ -147,6 +149,8 @@ class Reception:
         return number
 
     def _save(self, tx: Tx, group: Group, fresh: News, incident_id: int | None) -> bool:
+        unseen = tuple(replace(alert, ends_at=None) for alert in fresh.lapsed)
+        alerts.close_alerts(tx.connection, group.id, unseen, tx.now)
         alerts.open_alerts(tx.connection, group.id, incident_id, fresh.opened, tx.now)
         alerts.close_alerts(tx.connection, group.id, fresh.closed, tx.now)
         return alerts.repeat_alerts(tx.connection, group.id, fresh.repeated)

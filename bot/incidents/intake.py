@@ -153,15 +153,28 @@ class Occurrence:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What a notification changes: alerts that began, alerts that ended, and known ones whose facts were repeated."""
+    """What a notification changes: alerts that began, alerts that ended, and known ones whose facts were repeated.
+
+    `lapsed` are those among the begun whose occurrence before must have ended without a word.
+    """
 
     opened: tuple[Alert, ...]
     closed: tuple[Alert, ...]
     repeated: tuple[Alert, ...]
+    lapsed: tuple[Alert, ...] = ()
 
 
-def news(firing: Iterable[Alert], resolved: Iterable[Alert], known: Mapping[str, Occurrence], now: datetime) -> News:
+def news(
+    firing: Iterable[Alert],
+    resolved: Iterable[Alert],
+    known: Mapping[str, Occurrence],
+    now: datetime,
+    over: datetime | None = None,
+) -> News:
     """Compare a notification with what is known of its group, by fingerprint.
+
+    `over` is the moment at which the group's incident was resolved, if it was: an alert that began after it is a new
+    one, even where the end of the one before was never heard of.
 
     `known` holds the newest occurrence of each fingerprint. An alert that a (truncated) notification leaves out is
     not thereby resolved. A `resolved` that ended before the open occurrence began belongs to an earlier one.
@@ -169,9 +182,13 @@ def news(firing: Iterable[Alert], resolved: Iterable[Alert], known: Mapping[str,
     opened: list[Alert] = []
     closed: list[Alert] = []
     repeated: list[Alert] = []
+    lapsed: list[Alert] = []
     for alert in {alert.fingerprint: alert for alert in firing}.values():
         last = known.get(alert.fingerprint)
         if last is None or not (last.is_open or _stale(alert, last, now)):
+            opened.append(alert)
+        elif last.is_open and over and alert.starts_at and over < alert.starts_at <= now:
+            lapsed.append(alert)
             opened.append(alert)
         elif last.is_open:
             repeated.append(alert)
@@ -184,7 +201,7 @@ def news(firing: Iterable[Alert], resolved: Iterable[Alert], known: Mapping[str,
         earlier = alert.ends_at and began and alert.ends_at < _second(began)
         if not earlier:
             closed.append(alert)
-    return News(tuple(opened), tuple(closed), tuple(repeated))
+    return News(tuple(opened), tuple(closed), tuple(repeated), tuple(lapsed))
 
 
 def _stale(alert: Alert, last: Occurrence, now: datetime) -> bool:

@@ -225,6 +225,21 @@ def test_after_a_human_has_resolved_only_a_new_occurrence_opens_another(bot: Cli
     assert "1 firing, 0 resolved" in world.card(second)
 
 
+def test_an_alert_that_begins_after_its_incident_was_resolved_is_a_new_one(
+    bot: Client, world: World, hands: Hands
+) -> None:
+    """Even where the end of the one before never came: nobody waits for a page that a lost notification swallowed."""
+    number = declare(bot, body(alert("aa")))
+    bot.slash("resolve Rolled back", channel=f"incident-{number.removeprefix('INC-')}")
+    hands.advance(minutes=30)
+    began = (hands.now() - timedelta(seconds=40)).isoformat()
+    second = declare(bot, body(alert("aa", startsAt=began)))
+    assert second != number
+    assert "1 firing, 0 resolved" in world.card(second)
+    assert firing(world) == {"aa"}
+    assert send(bot, body(alert("aa", startsAt=began))) == f"repeat of {second}"
+
+
 def test_another_alert_of_a_resolved_group_opens_an_incident(bot: Client, world: World) -> None:
     """A member that was not there before is a new occurrence, though its group has had its incident."""
     number = declare(bot, body(alert("aa")))

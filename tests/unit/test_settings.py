@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from bot.durations import parse_duration
 from bot.errors import ConfigError
 from bot.incidents.intake import Then
 from bot.incidents.policy import Severity
+from bot.incidents.storm import FlapPolicy, StormPolicy
 from bot.settings import is_loopback, load_settings
 from bot.store.database import serving
 
@@ -92,6 +94,11 @@ def test_a_wrong_variable_stops_the_start(
         ("intake: [{matchers: ['severity'], then: declare}]", ("intake rule 1", 'label="value"')),
         ("intake: [{matchers: ['a=~\"(\"'], then: declare}]", ("intake rule 1", "regular expression")),
         ("slack: {command: incident}", ("slack.command",)),
+        ("storms: {ovr: 3}", ("storms", "ovr", "over")),
+        ("storms: {over: 0}", ("storms.over", "1")),
+        ("storms: {over: 3, overall: 2}", ("storms.overall", "storms.over")),
+        ("storms: {by: [a-b]}", ("storms.by",)),
+        ("flapping: {hold: 15}", ("flapping.hold", "15s")),
         ("- a list", ("keys and values",)),
         ("a: [", ("mend the YAML",)),
     ],
@@ -119,6 +126,25 @@ def test_mappings_merge_and_lists_replace(tmp_path: Path, monkeypatch: pytest.Mo
     assert config.policy.of(Severity.SEV2).update_every == 900
     assert config.rules[-1].then is Then.TRIAGE
     assert [m.label for r in config.rules for m in r.matchers if m.label == "severity"] == []
+
+
+def test_storms_and_flapping_have_their_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each key has a default; one that is set leaves the others as they are."""
+    assert load_settings().config.storm_policy == StormPolicy()
+    assert load_settings().config.flap_policy == FlapPolicy()
+    text = "storms: {over: 2, within: 10m, by: [region]}\nflapping: {hold: 5m}"
+    write(tmp_path, text, monkeypatch)
+    config = load_settings().config
+    assert config.storm_policy == StormPolicy(over=2, within=timedelta(minutes=10), by=("region",))
+    assert config.flap_policy == FlapPolicy(hold=timedelta(minutes=5))
+
+
+def test_the_example_is_a_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `deploy/` shows of storms and flapping is what holds without it."""
+    example = Path(__file__).resolve().parents[2] / "deploy" / "sitrep.yaml"
+    monkeypatch.setenv("SITREP_CONFIG", str(example))
+    config = load_settings().config
+    assert (config.storm_policy, config.flap_policy) == (StormPolicy(), FlapPolicy())
 
 
 def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
