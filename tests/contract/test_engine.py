@@ -170,7 +170,7 @@ async def test_an_earlier_job_does_not_wait_for_a_later_one(bench) -> None:
 
 
 async def test_none_of_many_moments_close_together_is_passed_over(bench) -> None:
-    """An alarm that is set while the last one still rings is heard: hundreds of jobs a few milliseconds apart all run."""
+    """An alarm that is set while the last one still rings is heard: many jobs a few milliseconds apart all run."""
     async with bench() as b:
         b.clock.moves = False
         jobs = [Job(Work.TIMERS, f"INC-20261121-{n:03}") for n in range(150)]

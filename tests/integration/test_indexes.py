@@ -17,6 +17,8 @@ from tests.bench import lives
 NOW = datetime.now(UTC)
 CLOSED = 1_000  # enough that reading whole tables is never the planner's cheaper way
 
+GROUP = alerts.Group(1, "pagerduty", "P1", "0" * 64, None, {}, "")
+
 HOT: dict[str, Callable[[Connection], object]] = {
     "due timers": lambda c: incidents.due(c, NOW),
     "due deliveries": lambda c: deliveries.due_scopes(c, NOW, ["a", "b"]),
@@ -26,7 +28,7 @@ HOT: dict[str, Callable[[Connection], object]] = {
     "a PagerDuty event that came before": lambda c: inbox.keep_once(c, "pagerduty", b"{}", NOW, "E1"),
     "what a group said last": lambda c: alerts.last_said(c, "alertmanager", {"{}:{}"}),
     "a group by its key": lambda c: alerts.group(c, "alertmanager", "{}:{}", ""),
-    "the same group at the other source": lambda c: alerts.relatives(c, alerts.Group(1, "pagerduty", "P1", "0" * 64, None, {}, "")),
+    "the same group at the other source": lambda c: alerts.relatives(c, GROUP),
     "a group's occurrences": lambda c: alerts.known(c, 7),
     "open incidents": incidents.list_open,
     "an incident by its number": lambda c: incidents.take(c, "INC-20200101-001"),
