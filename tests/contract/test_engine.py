@@ -245,7 +245,6 @@ async def test_a_job_that_fails_runs_again(bench) -> None:
 async def test_stopping_lets_a_running_job_finish(bench) -> None:
     """A stop waits for what is under way."""
     async with bench() as b:
-
         began = asyncio.Event()
 
         async def handler(job: Job) -> None:
