@@ -27,8 +27,12 @@ demo: $(STAMP) ## Start the bot and a local Slack workspace on loopback, and pri
 
 .PHONY: test
 test: $(STAMP) ## Run all tests, those that measure time by themselves
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not timing"
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not timing and not soak"
 	$(BIN)/python -m pytest -m timing
+
+.PHONY: soak
+soak: $(STAMP) ## Kill processes for a minute while Slack fails, and count what is there (SITREP_SOAK_SEED repeats one)
+	$(BIN)/python -m pytest -m soak tests/soak
 
 .PHONY: bench
 bench: $(STAMP) ## Measure the service, and print one table (some minutes, on a machine at rest)

@@ -192,7 +192,10 @@ class DistributedEngine:
             stalled |= {number: doing[number] for number in lost & self._lost}
             self._lost = lost
         for number, job in stalled.items():
-            with suppress(ConnectorException):  # another replica was quicker
+            # Another replica that recovers may have been quicker, and the job is under way anew.
+            if not await manager.list_jobs_async(id=number, status="doing", worker_id=job.worker_id):
+                continue
+            with suppress(ConnectorException):
                 await manager.retry_job(job, retry_at=_moment(self._clock))
                 log.info("job_recovered", job=number, work=job.task_kwargs)
         await manager.prune_stalled_workers(STALLED)

@@ -32,6 +32,11 @@ ladders:
     - {{after: {NEXT_LEVEL}s, name: SRE Team Lead, slack: [bob@example.com]}}
 """
 
+# Lanes whose next wake-up waits for a moment that is minutes away.
+HELD_UP = """
+    SELECT count(*) AS n FROM procrastinate_jobs WHERE lock IS NOT NULL AND scheduled_at > now() + interval '1 minute'
+"""
+
 pytestmark = pytest.mark.timeout(120)
 
 
@@ -88,6 +93,7 @@ def test_fault_12_the_databases_clock_decides_whatever_a_replicas_says(postgres:
             taken += 1
             wait_for(lambda: snare.sprung or cluster.settled(), what="an opening")
         wait_for(cluster.settled, TAKE_OVER, "the end of what was begun")
+        assert cluster.rows(HELD_UP)[0]["n"] == 0
         for number in cluster.wait_opened(len(numbers) + taken):
             kinds = ahead.client.kinds(number)
             assert [kinds.count(kind) for kind in ("declared", "channel_opened", "runbook_posted")] == [1, 1, 1]

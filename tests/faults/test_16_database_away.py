@@ -48,6 +48,7 @@ class Server:
         self.url = url
         self._server, self._pool, self._held = server, pool, held
         self._lock: psycopg.Connection[Any] | None = None
+        self._gone = False
 
     def strike(self, send: Callable[[], Any]) -> Future[Any]:
         """The timeline is locked, so that the transaction stands still with half of its rows written."""
@@ -57,6 +58,7 @@ class Server:
         waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO events%'"
         with psycopg.connect(self._server.url, autocommit=True) as watch:
             wait_for(lambda: watch.execute(waits).fetchone(), what="the webhook's transaction")
+        self._gone = True
         if self._held:
             self._server.hold()
         else:
@@ -64,12 +66,14 @@ class Server:
         return sent
 
     def come_back(self) -> None:
-        if self._held:
-            self._server.release()
-        else:
-            self._server.start()
-        assert self._lock is not None
-        self._lock.close()
+        if self._gone:
+            self._gone = False
+            if self._held:
+                self._server.release()
+            else:
+                self._server.start()
+        if self._lock is not None:
+            self._lock.close()
 
 
 class File:
@@ -116,7 +120,11 @@ def away(how: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[Awa
         else:
             server = request.getfixturevalue("server")
             with database(server.url) as url:
-                yield Server(server, url, pool, held=how == "held")
+                base = Server(server, url, pool, held=how == "held")
+                try:
+                    yield base
+                finally:
+                    base.come_back()  # before the database is dropped
 
 
 def timed(send: Callable[[], Any]) -> tuple[float, Any]:

@@ -27,6 +27,7 @@ from tests.integration.test_intake_faults import (
 from tests.integration.world import World
 
 LARGE = b'{"a": "' + b"x" * 10 * 1024 * 1024 + b'"}'
+DEEP = json.dumps(body(alert(), more="deep")).replace('"deep"', "[" * 900 + "]" * 900).encode()
 FORMULAS = ("=HYPERLINK('http://evil.example')", "+1+1", "-1", "@SUM(A1)", "\t=1", "\uff1d1")
 MARKUP = "{{ 7*7 }} {% for x in y %} | cell | **bold** [click](https://evil.example) <script>x</script> `"
 UNFIT = re.compile("[\x00-\x08\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -44,7 +45,7 @@ def test_fault_18_a_body_that_cannot_be_read_is_refused(bot: Client, world: Worl
             answer = bot.http.post(path, content=content, headers={"authorization": f"Bearer {WEBHOOK_TOKEN}"})
             problem(answer, 413, "too_large")
     sent = []
-    for send, broken in ((bot.alertmanager, BROKEN_AM), (bot.pagerduty, BROKEN_PD)):
+    for send, broken in ((bot.alertmanager, [*BROKEN_AM, DEEP]), (bot.pagerduty, BROKEN_PD)):
         for made in (*NO_JSON, *broken):
             raw = made if isinstance(made, bytes) else json.dumps(made).encode()
             problem(send(raw), 400, "malformed")

@@ -22,6 +22,7 @@ ladders:
   default:
     - {after: 0s,  name: On-call SRE,         slack: ['@oncall']}
     - {after: 5m,  name: SRE Team Lead,       pagerduty: {escalation_policy: PLEADS01}}
+    - {after: 10m, name: Backup,              slack: ['@nobody']}
     - {after: 15m, name: Engineering Manager, slack: [charlie@example.com]}
     - {after: 30m, name: VP Engineering,      slack: [dana@example.com]}
 """
@@ -39,6 +40,7 @@ def environ(environ: dict[str, str], pagerduty_environ: dict[str, str], tmp_path
 @pytest.fixture
 def workspace(workspace: Workspace) -> Workspace:
     workspace.add_usergroup("oncall", ["alice"])
+    workspace.add_usergroup("nobody", [])
     return workspace
 
 
@@ -143,14 +145,14 @@ def test_fault_20_an_empty_roster_climbs_to_the_next_level(
     bot: Client, world: World, workspace: Workspace, account: Account
 ) -> None:
     """Nobody in the Slack group, nobody on call in PagerDuty: each is recorded, and the first with people is paged."""
-    workspace.usergroups[next(iter(workspace.usergroups))].users.clear()
+    next(group for group in workspace.usergroups.values() if group.handle == "oncall").users.clear()
     account.oncall["PLEADS01"] = []
     said_back = bot.slash("declare Checkout is down sev2")
     number = next(word for word in said_back.split() if word.startswith("INC-"))
     charlie = workspace.user("charlie").id
     place = channel_of(number)
     wait_for(lambda: any(c.name == place for c in workspace.channels.values()), PATIENCE, "the channel")
-    wait_for(lambda: said(workspace, place, f"<@{charlie}> you are paged"), PATIENCE, "the third level's page")
+    wait_for(lambda: said(workspace, place, f"<@{charlie}> you are paged"), PATIENCE, "the fourth level's page")
     world.settle()
     lines = [e for e in bot.events(number) if e["kind"] in {"paged", "page_failed", "escalated", "page_delivered"}]
     # The invitation to the channel fails beside the page.
@@ -160,7 +162,9 @@ def test_fault_20_an_empty_roster_climbs_to_the_next_level(
         ("escalated", 2),
         ("page_failed", 2),
         ("escalated", 3),
-        ("page_delivered", 3),
+        ("page_failed", 3),
+        ("escalated", 4),
+        ("page_delivered", 4),
     ]
     assert all("could be reached" in e["text"] for e in lines if e["kind"] == "escalated")
     assert all(e["data"]["fix"] for e in lines if e["kind"] == "page_failed")

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from alembic.script import ScriptDirectory
+from sqlalchemy import func, select, text
 
-from bot.migrate import alembic_config
-from tests.conftest import ROOT
+from bot.migrate import LOCK, alembic_config
+from bot.store.postgres import connect
+from tests.conftest import ROOT, wait_for
 from tests.crash.world import channel_of
-from tests.faults.cluster import Cluster, Replica, cluster_on, doubled, opened_once, posted, sight
+from tests.faults.cluster import START, Cluster, Replica, cluster_on, doubled, opened_once, posted, sight
 from tests.integration.bodies import FIXTURES, alert, body
 
 # Written by version 0.1.0, which was killed a second after its last line: an open incident with armed timers, a note in
@@ -37,7 +39,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.execute(sa.text("SELECT pg_sleep(0.5)"))  # all that start meanwhile want to do the same
     op.add_column("incidents", sa.Column("weather", sa.Text(), nullable=True))
     op.add_column("deliveries", sa.Column("wind", sa.Integer(), nullable=False, server_default="0"))
     op.create_table("moods", sa.Column("id", sa.Integer(), primary_key=True))
@@ -120,6 +121,19 @@ def next_version(tmp_path: Path) -> Path:
     return root
 
 
+@contextmanager
+def locked(cluster: Cluster) -> Iterator[Callable[[], int]]:
+    """Hold the lock of migrations; gives how many wait for it."""
+    engine = connect(cluster.url)
+    query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = :lock AND NOT granted"
+    try:
+        with engine.begin() as connection:
+            connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
+            yield lambda: int(connection.execute(text(query), {"lock": LOCK}).scalar_one())
+    finally:
+        engine.dispose()
+
+
 def test_fault_22_old_and_new_replicas_work_side_by_side(postgres: str, tmp_path: Path, next_version: Path) -> None:
     """Three migrate at once under an open incident, an old one goes on and even starts again; each does its share."""
     with cluster_on(postgres, tmp_path / "cluster", 1) as cluster:
@@ -133,10 +147,13 @@ def test_fault_22_old_and_new_replicas_work_side_by_side(postgres: str, tmp_path
         open_one(old, "before")
         cluster.wait_settled()
         new = [cluster.prepare() for _ in range(NEW)]
-        for replica in new:
-            replica.root = next_version
-            replica.launch()
-        open_one(old, "meanwhile")
+        with locked(cluster) as waiting:
+            for replica in new:
+                replica.root = next_version
+                replica.launch()
+            # All of them want to migrate at the same moment, and the old one works.
+            wait_for(lambda: waiting() == NEW, START, "the new ones at the lock")
+            open_one(old, "meanwhile")
         for replica in new:
             replica.wait_ready()
         assert revision(cluster) == ["next"]

@@ -37,7 +37,7 @@ class Size:
     kill_every: float
     after: tuple[int, int, int, int]
     update_every: int
-    late: float = 45.0
+    late: float = 60.0
 
     @property
     def config(self) -> str:

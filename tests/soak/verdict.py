@@ -92,15 +92,24 @@ def rooms(workspace: Workspace) -> dict[str, Room]:
 
 
 def complete(room: Room | None) -> bool:
-    """True when an incident that nobody answers is open and all its levels are paged."""
-    return room is not None and all(room.of(k) for k in OPENING) and all(room.of("page", n) for n in LEVELS[1:])
+    """True when an incident that nobody answers is open, all its levels are paged and its update is called for."""
+    said = (*OPENING, "overdue")
+    return room is not None and all(room.of(k) for k in said) and all(room.of("page", n) for n in LEVELS[1:])
 
 
 class Verdict:
-    """Looks at everything. `problems` are the deviations, `counted` how many messages of each kind there are."""
+    """Looks at everything. `problems` are the deviations, `counted` how many messages of each kind there are.
 
-    def __init__(self, size: Size, workspace: Workspace, lives: Sequence[Life]) -> None:
+    `calm` is the moment from which on nothing failed any more: what was due before may be as late as if it were due
+    then, unless an incident is in `awaited`.
+    """
+
+    def __init__(
+        self, size: Size, workspace: Workspace, lives: Sequence[Life], calm: float, awaited: Sequence[Life]
+    ) -> None:
         self._size = size
+        self._calm = calm
+        self._awaited = {life.number for life in awaited}
         self._workspace = workspace
         self._lives = lives
         self._rooms = rooms(workspace)
@@ -174,7 +183,7 @@ class Verdict:
         stop = _first(deed.span for deed in life.of(Verb.ACK, Verb.RESOLVE))
         for level, after in zip(LEVELS[1:], self._size.after[1:], strict=True):
             due, pages = life.declared.plus(after), room.of("page", level)
-            least = 1 if stop is None or due.high + self._size.late < stop.low else 0
+            least = 1 if self._must(life, due.high, stop) else 0
             yield from _count(pages, f"page of {level}", least, 1)
             yield from (f"{level} was paged {due.low - p.at:.1f} s early" for p in pages if p.at < due.low)
             if stop is not None:
@@ -202,7 +211,7 @@ class Verdict:
         for base in bases:
             stop = _first(s for s in stops if s.high > base.high)
             told = [one for one in room.of("overdue") if base.low + every - 1 <= one.due <= base.high + every]
-            if not told and (stop is None or base.high + every + self._size.late < stop.low):
+            if not told and self._must(life, base.high + every, stop):
                 yield f"nothing was said when the update of {base.high + every:.0f} was overdue"
             if stop is not None and any(one.at > stop.high + UNDER_WAY for one in told):
                 yield f"an overdue notice came {told[-1].at - stop.high:.1f} s after the update or the end"
@@ -214,6 +223,11 @@ class Verdict:
                 yield f"the climb to {level} came early"
             if stop is not None and any(c.at > stop.high + UNDER_WAY for c in climbs):
                 yield f"the climb to {level} came after the end"
+
+    def _must(self, life: Life, due: float, stop: Span | None) -> bool:
+        """True when what is due at a moment must have happened before what made it needless."""
+        awaited = life.number in self._awaited and due < self._calm
+        return awaited or stop is None or max(due, self._calm) + self._size.late < stop.low
 
     def _people(self, life: Life, room: Room) -> Iterator[str]:
         """Whoever was paged or leads is in the channel; nobody whose level could not have been reached is."""
