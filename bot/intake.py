@@ -21,6 +21,7 @@ from bot.store import alerts, inbox
 from bot.store.tx import Store, Tx
 
 GROUP = 64  # notifications in one commit at most; more would make the first of them wait too long
+ALERTS = 500  # in one commit, if it is more than one notification
 _OPEN = frozenset(status.value for status in OPEN_STATUSES)
 # A row that another replica holds must not hold up everything that came with what wants it.
 _HURRY = text("SET LOCAL lock_timeout = '300ms'")
@@ -87,7 +88,8 @@ class Intake:
 
     async def _work(self) -> None:
         while self._waiting:
-            group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
+            size = _together(self._waiting)
+            group, self._waiting = self._waiting[:size], self._waiting[size:]
             try:
                 taken = await self._store.write(lambda tx, g=group: self._together(tx, g))  # type: ignore[misc]
             except Exception as error:  # noqa: BLE001 - handed to all that wait
@@ -145,6 +147,16 @@ class Intake:
         outcome = take_in(tx, self._reception, waiting.read)
         (receipt,) = inbox.keep_all(tx.connection, ALERTMANAGER, [(waiting.raw, outcome)], tx.now)
         return Taken(receipt, outcome)
+
+
+def _together(waiting: Sequence[_Waiting]) -> int:
+    """Give how many go into the next commit: a few large ones are enough for it."""
+    alerts_ = 0
+    for size, each in enumerate(waiting[:GROUP]):
+        alerts_ += len(each.read.notification.firing) + len(each.read.notification.resolved)
+        if size and alerts_ > ALERTS:
+            return size
+    return min(len(waiting), GROUP)
 
 
 def take_in(tx: Tx, reception: Reception, read: Read) -> str:

@@ -6,6 +6,7 @@ other errors at the next group_interval only, so trouble of our own answers 503.
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from typing import Literal
 
@@ -15,6 +16,8 @@ from bot.incidents.model import Alert
 from bot.reception import ALERTMANAGER, Notification
 from bot.text import clean
 from handlers.webhooks.reading import Lenient, Malformed, explain, in_utc, parse_json
+
+LONGEST_KEY = 500  # characters; an index entry of PostgreSQL has room for some 2,700 bytes
 
 
 class AlertBody(Lenient):
@@ -48,13 +51,19 @@ def read(raw: bytes) -> Notification:
         body = Body.model_validate(parse_json(raw))
     except ValidationError as error:
         raise Malformed(explain(error)) from error
-    made = [(alert.status, _alert(body.groupKey, alert)) for alert in body.alerts]
+    key = _short(body.groupKey)
+    made = [(alert.status, _alert(key, alert)) for alert in body.alerts]
     return Notification(
-        group_key=body.groupKey,
+        group_key=key,
         firing=tuple(alert for status, alert in made if status == "firing"),
         resolved=tuple(alert for status, alert in made if status == "resolved"),
         truncated=body.truncatedAlerts,
     )
+
+
+def _short(key: str) -> str:
+    """Give a group's key, or what stands for one that is too long for PostgreSQL's index."""
+    return key if len(key) <= LONGEST_KEY else f"{key[:LONGEST_KEY]}#{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def _alert(group_key: str, alert: AlertBody) -> Alert:

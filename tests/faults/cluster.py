@@ -236,6 +236,14 @@ class Cluster:
         """Wait until nothing is left to send."""
         wait_for(self.settled, timeout, "the end of all deliveries")
 
+    def wait_event(self, number: str, kind: str) -> dict[str, Any]:
+        """Wait until an incident's timeline has an event of a kind; gives it."""
+        client = self.one_that_lives().client
+        found = wait_for(
+            lambda: [event for event in client.events(number) if event["kind"] == kind], PATIENCE, f"{kind} on {number}"
+        )
+        return dict(found[0])
+
     def wait_opened(self, count: int = 1, timeout: float = PATIENCE) -> list[str]:
         """Wait until so many incidents are there and nothing is left to send; gives their numbers, oldest first."""
         query = "SELECT number FROM incidents ORDER BY id"
