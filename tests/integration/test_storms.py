@@ -174,6 +174,7 @@ def test_fault_19_five_thousand_alerts_in_a_minute_open_few_channels_and_lose_no
     assert len(bot.events(storm)) < 50
 
 
+@pytest.mark.timing
 @pytest.mark.timeout(120)
 def test_fault_19_one_notification_of_five_thousand_alerts_is_taken_in_at_once(bot: Client, world: World) -> None:
     """It opens one incident with a few lines, holds nobody up for long, and is a repeat the next time."""
