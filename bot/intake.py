@@ -138,7 +138,9 @@ class Intake:
         try:
             with tx.connection.begin_nested():
                 taken = inner.run(lambda _tx: self._one(inner, waiting))
-        except Exception as error:  # noqa: BLE001 - handed to whoever waits
+        except Exception as error:
+            if tx.connection.invalidated:  # the database is gone, and with it the whole group
+                raise
             return error
         tx.hooks += inner.hooks
         return taken

@@ -11,8 +11,9 @@ from bot.sandbox.pagerduty import Account
 from bot.sandbox.pagerduty_server import PagerDutyServer
 from bot.sandbox.server import SandboxServer
 from bot.sandbox.workspace import Workspace
-from tests.conftest import Client, Hands
+from tests.conftest import Client, Hands, wait_for
 from tests.crash.world import QuickProcess, steady_port
+from tests.faults.cluster import START
 from tests.integration.world import World
 
 
@@ -45,7 +46,8 @@ def process(environ: dict[str, str], tmp_path: Path, slack: SandboxServer) -> It
     """The service, running; its log is shown where a test fails."""
     running = QuickProcess(environ, tmp_path / "log")
     try:
-        running.start()
+        running.launch()
+        wait_for(running._ready, START, "the service")
         slack.bot_url = running.url
         yield running
     finally:

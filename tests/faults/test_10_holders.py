@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
 import pytest
 
 from tests.conftest import wait_for
-from tests.crash.world import channel_of
+from tests.crash.world import PATIENCE, channel_of
 from tests.faults.cluster import TAKE_OVER, Cluster, Replica, cluster_on, doubled, opened_once, posted, sight
 from tests.integration.bodies import alert, body
 
@@ -58,8 +58,8 @@ def test_fault_10_a_timer_that_every_replica_is_woken_for_fires_once(cluster: Cl
         cluster.execute(copy, copies=COPIES)
         cluster.hands.advance(minutes=minutes)
         for number in numbers:
-            cluster[1].client.wait_event(number, kind)
-        wait_for(lambda: _woken(cluster) == 0, what="the end of all wake-ups")
+            cluster.wait_event(number, kind)
+        wait_for(lambda: _woken(cluster) == 0, PATIENCE, "the end of all wake-ups")
         cluster.wait_settled()
         for number in numbers:
             assert cluster[2].client.kinds(number).count(kind) == 1, number
@@ -75,8 +75,12 @@ def _woken(cluster: Cluster) -> int:
     return int(cluster.rows(now)[0]["n"])
 
 
-def _is(said: str) -> Callable[[Mapping[str, Any]], bool]:
-    return lambda args: said in str(args["text"])
+def _pages(args: Mapping[str, Any]) -> bool:
+    return "you are paged as" in args["text"]
+
+
+def _notifies(args: Mapping[str, Any]) -> bool:
+    return "sev2 declared" in args["text"]
 
 
 def _leave_alone(_replica: Replica) -> None:
@@ -102,8 +106,10 @@ def test_fault_10_a_holder_that_stalls_past_its_lease_may_not_act(cluster: Clust
     known = {replica: _ended(replica) for replica in cluster.replicas}
     # The page's first attempt is lost. Before its second one it is looked for: whoever has looked holds the page, and
     # the call that sends it has yet to be made.
-    lost = cluster.snare(_leave_alone, "before", method="chat.postMessage", where=_is("you are paged as"))
     room = cluster.workspace.channel(channel_of(paged)).id
+    lost = cluster.snare(
+        _leave_alone, "before", method="chat.postMessage", where=lambda a: a["channel"] == room and _pages(a)
+    )
     looked = cluster.snare(
         Replica.hold, "after", answered=True, method="conversations.history", where=lambda a: a["channel"] == room
     )
@@ -111,7 +117,7 @@ def test_fault_10_a_holder_that_stalls_past_its_lease_may_not_act(cluster: Clust
     known[lost.caught()] += 1
     first = looked.caught()
 
-    middle = cluster.snare(Replica.hold, "after", answered=True, method="chat.postMessage", where=_is("sev2 declared"))
+    middle = cluster.snare(Replica.hold, "after", answered=True, method="chat.postMessage", where=_notifies)
     waker = next(replica for replica in cluster.replicas if replica is not first)
     declared = waker.client.alertmanager(body(alert("aa"), group="stalls in the middle")).json()["outcome"]
     opened = declared.removeprefix("declared ")

@@ -53,6 +53,7 @@ def test_fault_15_what_slack_refuses_for_good_is_told_once(bot: Client, world: W
     sound, sound_channel = bot.open_one("declare Login is down sev2")
     for spoil, reason, lost, fix in CASES:
         number, channel = bot.open_one()
+        world.settle()
         spoil(workspace, channel)
         edit(bot, world, number)
         told = said(workspace, "ops-alerts", number)
@@ -84,6 +85,7 @@ def test_fault_15_a_revoked_token_is_told_once_there_is_another(
     """The timeline says what failed; with a new token the operators get one message about it, and Slack goes on."""
     number, channel = bot.open_one()
     other, _ = bot.open_one("declare Login is down sev2")
+    world.settle()
     workspace.faults.add(Fault("*", "error", error="token_revoked", times=None))
     for which in (number, other):
         for status in EDITS:

@@ -100,12 +100,15 @@ def test_fault_22_what_version_0_1_has_left_open_goes_on_after_the_upgrade(old_d
         cluster.wait_settled()
         assert kind not in client.kinds(NUMBER)
         cluster.hands.advance(seconds=6)
-        client.wait_event(NUMBER, kind)
+        cluster.wait_event(NUMBER, kind)
         cluster.wait_settled()
         assert len(posted(workspace, channel, said)) == 1
     client.slash(f"{NUMBER} resolve All is well", channel=channel)
     assert client.incident(NUMBER)["status"] == "resolved"
-    number, _ = client.open_one()
+    said = client.slash("declare Checkout is down sev2")
+    cluster.wait_settled()
+    number = next(word for word in said.split() if word.startswith("INC-"))
+    assert sight(client, number) == opened_once(number)
     assert number == NUMBER.replace("001", "002")
     assert doubled(workspace) == []
     assert posted(workspace, "ops-alerts") == []
@@ -168,7 +171,7 @@ def test_fault_22_old_and_new_replicas_work_side_by_side(postgres: str, tmp_path
             assert sight(replica.client, number) == opened_once(number)
         cluster.hands.advance(minutes=5)
         for number in opened.values():
-            new[0].client.wait_event(number, "escalated")
+            cluster.wait_event(number, "escalated")
         cluster.wait_settled()
 
         # The old one leaves, and the new ones are alone with what it has begun.

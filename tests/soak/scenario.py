@@ -55,7 +55,7 @@ ladders:
 """
 
 
-SHORT = Size(seconds=7, incidents=24, kill_every=2.5, after=(0, 1, 2, 4), update_every=4)
+SHORT = Size(seconds=7, incidents=24, kill_every=2, after=(0, 1, 2, 4), update_every=4)
 FULL = Size(seconds=60, incidents=200, kill_every=4, after=(0, 2, 5, 9), update_every=20)
 
 

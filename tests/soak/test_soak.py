@@ -87,10 +87,12 @@ def soak(size: Size, cluster: Cluster, show: Show) -> None:
         time.sleep(max(size.seconds - (time.monotonic() - began), 0))
         ending.cancel()
         reaper.end()
-        weather.clear()
-        loaded, calm = time.monotonic() - began, time.time()
+        loaded = time.monotonic() - began
         awaited: list[Life] = []
-        unsettled = list(end_all(cluster, outside, awaited))
+        unsettled = list(await_all(cluster, outside, awaited))
+        weather.clear()
+        calm = time.time()
+        unsettled += end_all(cluster, outside)
         verdict = Verdict(size, cluster.workspace, outside.lives, calm, awaited)
         took = time.monotonic() - began
         calls, failed = len(cluster.workspace.calls), weather.hits
@@ -103,10 +105,10 @@ def soak(size: Size, cluster: Cluster, show: Show) -> None:
         assert not problems, f"seed {seed}, {len(problems)} deviations:\n" + "\n".join(problems)
 
 
-def end_all(cluster: Cluster, outside: Outside, awaited: list[Life]) -> Iterator[str]:
-    """Wait until what was due has happened, end what is still open, and wait until nothing moves any more.
+def await_all(cluster: Cluster, outside: Outside, awaited: list[Life]) -> Iterator[str]:
+    """Wait until what was due has happened, in bad weather still; gives what never came.
 
-    Gives what never came; `awaited` takes the incidents that nobody had answered until then.
+    `awaited` takes the incidents that nobody has answered.
     """
 
     def opened() -> bool:
@@ -129,6 +131,10 @@ def end_all(cluster: Cluster, outside: Outside, awaited: list[Life]) -> Iterator
 
     if not eventually(paged):
         yield "some levels were not paged"
+
+
+def end_all(cluster: Cluster, outside: Outside) -> Iterator[str]:
+    """End what is still open, and wait until nothing moves any more; gives what does."""
     still_open = [life for life in outside.lives if not life.ended]
     outside.all_do([(life, Verb.PAUSE if life.story.left_open else Verb.RESOLVE) for life in still_open])
     if not eventually(lambda: at_rest(cluster)):
