@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import time
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -39,7 +41,7 @@ class Postgres:
             conf = folder / "postgresql.auto.conf"
             if SETTINGS not in conf.read_text():
                 conf.write_text(conf.read_text() + SETTINGS)
-        self._server.start()
+        self.start()
 
     @property
     def url(self) -> str:
@@ -65,8 +67,16 @@ class Postgres:
         self._server.get_postmaster_info().process.wait(10)
 
     def start(self) -> None:
-        """Start again on the same data."""
-        self._server.start()
+        """Start it, again on the same data; a busy machine may need longer than the wheel waits."""
+        for left in reversed(range(6)):
+            try:
+                self._server.start()
+            except subprocess.SubprocessError:
+                if not left:
+                    raise
+                time.sleep(1)
+            else:
+                return
 
     def _processes(self) -> list[int]:
         process = self._server.get_postmaster_info().process
