@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.crash.world import channel_of
-from tests.faults.cluster import Cluster, cluster_for, doubled, opened_once, posted, sight, together
+from tests.faults.cluster import Cluster, cluster_for, declare, doubled, opened_once, posted, sight, together
 from tests.integration.bodies import alert, body, pagerduty
 
 ROUNDS = 6
@@ -76,7 +76,9 @@ def test_fault_01_the_same_pagerduty_event_on_two_replicas_at_once_opens_one(clu
 
 def test_fault_01_the_same_slack_event_on_two_replicas_at_once_is_noted_once(cluster: Cluster) -> None:
     """A person who joins is noted once, however often Slack sends the event and to whom."""
-    number, channel = cluster.pair[0].open_one()
+    number = declare(cluster.pair[0])
+    cluster.wait_settled()
+    channel = channel_of(number)
     for turn, name in enumerate(("bob", "charlie", "dana")):
         joined = {
             "type": "member_joined_channel",

@@ -41,10 +41,10 @@ def test_fault_09_time_away_ends_in_one_overdue_notice_that_says_how_late(cluste
     for replica in cluster.replicas:
         replica.end()
     cluster.hands.advance(minutes=40)
-    for _ in range(2):  # the second start finds nothing left to do
-        for replica in cluster.replicas:
+    for starting in (cluster.replicas, cluster.replicas[:1]):  # the second start finds nothing left to do
+        for replica in starting:
             replica.launch()
-        for replica in cluster.replicas:
+        for replica in starting:
             replica.wait_ready()
         rest(cluster)
         client = cluster[0].client

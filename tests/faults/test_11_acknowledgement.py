@@ -12,7 +12,7 @@ import pytest
 from bot.sandbox.faults import Fault
 from bot.sandbox.model import Call
 from tests.conftest import wait_for
-from tests.crash.world import channel_of
+from tests.crash.world import PATIENCE, channel_of
 from tests.faults.cluster import Cluster, cluster_for, doubled, together
 from tests.integration.bodies import alert, body
 
@@ -98,7 +98,7 @@ def test_fault_11_an_acknowledgement_between_a_look_and_the_call_counts(cluster:
         return [call for call in made if call.args["channel"] == room]
 
     cluster.hands.advance(minutes=5)
-    wait_for(looks, what="the look")
+    wait_for(looks, PATIENCE, "the look")
     cluster.pair[1].slash(f"{number} ack")
     answered = time.monotonic()
     cluster.wait_settled()
@@ -113,7 +113,7 @@ def test_fault_11_a_page_that_waits_for_its_next_attempt_is_not_sent(cluster: Cl
     fault = Fault("chat.postMessage", kind, retry_after=2, where=is_page)
     cluster.workspace.faults.add(fault)
     cluster.hands.advance(minutes=5)
-    wait_for(lambda: fault.hits, what="the page")
+    wait_for(lambda: fault.hits, PATIENCE, "the page")
     cluster.pair[1].slash(f"{number} ack")
     cluster.wait_settled()
     assert len(pages(cluster, number)) == 1

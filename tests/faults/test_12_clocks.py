@@ -10,13 +10,14 @@ import pytest
 
 from bot.sandbox.faults import Fault
 from tests.conftest import Client, wait_for
-from tests.crash.world import channel_of
+from tests.crash.world import PATIENCE, channel_of
 from tests.faults.cluster import (
     TAKE_OVER,
     Cluster,
     Replica,
     cluster_for,
     cluster_on,
+    declare,
     doubled,
     posted,
 )
@@ -25,6 +26,7 @@ from tests.integration.bodies import alert, body
 FAKETIME = next(iter(sorted(Path("/usr/lib").glob("**/faketime/libfaketimeMT.so.1"))), None)
 OFF = 300  # seconds
 NEXT_LEVEL = 4  # seconds after the declaration
+LAG = 20  # seconds by which a busy machine may be late
 CONFIG = f"""
 ladders:
   default:
@@ -42,12 +44,6 @@ pytestmark = pytest.mark.timeout(120)
 
 def at(text: str) -> datetime:
     return datetime.fromisoformat(text)
-
-
-def declare(replica: Replica) -> str:
-    """Declare an incident in Slack; gives its number."""
-    said = replica.client.slash("declare Checkout is down sev2")
-    return next(word for word in said.split() if word.startswith("INC-"))
 
 
 def ladder(client: Client, number: str) -> float:
@@ -71,7 +67,7 @@ def test_fault_12_the_databases_clock_decides_whatever_a_replicas_says(postgres:
         numbers = []
         for replica in (ahead, behind):
             before = datetime.now(UTC)
-            number = declare(replica)
+            number = declare(replica.client)
             assert before <= at(replica.client.incident(number)["declared_at"]) <= datetime.now(UTC)
             numbers.append(number)
         cluster.wait_settled()
@@ -81,11 +77,11 @@ def test_fault_12_the_databases_clock_decides_whatever_a_replicas_says(postgres:
         cluster.workspace.faults.add(fault)
         behind.client.slash(f"{numbers[0]} update Short of bandwidth")
         text = f"Update on {numbers[0]}: Short of bandwidth"
-        wait_for(lambda: posted(cluster.workspace, channel_of(numbers[0]), text), 10, "the update")
+        wait_for(lambda: posted(cluster.workspace, channel_of(numbers[0]), text), PATIENCE, "the update")
 
         for number in numbers:
             cluster.wait_event(number, "escalated")
-            assert NEXT_LEVEL <= ladder(behind.client, number) < NEXT_LEVEL + 5
+            assert NEXT_LEVEL <= ladder(behind.client, number) < NEXT_LEVEL + LAG
         cluster.wait_settled()
         for number in numbers:
             assert behind.client.kinds(number).count("escalated") == 1
@@ -97,7 +93,7 @@ def test_fault_12_the_databases_clock_decides_whatever_a_replicas_says(postgres:
         while not snare.sprung:  # either of them may take an opening
             ahead.client.alertmanager(body(alert("aa"), group=f"dies {taken}"))
             taken += 1
-            wait_for(lambda: snare.sprung or cluster.settled(), what="an opening")
+            wait_for(lambda: snare.sprung or cluster.settled(), PATIENCE, "an opening")
         wait_for(cluster.settled, TAKE_OVER, "the end of what was begun")
         assert cluster.rows(HELD_UP)[0]["n"] == 0
         for number in cluster.wait_opened(len(numbers) + taken):
@@ -126,7 +122,7 @@ def test_fault_12_a_change_to_or_from_summer_time_moves_no_timer(zones: Cluster)
     for change in CHANGES:
         begun = change - timedelta(minutes=10)
         zones.hands.set((begun - datetime.now(UTC)).total_seconds())
-        number = declare(replicas[-1])
+        number = declare(replicas[-1].client)
         zones.wait_settled()
         declared = at(replicas[0].client.incident(number)["declared_at"])
         assert abs(declared - begun) < timedelta(minutes=1)

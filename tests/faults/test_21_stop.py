@@ -14,6 +14,7 @@ import pytest
 
 from bot.sandbox.faults import Fault
 from tests.conftest import wait_for
+from tests.crash.world import PATIENCE
 from tests.faults.cluster import TAKE_OVER, Cluster, Replica, cluster_for, doubled, opened_once, sight
 from tests.integration.bodies import alert, body
 from tests.postgres import Postgres
@@ -61,14 +62,14 @@ def test_fault_21_a_stop_in_the_middle_of_deliveries_loses_and_doubles_nothing(c
     workspace.faults.add(stuck)
     first = body(alert("aa"), alert("bb"), group="stop 0")
     assert cluster[0].client.alertmanager(first).status_code == 202
-    wait_for(lambda: stuck.hits, 15, "a call that hangs")
+    wait_for(lambda: stuck.hits, PATIENCE, "a call that hangs")
     # Others are in the middle of their opening, wherever they run.
     numbers = []
     for turn in range(INCIDENTS):
         answer = cluster[0].client.alertmanager(body(alert("aa"), alert("bb"), group=f"stop {turn}"))
         numbers.append(answer.json()["outcome"].split()[-1])
     calls = len(workspace.calls)
-    wait_for(lambda: len(workspace.calls) > calls + INCIDENTS, 15, "calls")
+    wait_for(lambda: len(workspace.calls) > calls + INCIDENTS, PATIENCE, "calls")
 
     leaver, *others = cluster.replicas
     leaver.terminate()

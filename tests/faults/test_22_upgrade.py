@@ -17,7 +17,7 @@ from bot.migrate import LOCK, alembic_config
 from bot.store.postgres import connect
 from tests.conftest import ROOT, wait_for
 from tests.crash.world import channel_of
-from tests.faults.cluster import START, Cluster, Replica, cluster_on, doubled, opened_once, posted, sight
+from tests.faults.cluster import START, Cluster, Replica, cluster_on, declare, doubled, opened_once, posted, sight
 from tests.integration.bodies import FIXTURES, alert, body
 
 # Written by version 0.1.0, which was killed a second after its last line: an open incident with armed timers, a note in
@@ -105,9 +105,8 @@ def test_fault_22_what_version_0_1_has_left_open_goes_on_after_the_upgrade(old_d
         assert len(posted(workspace, channel, said)) == 1
     client.slash(f"{NUMBER} resolve All is well", channel=channel)
     assert client.incident(NUMBER)["status"] == "resolved"
-    said = client.slash("declare Checkout is down sev2")
+    number = declare(client)
     cluster.wait_settled()
-    number = next(word for word in said.split() if word.startswith("INC-"))
     assert sight(client, number) == opened_once(number)
     assert number == NUMBER.replace("001", "002")
     assert doubled(workspace) == []
