@@ -23,6 +23,7 @@ import pytest
 import uvicorn
 
 from bot.app import make_app
+from bot.clock import FileClock
 from bot.migrate import migrate
 from bot.sandbox.people import Sender
 from bot.sandbox.server import SandboxServer
@@ -71,10 +72,12 @@ class Hands:
         self.set(0)
 
     def set(self, seconds: float) -> None:
-        self.offset = seconds
+        moved, self.offset = seconds != self.offset, seconds
         part = self.path.with_suffix(".part")
         part.write_text(str(seconds))
         part.replace(self.path)
+        if moved:
+            time.sleep(1.5 * FileClock._REREAD)  # what comes now is to be at the new time
 
     def advance(self, seconds: float = 0, *, minutes: float = 0) -> None:
         self.set(self.offset + seconds + 60 * minutes)
