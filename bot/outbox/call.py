@@ -107,17 +107,6 @@ class Call:
         found = await self.gateway.find(where, self.row.key, thread_ts)
         return None if found is None else {"channel": where, "ts": found}
 
-    async def posted(self) -> Result:
-        """Look for it as `find` does, where there is nothing to post any more.
-
-        Raises:
-            Superseded: nothing.
-        """
-        found = await self.find()
-        if found is None:
-            raise Superseded
-        return found
-
     async def edit(self, slot: str, message: Message) -> bool:
         """Edit a slot's message; False when it is not there."""
         row, result = self.board.slots.get(slot), self.board.result(slot)

@@ -155,9 +155,7 @@ async def _page(call: Call) -> Result:
     found = await _people(call)
     if posted is None:
         # Those calls took a while: nobody is paged after an acknowledgement that came meanwhile.
-        call = replace(
-            call, maybe_board=await call.tools.store.read(lambda c: boards.load(c, call.row.scope, with_events=True))
-        )
+        call = await _anew(call, with_events=True)
         if is_needless(call.board.incident, reason):
             raise Superseded
         posted = await call.post(messages.page(call.board, call.row.data, found.mentions), looked_for=True)
@@ -200,10 +198,19 @@ async def _checklist(call: Call) -> Result:
 
 
 async def _reminder(call: Call) -> Result:
+    if (posted := await call.find()) is not None:
+        return posted
+    call = await _anew(call)
     incident = call.board.incident
     if not _still_due(call) or incident.update_is_overdue:
-        return await call.posted()
-    return await call.post(messages.reminder(incident, call.row.data))
+        raise Superseded
+    return await call.post(messages.reminder(incident, call.row.data), looked_for=True)
+
+
+async def _anew(call: Call, *, with_events: bool = False) -> Call:
+    """Read the incident again: what was asked of Slack before may have taken a while."""
+    load = await call.tools.store.read(lambda c: boards.load(c, call.row.scope, with_events=with_events))
+    return replace(call, maybe_board=load)
 
 
 def _still_due(call: Call) -> bool:
@@ -213,11 +220,9 @@ def _still_due(call: Call) -> bool:
 
 
 async def _overdue(call: Call) -> Result:
+    if (posted := await call.find()) is not None:
+        return posted
     incident = call.board.incident
-    waiting = await call.tools.store.read(lambda c: deliveries.unfinished(c, call.row.scope))
-    newer = any(row.kind == "overdue" and row.id > call.row.id for row in waiting)
-    if newer or not _still_due(call):
-        return await call.posted()
     if incident.lead:
         mentions: tuple[str, ...] = (f"<@{incident.lead.id}>",)
     elif incident.ladder_level and incident.rule.ladder:
@@ -225,8 +230,14 @@ async def _overdue(call: Call) -> Result:
         mentions = (await call.directory.resolve(level.slack)).mentions
     else:
         mentions = ()
+    call = await _anew(call)
+    waiting = await call.tools.store.read(lambda c: deliveries.unfinished(c, call.row.scope))
+    newer = any(row.kind == "overdue" and row.id > call.row.id for row in waiting)
+    if newer or not _still_due(call):
+        raise Superseded
     late = int(call.row.data["late_seconds"]) + int(call.age.total_seconds())
-    return await call.post(messages.overdue(incident, {**call.row.data, "late_seconds": late}, mentions))
+    said = {**call.row.data, "late_seconds": late}
+    return await call.post(messages.overdue(call.board.incident, said, mentions), looked_for=True)
 
 
 async def _update(call: Call) -> Result:

@@ -55,7 +55,7 @@ ladders:
 """
 
 
-SHORT = Size(seconds=7, incidents=24, kill_every=2, after=(0, 1, 2, 4), update_every=4)
+SHORT = Size(seconds=8, incidents=24, kill_every=2, after=(0, 1, 2, 4), update_every=4)
 FULL = Size(seconds=60, incidents=200, kill_every=4, after=(0, 2, 5, 9), update_every=20)
 
 
@@ -121,7 +121,7 @@ def _acts(size: Size, dice: random.Random, *, webhook: bool) -> list[Act]:
     """Draw one of: nobody comes; somebody acknowledges; it is worked on to its end; it is over soon."""
 
     def soon() -> float:
-        return dice.uniform(0.2, size.after[-1])
+        return dice.uniform(0.1, size.seconds / 6)
 
     def act(verb: Verb) -> Act:
         return Act(soon(), verb, dice.choice(PEOPLE[1:]))
