@@ -196,11 +196,15 @@ class Verdict:
         restarts = [deed.span for deed in life.of(Verb.UPDATE)]
         bases = [life.declared, *restarts]
         stops = sorted([*restarts, *(d.span for d in life.of(Verb.PAUSE, Verb.RESOLVE))], key=lambda s: s.low)
+
+        def fits(base: Span, due: int) -> bool:
+            return base.low + every - 1 <= due <= base.high + every
+
         for due, count in Counter(one.due for one in room.of("reminder")).items():
             if count > 1:
                 yield f"{count} reminders of {due}"
         for due in {one.due for one in [*room.of("reminder"), *room.of("overdue")]}:
-            if not any(base.low + every - 1 <= due <= base.high + every for base in bases):
+            if not any(fits(base, due) for base in bases):
                 yield f"an update is said to be due at {due}, which is no such moment"
         for due in {one.due for one in room.of("overdue")}:
             notices = [one for one in room.of("overdue") if one.due == due]
@@ -210,11 +214,12 @@ class Verdict:
                     yield f"overdue notice {place + 1} for {due} came {soonest - notice.at:.1f} s early"
         for base in bases:
             stop = _first(s for s in stops if s.high > base.high)
-            told = [one for one in room.of("overdue") if base.low + every - 1 <= one.due <= base.high + every]
+            told = [one for one in room.of("overdue") if fits(base, one.due)]
             if not told and self._must(life, base.high + every, stop):
                 yield f"nothing was said when the update of {base.high + every:.0f} was overdue"
-            if stop is not None and any(one.at > stop.high + UNDER_WAY for one in told):
-                yield f"an overdue notice came {told[-1].at - stop.high:.1f} s after the update or the end"
+            its_own = [one for one in told if sum(fits(other, one.due) for other in bases) == 1]
+            if stop is not None and any(one.at > stop.high + UNDER_WAY for one in its_own):
+                yield f"an overdue notice came {its_own[-1].at - stop.high:.1f} s after the update or the end"
         stop = _first(deed.span for deed in life.of(Verb.RESOLVE, Verb.PAUSE))
         for level in LEVELS:
             climbs = room.of("climb", level)
