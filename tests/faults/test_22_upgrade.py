@@ -96,10 +96,10 @@ def test_fault_22_what_version_0_1_has_left_open_goes_on_after_the_upgrade(old_d
 
     declared = datetime.fromisoformat(client.incident(NUMBER)["declared_at"])
     for minutes, kind, said in ((5, "escalated", "you are paged as"), (12.1, "update_due", "Post an update by")):
-        cluster.hands.set((declared + timedelta(minutes=minutes) - datetime.now(UTC)).total_seconds() - 5)
+        cluster.hands.set((declared + timedelta(minutes=minutes) - datetime.now(UTC)).total_seconds() - 60)
         cluster.wait_settled()
         assert kind not in client.kinds(NUMBER)
-        cluster.hands.advance(seconds=6)
+        cluster.hands.advance(seconds=61)
         cluster.wait_event(NUMBER, kind)
         cluster.wait_settled()
         assert len(posted(workspace, channel, said)) == 1
