@@ -12,7 +12,7 @@ from bot.engine.port import Work
 
 SLOTS = 32  # calls to the outside at a time; more would only fill the event loop and Slack's limits
 # Units of work of jobs at a time. More would stand in the store's queue before a responder's, who gets 3 s.
-PACE = 8
+PACE = 4
 
 TURN = {Work.PAGES: 0, Work.TIMERS: 1, Work.DELIVERIES: 2}
 

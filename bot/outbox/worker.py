@@ -19,6 +19,7 @@ from bot.incidents import commands as c
 from bot.incidents.model import PAGE_LANES, Delivery
 from bot.lease import LeaseLost
 from bot.outbox import readiness, revival
+from bot.outbox.claims import Claims
 from bot.outbox.gate import TURN, Gate, priority
 from bot.outbox.order import plan
 from bot.outbox.presence import Presence
@@ -72,6 +73,7 @@ class Outbox:
         self._presence = presence
         self._throttles = known
         self._gate = Gate()
+        self._claims = Claims(store)
         self._pace = pace
         # Whoever has reserved a delivery sees it through; by its token, for writers' threads reserve side by side.
         self._in_flight: dict[int, object] = {}
@@ -165,10 +167,7 @@ class Outbox:
             return Permanent("defect", "Report it with the log of this moment.", f"{type(error).__name__}: {error}")
 
     async def _claim(self, row: Outgoing, me: str) -> bool:
-        try:
-            ours = await self._store.write(lambda tx: deliveries.claim(tx.connection, row, me, tx.now))
-        except DatabaseUnavailable:
-            return False  # if it was claimed all the same, the next look finds it so, and looks before it sends
+        ours = await self._claims.take(row, me)
         if ours:
             self._claimed.add(row.id)
         return ours

@@ -12,6 +12,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import lease, telemetry
 from bot.errors import OutwardError, Permanent, Retryable
+from bot.lease import LeaseLost
 from bot.slack.faults import sort
 from bot.slack.throttles import UNSAID, Throttles, key_of
 
@@ -30,6 +31,11 @@ class Posted:
     ts: str
 
 
+async def _before_it_is_sent(_session: aiohttp.ClientSession, _context: Any, _params: Any) -> None:
+    """Look once more right before a request's only write: head and body of what we send go out in one."""
+    lease.check()
+
+
 class Gateway:
     """Calls Slack. Its own retries are off: the outbox owns them."""
 
@@ -46,8 +52,13 @@ class Gateway:
     def client(self) -> AsyncWebClient:
         """The SDK's client, made on the running event loop."""
         if self._client is None:
+            # A process that stalls while it connects must not send what another one has taken over meanwhile.
+            tracing = aiohttp.TraceConfig()
+            tracing.on_request_chunk_sent.append(_before_it_is_sent)
             self._session = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=TIMEOUT), connector=aiohttp.TCPConnector(limit=64)
+                timeout=aiohttp.ClientTimeout(total=TIMEOUT),
+                connector=aiohttp.TCPConnector(limit=64),
+                trace_configs=[tracing],
             )
             self._client = AsyncWebClient(
                 token=self._token,
@@ -80,6 +91,8 @@ class Gateway:
             try:
                 response = await function(**{k: v for k, v in args.items() if v is not None})
             except Exception as error:
+                if isinstance(error.__cause__, LeaseLost):
+                    raise error.__cause__ from None
                 raise self._heed(sort(error, method), throttle) from error
         return dict(response.data) if isinstance(response.data, dict) else {}
 

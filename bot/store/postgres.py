@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
@@ -23,6 +24,7 @@ READERS = 4
 ATTEMPTS = 3  # of a unit of work that met another one in a deadlock, or waited for its lock in vain
 CLASHES = frozenset({"40P01", "40001", "55P03"})  # deadlock_detected, serialization_failure, lock_not_available
 CLOSE_WITHIN = 2.0  # seconds
+_NOW = text("SELECT clock_timestamp()")
 SCHEMES = ("postgresql", "postgres")
 
 # Whoever holds a row's lock and stalls must not stop the others: the server ends what waits or idles too long.
@@ -54,14 +56,14 @@ def conninfo(url: str) -> str:
     return postgres_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def connect(url: str, *, size: int = 2, isolation: str = "READ COMMITTED", **options: Any) -> Engine:
-    """Make an engine that notices a server that has gone."""
+def connect(url: str, *, size: int = 2, isolation: str = "READ COMMITTED", ping: bool = True, **options: Any) -> Engine:
+    """Make an engine that notices a server that has gone; without `ping` the first statement must notice it."""
     return create_engine(
         postgres_url(url),
         pool_size=size,
         max_overflow=0,
         pool_timeout=4,
-        pool_pre_ping=True,
+        pool_pre_ping=ping,
         isolation_level=isolation,
         connect_args={
             "connect_timeout": 3,
@@ -80,7 +82,7 @@ class PostgresStore:
 
     def __init__(self, url: str, clock: DatabaseClock) -> None:
         self._clock = clock
-        self._engine = connect(url, size=WRITERS + 2)
+        self._engine = connect(url, size=WRITERS + 2, ping=False)
         self._readers = connect(url, size=READERS, isolation="REPEATABLE READ")
         self._writers = Writers("sitrep-writer", self._alone, threads=WRITERS)
         self._signs = Writers("sitrep-signs", self._alone)
@@ -118,9 +120,21 @@ class PostgresStore:
         self._engine.dispose()
         self._readers.dispose()
 
-    def _tx(self, connection: Connection) -> Tx:
+    def _now(self, connection: Connection) -> datetime:
         # now() would be the transaction's start, and a transaction may wait for a lock before it begins to work.
-        return Tx(connection, self._clock.told(connection.execute(text("SELECT clock_timestamp()")).scalar_one()))
+        return self._clock.told(connection.execute(_NOW).scalar_one())
+
+    def _open(self) -> tuple[Connection, datetime]:
+        """Begin a transaction with a look at the clock; a connection that has died since its last use is replaced."""
+        for left in (True, False):
+            connection = self._engine.connect()
+            try:
+                return connection, self._now(connection)
+            except DBAPIError as error:
+                connection.close()
+                if not (left and error.connection_invalidated):
+                    raise
+        raise AssertionError("the second attempt always ends")
 
     def _alone(self, taken: list[Waiting]) -> list[Done]:
         return [self._one(waiting) for waiting in taken]
@@ -128,9 +142,11 @@ class PostgresStore:
     def _one(self, waiting: Waiting) -> Done:
         for left in reversed(range(ATTEMPTS)):
             try:
-                with self._engine.begin() as connection:
-                    tx = self._tx(connection)
+                connection, now = self._open()
+                with connection:
+                    tx = Tx(connection, now)
                     result = tx.run(waiting.work)
+                    connection.commit()
             except DBAPIError as error:
                 if not (left and _clash(error)):
                     return Done(waiting, problem=error)
