@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Many tests wait for processes that they have killed: one more at a time than there are cores.
+TESTERS = $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)')
 
 .DEFAULT_GOAL := help
 
@@ -27,7 +29,7 @@ demo: $(STAMP) ## Start the bot and a local Slack workspace on loopback, and pri
 
 .PHONY: test
 test: $(STAMP) ## Run all tests, those that measure time by themselves
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not timing and not soak"
+	$(BIN)/python -m pytest -n $(TESTERS) --dist worksteal -m "not timing and not soak"
 	$(BIN)/python -m pytest -m timing
 
 .PHONY: soak

@@ -157,13 +157,12 @@ def databases(kind: str, folder: Path) -> Iterator[Databases]:
 
 @dataclass
 class Stage:
-    """One database with the service upon it, and a workspace. `runs` is how often a scene measures each figure."""
+    """One database with the service upon it, and a workspace."""
 
     databases: Databases
     url: str
     slack: Slack
     service: QuickProcess
-    runs: int
     scale: float
     numbers: int = field(default=0)
 
@@ -234,7 +233,7 @@ class Stage:
 
 
 @contextmanager
-def stage(kind: Databases, folder: Path, *, closed: int, runs: int, scale: float) -> Iterator[Stage]:
+def stage(kind: Databases, folder: Path, *, closed: int, scale: float) -> Iterator[Stage]:
     """Set everything up except the service's start."""
     with ExitStack() as stack:
         url = stack.enter_context(kind.open(closed))
@@ -254,7 +253,7 @@ def stage(kind: Databases, folder: Path, *, closed: int, runs: int, scale: float
         }
         service = QuickProcess(environ, folder / "log")
         try:
-            yield Stage(kind, url, workspace, service, runs, scale)
+            yield Stage(kind, url, workspace, service, scale)
         except BaseException as error:
             if service.log.exists():
                 error.add_note(f"The service's log ends with:\n{service.log.read_text()[-3000:]}")

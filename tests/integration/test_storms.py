@@ -130,7 +130,6 @@ def settled(world: World, bot: Client, number: str) -> str:
 
 
 @pytest.mark.timeout(240)
-@both_databases
 def test_fault_19_five_thousand_alerts_in_a_minute_open_few_channels_and_lose_nothing(
     bot: Client, world: World, hands: Hands
 ) -> None:
