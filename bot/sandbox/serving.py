@@ -13,6 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 START_SECONDS = 10.0
 _GRACE_SECONDS = 2.0
+_TURNS = 4  # of the loop, until a connection that has just been accepted is known
 
 
 class _Protocol(H11Protocol):
@@ -37,10 +38,15 @@ class _Server(uvicorn.Server):
             server.close()
         for sock in sockets or []:
             sock.close()
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
         for connection in list(self.server_state.connections):
             connection.shutdown()
         if self.server_state.tasks:
             await asyncio.wait(self.server_state.tasks, timeout=_GRACE_SECONDS)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)
 
 
 class Listener:

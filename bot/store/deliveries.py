@@ -100,9 +100,8 @@ _AS_SEEN = (
     .where(deliveries.c.attempts == bindparam("seen_attempts"))
 )
 _CLAIM = _AS_SEEN.values({name: bindparam(name) for name in ("state", "attempts", "tried_at", "claimed_by")})
-_FINISH = _AS_SEEN.values(
-    {name: bindparam(name) for name in ("state", "finished_at", "result", "error")} | {"claimed_by": None}
-)
+_END = _AS_SEEN.values({name: bindparam(name) for name in ("state", "finished_at", "error")} | {"claimed_by": None})
+_FINISH = _END.values(result=bindparam("result"))
 _POSTPONE = _AS_SEEN.values(
     {name: bindparam(name) for name in ("state", "next_at", "error", "failures")} | {"claimed_by": None}
 )
@@ -242,10 +241,15 @@ def finish(
     result: Mapping[str, Any] | None = None,
     error: str = "",
 ) -> bool:
-    """End a delivery that was claimed: delivered, superseded or failed; False when it is no longer ours."""
-    values = {"state": state.value, "finished_at": now, "result": dict(result or {}), "error": error}
+    """End a delivery that was claimed: delivered, superseded or failed; False when it is no longer ours.
+
+    Without a `result`, what it has reached so far stays: it may be retried.
+    """
+    values: dict[str, Any] = {"state": state.value, "finished_at": now, "error": error}
     seen = _seen(claimed.id, State.SENDING, claimed.attempts + 1)
-    return connection.execute(_FINISH, seen | values).rowcount == 1
+    if result is None:
+        return connection.execute(_END, seen | values).rowcount == 1
+    return connection.execute(_FINISH, seen | values | {"result": dict(result)}).rowcount == 1
 
 
 def postpone(

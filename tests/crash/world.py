@@ -124,7 +124,11 @@ class World:
         }
         self.process = QuickProcess(environ, self._folder / "log")
         self.client = Client(self.process.url, self.workspace)
-        self.process.start()
+        try:
+            self.process.start()
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
         return self
 
     def __exit__(

@@ -133,10 +133,14 @@ class Cluster:
         self._doors.start(Starlette(routes=[Mount("/{replica:int}", _Door(Starlette(routes=self._api.routes())))]))
         self.workspace.after_call = self._dispatch
         (self._folder / "sitrep.yaml").write_text(self._config)
-        for replica in [self.prepare() for _ in range(self._count)]:
-            replica.launch()
-        for replica in self.replicas:
-            replica.wait_ready()
+        try:
+            for replica in [self.prepare() for _ in range(self._count)]:
+                replica.launch()
+            for replica in self.replicas:
+                replica.wait_ready()
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
         return self
 
     def __exit__(

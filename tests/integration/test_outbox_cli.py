@@ -415,6 +415,19 @@ def test_what_is_being_sent_is_left_alone(
     assert "dropped by ann" in bot.wait_event(number, "delivery_failed")["text"]
 
 
+def test_an_export_that_is_retried_shares_the_file_that_it_had_sent(bot: Client, outbox: Outbox) -> None:
+    """The share was refused for good after the file had gone up: a retry sends no second file."""
+    _, channel = bot.open_one()
+    bot.workspace.faults.add(Fault("files.completeUploadExternal", "error", error="missing_scope"))
+    bot.slash("export md", channel=channel)
+    failed = str(outbox.wait("export", "failed")["id"])
+    bot.workspace.faults.clear()
+    outbox.does("retry", failed)
+    outbox.wait("export", "delivered")
+    assert len(bot.workspace.files) == 1
+    assert sum(len(m.files) for m in bot.workspace.messages(channel)) == 1
+
+
 def test_without_a_database_the_command_names_the_fix(environ: dict[str, str]) -> None:
     """A wrong address or an empty file is no traceback."""
     outbox = Outbox({**environ, "SITREP_DATABASE_URL": environ["SITREP_DATABASE_URL"] + ".not"})
