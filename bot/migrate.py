@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
-from alembic import command
-from alembic.config import Config as AlembicConfig
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Connection, Engine, column, func, inspect, select, table
 from sqlalchemy.exc import DBAPIError
 
 from bot.errors import DatabaseUnavailable
 from bot.store import postgres, sqlite
 
+if TYPE_CHECKING:
+    from alembic.config import Config as AlembicConfig
+
 log = structlog.get_logger()
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "migrations"
+_VERSION = table("alembic_version", column("version_num"))  # Alembic's own
 LOCK = 0x51_7B_E9  # any number, as long as every replica takes the same
 
 
 def alembic_config() -> AlembicConfig:
     """Give Alembic's configuration; there is no ini file."""
+    from alembic.config import Config as AlembicConfig  # noqa: PLC0415 - 11 MB that most starts do not need
+
     config = AlembicConfig()
     config.set_main_option("script_location", str(SCRIPTS))
     return config
@@ -49,6 +52,13 @@ def migrate(url: str) -> None:
 
 def upgrade(engine: Engine) -> None:
     """Upgrade over an engine, in one transaction; a schema that is newer than this version stays as it is."""
+    with engine.connect() as connection:
+        if is_current(connection):
+            return
+    from alembic import command  # noqa: PLC0415 - as in `alembic_config`
+    from alembic.migration import MigrationContext  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
     config = alembic_config()
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
@@ -61,3 +71,11 @@ def upgrade(engine: Engine) -> None:
             return
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def is_current(connection: Connection) -> bool:
+    """True when the newest migration is in; its revision is what its file's name begins with."""
+    newest = max(file.stem.partition("_")[0] for file in (SCRIPTS / "versions").glob("*.py"))
+    if not inspect(connection).has_table(_VERSION.name):
+        return False
+    return list(connection.execute(select(_VERSION.c.version_num)).scalars()) == [newest]
