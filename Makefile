@@ -37,15 +37,16 @@ soak: $(STAMP) ## Kill processes for a minute while Slack fails, and count what 
 	$(BIN)/python -m pytest -m soak tests/soak
 
 .PHONY: bench
-bench: $(STAMP) ## Measure the service, and print one table (some minutes, on a machine at rest)
+bench: $(STAMP) ## Measure the service, and print one table (20 minutes, on a machine at rest)
 	@$(BIN)/python -m tests.bench
 
 .PHONY: check
-check: $(STAMP) ## Lint, type-check and hold the import rules
+check: $(STAMP) ## Lint, type-check, hold the import rules, check the runbooks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/sitrep runbooks lint
 
 .PHONY: format
 format: $(STAMP) ## Format the code
