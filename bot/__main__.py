@@ -12,6 +12,7 @@ import typer
 
 from bot.cli.beside import read
 from bot.cli.outbox import outbox
+from bot.cli.runbooks import runbooks
 from bot.errors import SitrepError
 from bot.settings import load_settings
 
@@ -24,9 +25,8 @@ cli = typer.Typer(
 )
 db = typer.Typer(no_args_is_help=True, help="The database.")
 inbox_cli = typer.Typer(no_args_is_help=True, help="What came in and could not be read.")
-runbooks_cli = typer.Typer(no_args_is_help=True, help="The runbooks.")
 cli.add_typer(db, name="db")
-cli.add_typer(runbooks_cli, name="runbooks")
+cli.add_typer(runbooks, name="runbooks")
 cli.add_typer(inbox_cli, name="inbox")
 cli.add_typer(outbox, name="outbox")
 
@@ -120,19 +120,6 @@ def doctor() -> None:
         typer.echo(integration.line)
     for warning in warnings(settings):
         typer.echo(f"note: {warning}")
-
-
-@runbooks_cli.command()
-def lint() -> None:
-    """Check the runbooks, the checklist and the templates; every problem names its file."""
-    from bot.runbooks.catalog import Catalog
-    from bot.runbooks.templates import Templates
-
-    settings = load_settings()
-    catalog = Catalog.load(settings.runbooks)
-    templates = Templates(settings.runbooks / "templates")
-    counted = f"{len(catalog)} runbooks, {len(catalog.checklist.items)} checklist items"
-    typer.echo(f"{counted}, {len(templates.names)} templates: clean.")
 
 
 @db.command()

@@ -16,7 +16,8 @@ from bot.incidents.model import Alert
 from bot.outbox.call import Call, Result, Tools
 from bot.outbox.worker import Superseded
 from bot.runbooks.catalog import Catalog
-from bot.runbooks.match import Match, match
+from bot.runbooks.facts import facts_of
+from bot.runbooks.match import Match, rank
 from bot.slack import card, messages
 from bot.slack.directory import Resolved
 from bot.slack.gateway import Posted
@@ -179,18 +180,22 @@ async def _people(call: Call) -> Resolved:
 
 
 async def _runbook(call: Call) -> Result:
-    found = runbook_of(call.tools.catalog, call.board)
-    posted = await call.post(messages.runbook(found))
-    return {**posted, "runbook_id": found.runbook.id, "version": found.runbook.version, "reason": found.reason}
+    found = runbooks_of(call.tools.catalog, call.board)
+    seen = [shown.alert for shown in call.board.alerts]
+    posted = await call.post(messages.runbook(found, facts_of(call.board.incident, seen, call.row.created_at)))
+    best = found[0]
+    return {**posted, "runbook_id": best.runbook.id, "version": best.runbook.version, "reason": best.reason}
 
 
-def runbook_of(catalog: Catalog, board: Board) -> Match:
-    """Choose an incident's runbook: the one it names, else by its alerts."""
-    named = catalog.get(board.incident.runbook_id) if board.incident.runbook_id else None
-    if named:
-        return Match(named, "named by the incident")
+def runbooks_of(catalog: Catalog, board: Board) -> tuple[Match, ...]:
+    """Give an incident's runbooks, the one to post first: the one it names, else by its alerts."""
     seen: Sequence[Alert] = [shown.alert for shown in board.alerts]
-    return match(catalog, seen)
+    found = rank(catalog, seen, board.incident.severity)
+    named = catalog.get(board.incident.runbook_id) if board.incident.runbook_id else None
+    if named is None:
+        return found
+    others = (each for each in found if each.runbook not in (named, catalog.general))
+    return Match(named, "named by the incident"), *others
 
 
 async def _checklist(call: Call) -> Result:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,10 +18,11 @@ from bot.runbooks.parse import ParseError, parse
 
 GENERAL_ID = "ops.general.first-response"
 CHECKLIST_ID = "checklist.first-response"
-CHECKLIST_FILE = Path("checklists") / "first-response.md"
+CHECKLISTS = Path("checklists")
 VERSION_LENGTH = 12  # hex digits: short enough to print, long enough never to clash within one catalog
 
 _Meta = TypeVar("_Meta", bound=BaseModel)
+_Read = TypeVar("_Read", Runbook, Checklist)
 
 
 class CatalogError(SitrepError):
@@ -34,14 +35,14 @@ class CatalogError(SitrepError):
 
 @dataclass(frozen=True)
 class Catalog:
-    """All runbooks in the order of their ids, and the first-response checklist."""
+    """All runbooks and all checklists, in the order of their ids."""
 
     runbooks: tuple[Runbook, ...]
-    checklist: Checklist
+    checklists: tuple[Checklist, ...]
 
     @classmethod
     def load(cls, path: Path) -> Catalog:
-        """Read `*.md` (but README.md) in a directory, and the checklist in its `checklists`.
+        """Read `*.md` (but README.md) in a directory, and the checklists in its `checklists`.
 
         Raises:
             CatalogError: naming every file at fault and the fix.
@@ -50,26 +51,20 @@ class Catalog:
             raise CatalogError(
                 [f"{path}: is not a directory; point SITREP_RUNBOOKS to the one that holds the runbooks"]
             )
-        problems: list[str] = []
-        found: list[tuple[str, Runbook]] = []
-        for file in sorted(path.glob("*.md")):
-            if file.name.lower() == "readme.md":
-                continue
-            try:
-                found.append((file.name, _runbook(file)))
-            except CatalogError as error:
-                problems += error.problems
-        problems += _clashes(found)
-        if not problems and all(runbook.id != GENERAL_ID for _, runbook in found):
-            problems.append(f"{path}: add a runbook with `id: {GENERAL_ID}`, for the alerts that match no other")
-        checklist: Checklist | None = None
-        try:
-            checklist = _checklist(path / CHECKLIST_FILE)
-        except CatalogError as error:
-            problems += error.problems
-        if problems or checklist is None:
+        of_books: list[str] = []
+        found = _all(path, _runbook, of_books)
+        if not of_books and all(runbook.id != GENERAL_ID for _, runbook in found):
+            of_books.append(f"{path}: add a runbook with `id: {GENERAL_ID}`, for the alerts that match no other")
+        of_lists: list[str] = []
+        lists = _all(path / CHECKLISTS, _checklist, of_lists)
+        if not of_lists and all(checklist.id != CHECKLIST_ID for _, checklist in lists):
+            of_lists.append(f"{CHECKLISTS}: add a checklist with `id: {CHECKLIST_ID}`, for every new incident")
+        if problems := [*of_books, *_clashes(found, lists), *of_lists]:
             raise CatalogError(problems)
-        return cls(tuple(sorted((runbook for _, runbook in found), key=lambda runbook: runbook.id)), checklist)
+        return cls(
+            tuple(sorted((runbook for _, runbook in found), key=lambda runbook: runbook.id)),
+            tuple(sorted((checklist for _, checklist in lists), key=lambda checklist: checklist.id)),
+        )
 
     def get(self, runbook_id: str) -> Runbook | None:
         """Give the runbook of this id, or None."""
@@ -80,11 +75,29 @@ class Catalog:
         """The runbook for alerts that match no other."""
         return next(runbook for runbook in self.runbooks if runbook.id == GENERAL_ID)
 
+    @property
+    def checklist(self) -> Checklist:
+        """The first-response checklist."""
+        return next(checklist for checklist in self.checklists if checklist.id == CHECKLIST_ID)
+
     def __iter__(self) -> Iterator[Runbook]:
         return iter(self.runbooks)
 
     def __len__(self) -> int:
         return len(self.runbooks)
+
+
+def _all(folder: Path, read: Callable[[Path], _Read], problems: list[str]) -> list[tuple[str, _Read]]:
+    """Read the files of a folder, in the order of their names; what is wrong with them is added to `problems`."""
+    found = []
+    for file in sorted(folder.glob("*.md")):
+        if file.name.lower() == "readme.md":
+            continue
+        try:
+            found.append((file.name, read(file)))
+        except CatalogError as error:
+            problems += error.problems
+    return found
 
 
 def _runbook(file: Path) -> Runbook:
@@ -99,8 +112,6 @@ def _runbook(file: Path) -> Runbook:
 def _checklist(file: Path) -> Checklist:
     meta, preamble, sections, version = _read(file, ChecklistMetadata)
     items = tuple(step for section in (preamble, *sections) for step in section.steps)
-    if meta.id != CHECKLIST_ID:
-        raise CatalogError([f"{file.name}: set `id: {CHECKLIST_ID}` instead of {meta.id}"])
     if not items:
         raise CatalogError([f"{file.name}: add at least one item of an ordered list"])
     return Checklist(**meta.model_dump(), version=version, items=items)
@@ -140,14 +151,28 @@ def _fix(problem: Mapping[str, Any]) -> str:
     return f"correct `{key}` in the front matter: {problem['msg']}"
 
 
-def _clashes(found: Sequence[tuple[str, Runbook]]) -> list[str]:
-    """Tell of ids, URLs and signals that two files claim: an alert leads to one runbook, always the same."""
+def _clashes(found: Sequence[tuple[str, Runbook]], lists: Sequence[tuple[str, Checklist]]) -> list[str]:
+    """Tell of ids and URLs that two files claim, of signals that lead to two runbooks alike, and of missing checklists.
+
+    A signal may lead to several runbooks: the one that names it earlier in its own list comes first.
+    """
     problems: list[str] = []
     claimed: dict[tuple[str, str], str] = {}
+
+    def claim(name: str, kind: str, value: str, place: int = 0) -> None:
+        other = claimed.setdefault((f"{kind} {place}", value), name)
+        if other != name:
+            problems.append(f"{name}: change the {kind} {value}; {other} has it already")
+
     for name, runbook in found:
-        keys = [("id", runbook.id), ("url", runbook.url), *(("signal", signal) for signal in runbook.signals)]
-        for kind, value in keys:
-            other = claimed.setdefault((kind, value), name)
-            if other != name:
-                problems.append(f"{name}: change the {kind} {value}; {other} has it already")
+        claim(name, "id", runbook.id)
+        claim(name, "url", runbook.url)
+        for place, signal in enumerate(runbook.signals, start=1):
+            claim(name, "signal", signal, place)
+    for name, checklist in lists:
+        claim(name, "id", checklist.id)
+    known = {checklist.id for _, checklist in lists}
+    for name, runbook in found:
+        missing = [wanted for wanted in runbook.verification if wanted not in known]
+        problems += [f"{name}: add the checklist {wanted}, or take it out of `verification`" for wanted in missing]
     return problems

@@ -3,15 +3,38 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated
+from enum import StrEnum
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from apscheduler.triggers.cron import CronTrigger
+from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator, model_validator
 
+from bot.incidents.intake import Matcher
 from bot.incidents.policy import Severity
 
 # Ids are dotted so that they never look like a path: they stay when a file is renamed (seed 002, 4).
 DottedId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*(\.[a-z0-9][a-z0-9-]*)+$", max_length=100)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Language = Literal["", "sh", "sql", "promql", "logql", "traceql"]
+
+UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}  # seconds
+
+
+class Kind(StrEnum):
+    """What a section is for; `OTHER` is any heading besides the five."""
+
+    SYMPTOMS = "symptoms"
+    DIAGNOSIS = "diagnosis"
+    REMEDIATION = "remediation"
+    VERIFICATION = "verification"
+    ESCALATION = "escalation"
+    OTHER = "other"
+
+    @classmethod
+    def of(cls, title: str) -> Kind:
+        """Give the kind that a heading names."""
+        word = title.strip().casefold()
+        return next((kind for kind in cls if kind.value == word), cls.OTHER)
 
 
 class _Frozen(BaseModel):
@@ -23,6 +46,8 @@ class Step(_Frozen):
 
     `number` counts from 1 through the whole file, so that "step 7" names one step whoever says it. `text` is
     CommonMark; `code` is the fenced block under it, if any, and `language` the fence's word (empty without one).
+    `rollback` says how to take it back, `rollback_within` (seconds) by when; `no_rollback` why nothing is to be taken
+    back; `approval` who must have agreed.
     """
 
     section: str
@@ -30,6 +55,15 @@ class Step(_Frozen):
     text: str
     code: str | None = None
     language: str = ""
+    rollback: str | None = None
+    rollback_within: int | None = None
+    no_rollback: str | None = None
+    approval: str | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """What the step's section is for."""
+        return Kind.of(self.section)
 
 
 class Section(_Frozen):
@@ -40,8 +74,21 @@ class Section(_Frozen):
     steps: tuple[Step, ...] = ()
 
 
+class Query(_Frozen):
+    """A saved query, with the variables of `bot.runbooks.render`."""
+
+    title: Text
+    language: Literal["promql", "logql", "traceql", "sql"]
+    expr: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
+
+
 class Metadata(_Frozen):
-    """A runbook's front matter. `url` is a repository path or an address, `last_reviewed_at` an ISO date."""
+    """A runbook's front matter. `url` is a repository path or an address, `last_reviewed_at` an ISO date.
+
+    `signals` are signal keys and alert names, the surest first; all of `matchers` must hold on an alert; `services` are
+    values of its label `service`; `escalation` is a row of the escalation matrix or a ladder's name; `verification`
+    names checklists to run afterwards.
+    """
 
     id: DottedId
     title: Text
@@ -51,6 +98,19 @@ class Metadata(_Frozen):
     url: Text
     backup_owner: Text | None = None
     signals: tuple[Text, ...] = ()
+    matchers: tuple[str, ...] = ()
+    services: tuple[Text, ...] = ()
+    dashboards: tuple[Text, ...] = ()
+    queries: tuple[Query, ...] = ()
+    escalation: Text | None = None
+    verification: tuple[DottedId, ...] = ()
+
+    @field_validator("matchers")
+    @classmethod
+    def _readable(cls, matchers: tuple[str, ...]) -> tuple[str, ...]:
+        for matcher in matchers:
+            Matcher.parse(matcher)
+        return matchers
 
 
 class Runbook(Metadata):
@@ -66,11 +126,31 @@ class Runbook(Metadata):
         return tuple(step for section in self.sections for step in section.steps)
 
 
+class Schedule(_Frozen):
+    """When a periodic checklist is posted: every so often (`1d`, `2w`), or by five fields of cron in UTC."""
+
+    every: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,2}[dw]$")] | None = None
+    cron: Text | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.every is None) == (self.cron is None):
+            raise ValueError("give either `every` or `cron`")
+        if self.cron is not None:
+            if any(char.isdigit() for char in self.cron.split()[-1]):
+                # APScheduler counts them from Monday, cron from Sunday.
+                raise ValueError("write weekdays in `cron` as names, such as mon")
+            CronTrigger.from_crontab(self.cron, timezone="UTC")
+        return self
+
+
 class ChecklistMetadata(_Frozen):
     """A checklist's front matter."""
 
     id: DottedId
     title: Text
+    schedule: Schedule | None = None
+    owner_team: Text | None = None
 
 
 class Checklist(ChecklistMetadata):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
+from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
-from bot.runbooks.model import Section, Step
+from bot.runbooks.model import UNITS, Section, Step
 
-_MARKDOWN = MarkdownIt("commonmark")
+_MARKDOWN = MarkdownIt("commonmark").disable("inline")  # words are kept as they were written
+_NOTE = re.compile(r"(Rollback|Rollback within ([1-9][0-9]{0,3})([mhd])|No rollback|Approval): (.+)", re.DOTALL)
 
 
 class ParseError(ValueError):
@@ -21,6 +24,9 @@ def parse(body: str) -> tuple[Section, ...]:
 
     The first section has an empty title: it holds what stands before the first level-2 heading. The level-1
     heading is left out, for the title comes from the front matter.
+
+    A paragraph of a step that begins with `Rollback:`, `Rollback within 2h:`, `No rollback:` or `Approval:` says so of
+    the step.
 
     Raises:
         ParseError: a step without words or with two code blocks, or something after the steps of a section
@@ -54,6 +60,7 @@ def parse(body: str) -> tuple[Section, ...]:
 
 def _step(item: SyntaxTreeNode, lines: list[str], section: str, number: int) -> Step:
     words: list[str] = []
+    notes: dict[str, Any] = {}
     code: str | None = None
     language = ""
     for node in item.children:
@@ -62,12 +69,24 @@ def _step(item: SyntaxTreeNode, lines: list[str], section: str, number: int) -> 
                 raise ParseError(f"section {section!r}: join the code blocks of step {number}, or make it two steps")
             code = node.content.rstrip("\n")
             language = node.info.split()[0] if node.info.split() else ""
+        elif found := _NOTE.fullmatch(_source(node, lines)):
+            notes |= _note(*found.groups())
         else:
             words.append(_source(node, lines))
     text = "\n".join(words)
     if not text:
         raise ParseError(f"section {section!r}: say in words what step {number} does")
-    return Step(section=section, number=number, text=text, code=code, language=language)
+    return Step(section=section, number=number, text=text, code=code, language=language, **notes)
+
+
+def _note(word: str, count: str | None, unit: str | None, text: str) -> dict[str, Any]:
+    """Give what a paragraph of its own says about its step."""
+    if word == "No rollback":
+        return {"no_rollback": text}
+    if word == "Approval":
+        return {"approval": text.rstrip(".")}
+    within = int(count) * UNITS[unit] if count and unit else None
+    return {"rollback": text, "rollback_within": within}
 
 
 def _source(node: SyntaxTreeNode, lines: list[str]) -> str:

@@ -12,15 +12,17 @@ from bot.incidents.model import Event, Incident
 from bot.runbooks.catalog import Catalog
 from bot.runbooks.match import Match
 from bot.runbooks.model import Step
+from bot.runbooks.render import render
 from bot.runbooks.templates import Mrkdwn, Templates
 from bot.slack import blocks as b
 from bot.slack.card import most, next_update
-from bot.slack.mrkdwn import clock_time, date_time, esc, link, shorten
+from bot.slack.mrkdwn import clock_time, code, date_time, esc, link, shorten
 from bot.store.alerts import Counts, Roll
 from bot.store.lateness import LATE
 
 Message = tuple[str, list[b.Block]]
 MAX_STEPS = 40  # of a message's 50 blocks
+MAX_OTHERS = 3  # runbooks that match as well
 BRIEFING_EVENTS = 3
 TEXT = 3000  # characters of a notification text; Slack cuts at 4,000
 QUIET_KINDS = frozenset(
@@ -171,13 +173,17 @@ def briefing(board: Board) -> str:
     return " ".join(parts)
 
 
-def runbook(found: Match) -> Message:
-    """A runbook's steps, and why it was chosen."""
-    book = found.runbook
+def runbook(found: Sequence[Match], facts: Mapping[str, str]) -> Message:
+    """The steps of the first of the runbooks that match, its commands filled in; the others are named."""
+    best, *others = found
+    book = best.runbook
     made = [
         b.header(f":book: Runbook: {book.title}"),
-        b.context(f"`{esc(book.id)}`, {esc(found.reason)}. Owner: {esc(book.owner_team)}. Source: {esc(book.url)}"),
+        b.context(f"`{esc(book.id)}`, {_reason(best)}. Owner: {esc(book.owner_team)}. Source: {esc(book.url)}"),
     ]
+    if others:
+        named = ", ".join(f"`{esc(other.runbook.id)}` ({_reason(other)})" for other in others[:MAX_OTHERS])
+        made.append(b.context(shorten(f"Also matches: {named}.", TEXT)))
     steps = list(book.steps)
     intros = {section.title: section.intro for section in book.sections}
     section = ""
@@ -187,7 +193,7 @@ def runbook(found: Match) -> Message:
             section = step.section
             intro = esc(intros.get(section, ""), 700)
             title = f"*{esc(section)}*\n" + (f"{intro}\n" if intro else "")
-        made.append(b.section(title + _step(step)))
+        made.append(b.section(title + _step(step, facts)))
     if len(steps) > MAX_STEPS:
         made.append(b.context(f"{len(steps) - MAX_STEPS} more steps: see {esc(book.url)}"))
     return f"Runbook for this incident: {esc(book.title)} ({len(steps)} steps).", made
@@ -243,9 +249,25 @@ def operators(text: str) -> Message:
     return said, [b.section(said)]
 
 
-def _step(step: Step) -> str:
-    text = f"{step.number}. {esc(step.text, 1200)}"
-    return f"{text}\n```{esc(step.code, 1500)}```" if step.code else text
+def _reason(found: Match) -> str:
+    return esc(found.reason.replace("`", "'"), 300)
+
+
+def _step(step: Step, facts: Mapping[str, str]) -> str:
+    lines = [f"{step.number}. {esc(step.text, 1000)}"]
+    if step.approval:
+        lines.append(f":lock: Needs the approval of {esc(step.approval, 100)}.")
+    if step.code:
+        filled = render(step.code, step.language, facts)
+        lines.append(f"```{code(filled.text, 1200)}```")
+        if filled.missing:
+            lines.append(f"_Fill in: {esc(', '.join(filled.missing), 200)}._")
+    if step.rollback:
+        within = f" within {spell(step.rollback_within)}" if step.rollback_within else ""
+        lines.append(f":leftwards_arrow_with_hook: Rollback{within}: {esc(step.rollback, 400)}")
+    if step.no_rollback:
+        lines.append(f":leftwards_arrow_with_hook: No rollback: {esc(step.no_rollback, 300)}")
+    return "\n".join(lines)
 
 
 def _line(event: Event) -> str:

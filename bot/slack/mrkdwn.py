@@ -24,6 +24,11 @@ def shorten(text: str, limit: int) -> str:
     return text[: safe_cut(text, limit - 1)].rstrip() + "…"
 
 
+def code(text: str, limit: int) -> str:
+    """Escape what stands in a block of code, and keep it from ending the block."""
+    return esc(text.replace("```", "`\u200b``"), limit)
+
+
 def safe_cut(text: str, limit: int) -> int:
     """Give the last place up to `limit` that is not inside an escape (`&amp;`) or a link (`<https://...|...>`)."""
     cut = limit

@@ -24,6 +24,7 @@ from bot.timeline.collect import collect
 from bot.timeline.dossier import utc_or_none
 from bot.timeline.export import UnknownFormat, render
 from bot.timeline.milestones import milestones
+from handlers.api.runbooks import RunbookRoutes
 from handlers.http import credentials, problem
 
 READY_WITHIN = 2.0  # seconds
@@ -45,6 +46,7 @@ class Api:
     @property
     def routes(self) -> list[Route]:
         """The routes to mount."""
+        books = RunbookRoutes(self._services)
         return [
             Route("/healthz", self.healthz),
             Route("/readyz", self.readyz),
@@ -52,8 +54,8 @@ class Api:
             Route("/api/v1/incidents", self._guard(self.list)),
             Route("/api/v1/incidents/{number}", self._guard(self.show)),
             Route("/api/v1/incidents/{number}/timeline", self._guard(self.timeline)),
-            Route("/api/v1/admin/runbooks", self._guard(self.runbooks, "admin")),
-            Route("/api/v1/admin/runbooks/{id}", self._guard(self.runbook, "admin")),
+            Route("/api/v1/admin/runbooks", self._guard(books.list, "admin")),
+            Route("/api/v1/admin/runbooks/{id}", self._guard(books.show, "admin")),
         ]
 
     async def healthz(self, _request: Request) -> Response:
@@ -120,18 +122,6 @@ class Api:
             media_type=made.content_type,
             headers={"content-disposition": f'inline; filename="{made.filename}"'},
         )
-
-    async def runbooks(self, _request: Request) -> Response:
-        """The catalog, without the steps."""
-        rows = [book.model_dump(mode="json", exclude={"sections"}) for book in self._services.catalog]
-        return JSONResponse({"runbooks": rows})
-
-    async def runbook(self, request: Request) -> Response:
-        """One runbook with its steps."""
-        book = self._services.catalog.get(request.path_params["id"])
-        if book is None:
-            return problem(404, "no_runbook", "There is no such runbook. See /api/v1/admin/runbooks.")
-        return JSONResponse(book.model_dump(mode="json"))
 
     def _guard(self, endpoint: Endpoint, role: str = "viewer") -> Endpoint:
         async def guarded(request: Request) -> Response:

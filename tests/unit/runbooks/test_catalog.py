@@ -131,11 +131,36 @@ def test_files_that_are_no_runbooks_are_named(directory: Directory, text: str | 
 
 @pytest.mark.parametrize("changes", [{"id": "ops.two"}, {"url": "two.md"}, {"id": "ops.two", "url": "two.md"}])
 def test_nothing_is_claimed_twice(directory: Directory, changes: dict[str, str]) -> None:
-    """Two files with the same id, url or signal are refused, for an alert must lead to one runbook."""
+    """Two files with the same id, url, or signal at the same place are refused: one runbook must come first."""
     message = problems(directory(one=runbook(signals="[high]"), two=runbook(signals="[high]", **changes)))
     assert "two.md: change the signal high; one.md has it already" in message
     assert ("two.md: change the id" in message) == ("id" not in changes)
     assert ("two.md: change the url" in message) == ("url" not in changes)
+
+
+def test_a_signal_may_lead_to_several(directory: Directory) -> None:
+    """Named at different places of their lists, a signal may stand in two runbooks."""
+    catalog = Catalog.load(
+        directory(
+            one=runbook(signals="[own, high]"), two=runbook(signals="[high]", id="ops.two", url="runbooks/two.md")
+        )
+    )
+    assert [one.id for one in catalog if "high" in one.signals] == ["ops.one", "ops.two"]
+
+
+def test_checklists_may_have_a_schedule(directory: Directory) -> None:
+    """A periodic checklist says when: every so often, or by cron, but not both and nothing else."""
+    listed = "---\nid: checklist.drill\ntitle: Drill\nschedule: {{{}}}\n---\n1. Fail over.\n"
+    for schedule in ("every: 2w", 'cron: "0 9 * * mon"'):
+        catalog = Catalog.load(directory(**{"checklists/drill": listed.format(schedule)}))
+        assert [one.id for one in catalog.checklists if one.schedule] == ["checklist.drill"]
+    for schedule in ("every: often", 'cron: "0 9 * *"', 'cron: "0 9 * * 1"', 'every: 1d, cron: "0 9 * * mon"'):
+        assert "correct `schedule" in problems(directory(**{"checklists/drill": listed.format(schedule)}))
+
+
+def test_checklists_to_run_afterwards_exist(directory: Directory) -> None:
+    """A runbook that names a checklist which is not there is refused."""
+    assert "add the checklist checklist.absent" in problems(directory(one=runbook(verification="[checklist.absent]")))
 
 
 def test_all_problems_are_told_at_once(directory: Directory) -> None:
@@ -146,7 +171,7 @@ def test_all_problems_are_told_at_once(directory: Directory) -> None:
         "one.md",
         "one.md",
         "two.md",
-        "first-response.md",
+        "checklists",
     ]
 
 
@@ -158,7 +183,7 @@ def test_the_general_runbook_is_required(directory: Directory) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("---\nid: checklist.other\ntitle: T\n---\n1. A\n", "set `id: checklist.first-response`"),
+        ("---\nid: checklist.other\ntitle: T\n---\n1. A\n", "add a checklist with `id: checklist.first-response`"),
         ("---\nid: checklist.first-response\ntitle: T\n---\nA\n", "add at least one item"),
         ("---\nid: checklist.first-response\n---\n1. A\n", "add `title`"),
     ],

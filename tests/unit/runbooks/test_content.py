@@ -2,16 +2,20 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import date
 from pathlib import Path
 
 import pytest
 
 from bot.runbooks.catalog import Catalog
+from bot.runbooks.lint import lint
 from bot.runbooks.model import Runbook
 
 SECTIONS = ("Symptoms", "Diagnosis", "Remediation", "Verification", "Escalation")
-IDS = ("ops.api.error-rate", "ops.database.connections", "ops.general.first-response", "ops.webhook.outage")
+KEPT = {"ops.outbox.relay", "ops.queue.backlog", "ops.webhook.outage", "ops.general.first-response"}
+CONTENT = Path(__file__).parents[3] / "runbooks"
+IDS = [runbook.id for runbook in Catalog.load(CONTENT)]
+# How many steps a section may have; what is longer is two runbooks.
+STEPS = {"Diagnosis": (3, 8), "Remediation": (1, 8), "Verification": (2, 4), "Escalation": (2, 4)}
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +29,12 @@ def book(catalog: Catalog, runbook_id: str) -> Runbook:
     return found
 
 
-def test_the_shipped_runbooks_are_these(catalog: Catalog) -> None:
-    """The catalog holds the four promised runbooks."""
-    assert tuple(one.id for one in catalog) == IDS
+def test_the_catalog_is_clean(catalog: Catalog) -> None:
+    """There are thirty runbooks at least, those that other programs name among them, and nothing is to mend."""
+    assert len(catalog) >= 30
+    assert set(IDS) >= KEPT
+    found = lint(CONTENT, catalog, catalog.general.last_reviewed_at)
+    assert [str(problem) for problem in found] == []
 
 
 @pytest.mark.parametrize("runbook_id", IDS)
@@ -36,11 +43,8 @@ def test_every_runbook_has_the_sections_in_order(catalog: Catalog, runbook_id: s
     runbook = book(catalog, runbook_id)
     assert tuple(section.title for section in runbook.sections) == SECTIONS
     counts = {section.title: len(section.steps) for section in runbook.sections}
-    assert 4 <= counts["Diagnosis"] <= 6
-    assert 3 <= counts["Remediation"] <= 6
-    assert counts["Verification"] >= 2
-    assert counts["Escalation"] >= 2
-    assert runbook.last_reviewed_at == date(2026, 11, 21)
+    for title, (least, most) in STEPS.items():
+        assert least <= counts[title] <= most, title
 
 
 @pytest.mark.parametrize("runbook_id", IDS)
@@ -48,7 +52,7 @@ def test_every_remediation_names_its_rollback(catalog: Catalog, runbook_id: str)
     """Whatever a runbook changes, it says how to take it back (seed 001)."""
     for step in book(catalog, runbook_id).steps:
         if step.section == "Remediation":
-            assert "Rollback:" in step.text, step
+            assert step.rollback or step.no_rollback, step
 
 
 @pytest.mark.parametrize("runbook_id", IDS)
@@ -65,7 +69,7 @@ def test_steps_fit_a_slack_block_and_name_their_language(catalog: Catalog, runbo
     """A step with its code fits one Slack section (3,000 characters), and no code is of an unknown language."""
     for step in book(catalog, runbook_id).steps:
         assert len(step.text) + len(step.code or "") < 1500
-        assert (step.language in {"sh", "sql", "promql", "logql"}) if step.code else step.language == ""
+        assert (step.language in {"sh", "sql", "promql", "logql", "traceql"}) if step.code else step.language == ""
 
 
 def test_every_url_is_the_files_own_path(catalog: Catalog, content: Path) -> None:

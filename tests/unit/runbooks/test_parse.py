@@ -5,6 +5,7 @@ import textwrap
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.runbooks.model import Kind
 from bot.runbooks.parse import ParseError, parse
 
 
@@ -31,7 +32,8 @@ def test_a_step_takes_its_words_code_and_language() -> None:
         """)
     )
     (step,) = section.steps
-    assert step.text == "Do it now.\nRollback: `undo`."
+    assert step.text == "Do it now."
+    assert step.rollback == "`undo`."
     assert step.code == "SELECT 1;\n\nSELECT 2;"
     assert step.language == "sql"
 
@@ -69,3 +71,30 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
     except ParseError:
         return
     assert all(step.text for section in sections for step in section.steps)
+
+
+def test_a_steps_notes_are_its_own() -> None:
+    """How and by when to take it back, why not to, and who must agree stand in paragraphs that begin so."""
+    _, section = parse(
+        body("""
+        ## Remediation
+
+        1. Switch it off.
+
+           Rollback within 2h: switch it on.
+
+           Approval: CISO.
+
+        2. Restart it.
+
+           No rollback: the same revision comes back.
+
+        3. Write down: Rollback: is the word.
+        """)
+    )
+    first, second, third = section.steps
+    assert (first.text, first.rollback, first.rollback_within) == ("Switch it off.", "switch it on.", 7200)
+    assert (first.approval, first.no_rollback) == ("CISO", None)
+    assert (second.rollback, second.no_rollback) == (None, "the same revision comes back.")
+    assert (third.text, third.rollback) == ("Write down: Rollback: is the word.", None)
+    assert first.kind is Kind.REMEDIATION

@@ -119,7 +119,7 @@ def test_every_message_fits(board: Board, state: str, more: str) -> None:
 def test_every_runbook_and_the_checklist_fit() -> None:
     """The content that ships is within the limits."""
     for book in CATALOG:
-        fits(messages.runbook(Match(book, "matched by alertname X")))
+        fits(messages.runbook([Match(book, "matched by alertname X")], {}))
     fits(messages.checklist(CATALOG))
 
 

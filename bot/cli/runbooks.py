@@ -1,0 +1,81 @@
+"""`sitrep runbooks`: check them, write their catalog, and see which one an alert leads to."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bot.errors import SitrepError
+from bot.incidents.policy import Severity
+from bot.settings import load_settings
+
+runbooks = typer.Typer(no_args_is_help=True, help="The runbooks.")
+
+
+@runbooks.command()
+def lint(
+    rules: Annotated[
+        list[Path] | None, typer.Option(help="A file of Prometheus alerting rules: critical ones name a runbook.")
+    ] = None,
+) -> None:
+    """Check the runbooks, the checklists and the templates; every problem names its file and the fix."""
+    from bot.runbooks import lint as check
+    from bot.runbooks.catalog import Catalog
+    from bot.runbooks.templates import Templates
+
+    folder = load_settings().runbooks
+    catalog = Catalog.load(folder)
+    templates = Templates(folder / "templates")
+    found = check.lint(folder, catalog, datetime.now(UTC).date(), rules or ())
+    for problem in found:
+        typer.echo(f"{problem.level.value}: {problem}")
+    tally = check.counted(found)
+    errors, warnings = tally[check.Level.ERROR], tally[check.Level.WARNING]
+    counted = f"{len(catalog)} runbooks, {len(catalog.checklists)} checklists, {len(templates.names)} templates"
+    if errors:
+        raise SitrepError(f"{counted}: {errors} to mend, {warnings} warned of.")
+    typer.echo(f"{counted}: " + (f"{warnings} warned of." if warnings else "clean."))
+
+
+@runbooks.command()
+def catalog() -> None:
+    """Write runbooks.catalog.json anew, from the files."""
+    from bot.runbooks.catalog import Catalog
+    from bot.runbooks.index import FILE, document
+
+    folder = load_settings().runbooks
+    (folder / FILE).write_text(document(Catalog.load(folder)), encoding="utf-8")
+    typer.echo(f"Wrote {folder / FILE}.")
+
+
+@runbooks.command()
+def match(
+    labels: Annotated[list[str], typer.Option(help="The alert's labels: alertname=PodDown service=api ...")],
+    more: Annotated[list[str] | None, typer.Argument(help="Further labels.")] = None,
+    annotations: Annotated[list[str] | None, typer.Option(help="Its annotations, written the same way.")] = None,
+    severity: Annotated[Severity | None, typer.Option(help="The incident's severity.")] = None,
+) -> None:
+    """Show which runbooks an alert leads to, the one that would be posted first, and why."""
+    from bot.incidents.model import Alert
+    from bot.runbooks.catalog import Catalog
+    from bot.runbooks.match import rank
+
+    read = _pairs([*labels, *(more or [])])
+    alert = Alert("alertmanager", "", "", read.get("alertname", ""), read, _pairs(annotations or []))
+    for place, found in enumerate(rank(Catalog.load(load_settings().runbooks), [alert], severity), start=1):
+        typer.echo(f"{place}. {found.runbook.id}  {found.reason}  ({found.runbook.url})")
+
+
+def _pairs(words: list[str]) -> dict[str, str]:
+    """Read `name=value`, several by spaces or commas in one word too, as a shell hands them over."""
+    pairs: dict[str, str] = {}
+    for word in words:
+        for part in word.replace(",", " ").split() if word.count("=") > 1 else [word]:
+            name, found, value = part.partition("=")
+            if not found or not name:
+                raise SitrepError(f"Write each label as name=value, not {part!r}.")
+            pairs[name.strip()] = value.strip().strip('"')
+    return pairs

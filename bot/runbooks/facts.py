@@ -1,0 +1,67 @@
+"""What an incident knows for the commands and queries of its runbook. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from bot.incidents.model import Alert, Incident
+
+BEFORE = timedelta(minutes=15)  # what went before the start is looked at too
+LONGEST_WINDOW = timedelta(hours=24)
+
+# Where an alert has it, in the order of trust.
+_NAMES: Mapping[str, tuple[str, ...]] = {
+    "service": ("service", "subsystem", "job"),
+    "region": ("region",),
+    "cluster": ("cluster",),
+    "namespace": ("namespace", "exported_namespace", "kubernetes_namespace"),
+    "pod": ("pod", "pod_name", "exported_pod"),
+    "node": ("node", "nodename", "node_id"),
+    "instance": ("instance",),
+    "job": ("job",),
+    "deployment": ("deployment", "service", "subsystem"),
+    "tenant": ("tenant", "tenant_id", "customer"),
+    "project": ("project", "project_id"),
+    "queue": ("queue", "queue_name"),
+    "topic": ("topic",),
+    "endpoint": ("endpoint", "url"),
+    "database": ("database", "datname", "db"),
+    "agent": ("agent", "agent_id"),
+    "host": ("host", "hostname"),
+    "correlation_id": ("correlation_id",),
+    "trace_id": ("trace_id",),
+    "resource_name": ("resource_name",),
+    "host_role": ("host_role",),
+    "session_id": ("session_id",),
+}
+
+
+def facts_of(incident: Incident, alerts: Sequence[Alert], now: datetime) -> dict[str, str]:
+    """Give the values of the variables that are known: by the incident itself, else by its alerts in their order."""
+    started = incident.started_at or incident.declared_at
+    ended = incident.resolved_at or now
+    facts = {
+        "number": incident.number,
+        "title": incident.title,
+        "severity": incident.severity.value,
+        "window": window(started, ended),
+        "started_at": _rfc3339(started - BEFORE),
+        "ended_at": _rfc3339(ended),
+        "alertname": next((alert.name for alert in alerts), ""),
+    }
+    for name, labels in _NAMES.items():
+        said = getattr(incident, name, "") or next((v for alert in alerts if (v := alert.fact(*labels))), "")
+        facts[name] = str(said)
+    return {name: value for name, value in facts.items() if value}
+
+
+def window(started: datetime, ended: datetime) -> str:
+    """Give how far back to look from `ended`, in whole minutes, as PromQL and LogQL write it."""
+    length = min(max(ended - started, timedelta()) + BEFORE, LONGEST_WINDOW)
+    return f"{math.ceil(length.total_seconds() / 60)}m"
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

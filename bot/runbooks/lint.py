@@ -1,0 +1,170 @@
+"""What is wrong with the runbooks, beyond what keeps them from being read. Each problem names its file and the fix.
+
+The rules are those of the runbook architecture (seed 002): every signal and every critical alert leads to a runbook, a
+review every 90 days, no dead links, nothing secret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import yaml
+from detect_secrets.core.scan import scan_line
+from detect_secrets.settings import transient_settings
+
+from bot.errors import SitrepError
+from bot.runbooks.catalog import Catalog
+from bot.runbooks.index import FILE as INDEX
+from bot.runbooks.index import document
+from bot.runbooks.model import Kind, Runbook
+from bot.runbooks.render import VARIABLES, variables
+from bot.runbooks.review import OVERDUE, REVIEW, stale
+
+SIGNALS = "signals.yaml"
+_LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)[^)]*\)")
+_QUOTED = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'")
+_SIGNAL_KEY = re.compile(r"[a-z0-9]+(_[a-z0-9]+)+")
+# Known kinds of credentials; guesses by entropy alone would take digests and ids for secrets.
+_DETECTORS = (
+    *("AWSKeyDetector", "AzureStorageKeyDetector", "BasicAuthDetector", "GitHubTokenDetector", "GitLabTokenDetector"),
+    *("JwtTokenDetector", "PrivateKeyDetector", "SendGridDetector", "SlackDetector", "StripeDetector"),
+    *("TwilioKeyDetector", "KeywordDetector"),
+)
+
+
+class Level(StrEnum):
+    """An error fails the check; a warning is told."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to mend. `rule` is a stable word for it."""
+
+    file: str
+    rule: str
+    text: str
+    level: Level = Level.ERROR
+
+    def __str__(self) -> str:
+        """As it is printed: the file, what to do, the rule."""
+        return f"{self.file}: {self.text} [{self.rule}]"
+
+
+def lint(folder: Path, catalog: Catalog, today: date, rules: Sequence[Path] = ()) -> list[Problem]:
+    """Check a catalog that could be read, its files, and that critical alert rules name its runbooks.
+
+    Args:
+        folder: where the catalog was read from.
+        catalog: what was read.
+        today: the UTC date that reviews are compared with.
+        rules: files of Prometheus alerting rules.
+
+    Raises:
+        SitrepError: a file of rules, or the list of signals, cannot be read.
+    """
+    problems = [problem for runbook in catalog for problem in _runbook(runbook, today)]
+    problems += _signals(folder, catalog)
+    problems += _index(folder, catalog)
+    for file in sorted(folder.rglob("*.md")):
+        problems += _text(folder, file)
+    for file in rules:
+        problems += _alerts(file, catalog)
+    return problems
+
+
+def name_of(runbook: Runbook) -> str:
+    """Give the file that a runbook's url names."""
+    return runbook.url.removeprefix("runbooks/")
+
+
+def _runbook(runbook: Runbook, today: date) -> Iterator[Problem]:
+    name = name_of(runbook)
+    age = today - runbook.last_reviewed_at
+    if stale(runbook, today):
+        level = Level.ERROR if age > OVERDUE else Level.WARNING
+        text = f"review it and set last_reviewed_at: the last review is {age.days} days ago, {REVIEW.days} are allowed"
+        yield Problem(name, "review", text, level)
+    elif age < timedelta():
+        yield Problem(name, "review", f"set last_reviewed_at to the past: {runbook.last_reviewed_at} is to come")
+    templates = [(f"step {step.number}", step.code or "") for step in runbook.steps]
+    templates += [(f"query {query.title!r}", query.expr) for query in runbook.queries]
+    for where, template in templates:
+        for unknown in [name for name in variables(template) if name not in VARIABLES]:
+            known = ", ".join(sorted(VARIABLES))
+            yield Problem(name, "variable", f"{where}: {unknown!r} is no variable; use one of {known}")
+    for step in runbook.steps:
+        if step.language == "sh" and any(variables(found) for found in _QUOTED.findall(step.code or "")):
+            yield Problem(name, "quotes", f"step {step.number}: take the variable out of the quotes, it brings its own")
+        if step.kind is Kind.REMEDIATION and not (step.rollback or step.no_rollback):
+            text = f"step {step.number}: add a paragraph `Rollback: ...`, or `No rollback: ...` with the reason"
+            yield Problem(name, "rollback", text)
+
+
+def _signals(folder: Path, catalog: Catalog) -> Iterator[Problem]:
+    known = _read(folder / SIGNALS)
+    if not isinstance(known, dict):
+        raise SitrepError(f"{SIGNALS}: write it as `signal_key: what it means`, one a line.")
+    mapped = {signal for runbook in catalog for signal in runbook.signals}
+    for signal in known:
+        if signal not in mapped:
+            yield Problem(SIGNALS, "signal", f"add {signal} to the signals of a runbook")
+    for runbook in catalog:
+        for signal in runbook.signals:
+            if _SIGNAL_KEY.fullmatch(signal) and signal not in known:
+                yield Problem(name_of(runbook), "signal", f"add {signal} to {SIGNALS}, or correct its spelling")
+
+
+def _index(folder: Path, catalog: Catalog) -> Iterator[Problem]:
+    file = folder / INDEX
+    if not file.is_file() or file.read_text(encoding="utf-8") != document(catalog):
+        yield Problem(INDEX, "catalog", "write it anew: `sitrep runbooks catalog`")
+
+
+def _text(folder: Path, file: Path) -> Iterator[Problem]:
+    name = str(file.relative_to(folder))
+    text = file.read_text(encoding="utf-8")
+    for target in _LINK.findall(text):
+        path = target.partition("#")[0]
+        if path and "://" not in path and not path.startswith("mailto:") and not (file.parent / path).exists():
+            yield Problem(name, "link", f"mend the link to {target}: there is no such file")
+    with transient_settings({"plugins_used": [{"name": detector} for detector in _DETECTORS]}):
+        for number, line in enumerate(text.splitlines(), start=1):
+            for secret in scan_line(line):
+                yield Problem(name, "secret", f"line {number}: take out what looks like a secret ({secret.type})")
+
+
+def _alerts(file: Path, catalog: Catalog) -> Iterator[Problem]:
+    found = _read(file)
+    groups = found.get("groups") if isinstance(found, dict) else None
+    if not isinstance(groups, list):
+        raise SitrepError(f"{file}: give a file of Prometheus alerting rules, with `groups`.")
+    for rule in [rule for group in groups for rule in (group or {}).get("rules") or []]:
+        labels, annotations = rule.get("labels") or {}, rule.get("annotations") or {}
+        if "alert" not in rule or labels.get("severity") != "critical":
+            continue
+        named = annotations.get("runbook_id") or labels.get("runbook_id")
+        if not named:
+            yield Problem(file.name, "alert", f"{rule['alert']}: add the annotation runbook_id")
+        elif catalog.get(str(named)) is None:
+            yield Problem(file.name, "alert", f"{rule['alert']}: correct runbook_id, there is no {named}")
+
+
+def _read(file: Path) -> Any:
+    try:
+        return yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SitrepError(f"{file}: make it a readable YAML file ({' '.join(str(error).split())}).") from error
+
+
+def counted(problems: Sequence[Problem]) -> Mapping[Level, int]:
+    """Count errors and warnings."""
+    return {level: sum(problem.level is level for problem in problems) for level in Level}
