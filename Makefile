@@ -46,7 +46,7 @@ check: $(STAMP) ## Lint, type-check, hold the import rules, check the runbooks
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/sitrep runbooks lint
+	$(BIN)/sitrep runbooks lint --rules deploy/alerts/sitrep.rules.yml
 
 .PHONY: format
 format: $(STAMP) ## Format the code

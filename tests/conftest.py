@@ -21,6 +21,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from hypothesis import HealthCheck, settings
 
 from bot.app import make_app
 from bot.clock import FileClock
@@ -30,6 +31,10 @@ from bot.sandbox.server import SandboxServer
 from bot.sandbox.workspace import Workspace
 from bot.settings import load_settings
 from tests.postgres import Postgres, database
+
+# What takes long is measured by the tests marked `timing`; a busy machine is no counterexample.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 ROOT = Path(__file__).resolve().parent.parent
 WEBHOOK_TOKEN = "alertmanager-token"

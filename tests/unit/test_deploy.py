@@ -161,11 +161,11 @@ def test_the_reader_of_expressions_reads_what_it_should() -> None:
 
 @pytest.mark.parametrize("rule", EVERY_RULE, ids=lambda rule: rule["alert"])
 def test_every_alert_says_what_it_means_and_what_to_do(rule: dict[str, Any]) -> None:
-    """Summary, description, severity and a section of the runbook that is there."""
+    """Summary, description, severity, the runbook that Sitrep posts, and a section of the longer one that is there."""
     assert rule["labels"] == {"severity": rule["labels"]["severity"], "service": "sitrep"}
     assert rule["labels"]["severity"] in {"critical", "warning"}
     notes = rule["annotations"]
-    assert set(notes) == {"summary", "description", "runbook_url"}
+    assert set(notes) == {"summary", "description", "runbook_id", "runbook_url"}
     assert 10 < len(notes["summary"]) < 100
     assert notes["description"].endswith(".")
     assert len(notes["description"]) > 80
