@@ -9,7 +9,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +53,11 @@ class Postgres:
 
     def hold(self) -> None:
         """Stop every process of the server in its tracks, as a machine that hangs does."""
-        for pid in self._processes():
-            os.kill(pid, signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
 
     def release(self) -> None:
         """Let a held server go on."""
-        for pid in self._processes():
-            os.kill(pid, signal.SIGCONT)
+        self._signal(signal.SIGCONT)
 
     def stop(self) -> None:
         """Stop at once, as a crash does: no goodbye to the clients."""
@@ -78,9 +76,11 @@ class Postgres:
             else:
                 return
 
-    def _processes(self) -> list[int]:
+    def _signal(self, number: int) -> None:
         process = self._server.get_postmaster_info().process
-        return [self.pid, *(child.pid for child in process.children(recursive=True))]
+        for pid in [self.pid, *(child.pid for child in process.children(recursive=True))]:
+            with suppress(ProcessLookupError):  # a child that has ended by itself meanwhile
+                os.kill(pid, number)
 
 
 @contextmanager
