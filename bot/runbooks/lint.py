@@ -95,7 +95,8 @@ def _runbook(runbook: Runbook, today: date) -> Iterator[Problem]:
         yield Problem(name, "review", text, level)
     elif age < timedelta():
         yield Problem(name, "review", f"set last_reviewed_at to the past: {runbook.last_reviewed_at} is to come")
-    templates = [(f"step {step.number}", step.code or "") for step in runbook.steps]
+    templates = [(f"step {s.number}", "\n".join((s.text, s.code or "", s.rollback or ""))) for s in runbook.steps]
+    templates += [(f"section {section.title!r}", section.intro) for section in runbook.sections]
     templates += [(f"query {query.title!r}", query.expr) for query in runbook.queries]
     for where, template in templates:
         for unknown in [name for name in variables(template) if name not in VARIABLES]:

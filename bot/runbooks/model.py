@@ -73,6 +73,11 @@ class Section(_Frozen):
     intro: str = ""
     steps: tuple[Step, ...] = ()
 
+    @property
+    def kind(self) -> Kind:
+        """What the section is for."""
+        return Kind.of(self.title)
+
 
 class Query(_Frozen):
     """A saved query, with the variables of `bot.runbooks.render`."""

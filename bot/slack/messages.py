@@ -11,7 +11,7 @@ from bot.incidents.cadence import spell
 from bot.incidents.model import Event, Incident
 from bot.runbooks.catalog import Catalog
 from bot.runbooks.match import Match
-from bot.runbooks.model import Step
+from bot.runbooks.model import Kind, Section, Step
 from bot.runbooks.render import render
 from bot.runbooks.templates import Mrkdwn, Templates
 from bot.slack import blocks as b
@@ -184,6 +184,9 @@ def runbook(found: Sequence[Match], facts: Mapping[str, str]) -> Message:
     if others:
         named = ", ".join(f"`{esc(other.runbook.id)}` ({_reason(other)})" for other in others[:MAX_OTHERS])
         made.append(b.context(shorten(f"Also matches: {named}.", TEXT)))
+    if book.summary:
+        made.append(b.section(esc(book.summary, 900)))
+    made += [b.section(_symptoms(section)) for section in book.sections if section.kind is Kind.SYMPTOMS]
     steps = list(book.steps)
     intros = {section.title: section.intro for section in book.sections}
     section = ""
@@ -191,7 +194,7 @@ def runbook(found: Sequence[Match], facts: Mapping[str, str]) -> Message:
         title = ""
         if step.section != section:
             section = step.section
-            intro = esc(intros.get(section, ""), 700)
+            intro = _prose(intros.get(section, ""), facts, 700)
             title = f"*{esc(section)}*\n" + (f"{intro}\n" if intro else "")
         made.append(b.section(title + _step(step, facts)))
     if len(steps) > MAX_STEPS:
@@ -249,12 +252,21 @@ def operators(text: str) -> Message:
     return said, [b.section(said)]
 
 
+def _prose(text: str, facts: Mapping[str, str], limit: int) -> str:
+    return esc(render(text, "", facts).text, limit)
+
+
+def _symptoms(section: Section) -> str:
+    lines = (f"• {line[2:]}" if line.startswith("- ") else line for line in section.intro.splitlines())
+    return f"*{esc(section.title)}*\n" + esc("\n".join(lines), 2800)
+
+
 def _reason(found: Match) -> str:
     return esc(found.reason.replace("`", "'"), 300)
 
 
 def _step(step: Step, facts: Mapping[str, str]) -> str:
-    lines = [f"{step.number}. {esc(step.text, 1000)}"]
+    lines = [f"{step.number}. {_prose(step.text, facts, 1000)}"]
     if step.approval:
         lines.append(f":lock: Needs the approval of {esc(step.approval, 100)}.")
     if step.code:
@@ -264,7 +276,7 @@ def _step(step: Step, facts: Mapping[str, str]) -> str:
             lines.append(f"_Fill in: {esc(', '.join(filled.missing), 200)}._")
     if step.rollback:
         within = f" within {spell(step.rollback_within)}" if step.rollback_within else ""
-        lines.append(f":leftwards_arrow_with_hook: Rollback{within}: {esc(step.rollback, 400)}")
+        lines.append(f":leftwards_arrow_with_hook: Rollback{within}: {_prose(step.rollback, facts, 400)}")
     if step.no_rollback:
         lines.append(f":leftwards_arrow_with_hook: No rollback: {esc(step.no_rollback, 300)}")
     return "\n".join(lines)
