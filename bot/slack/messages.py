@@ -243,7 +243,8 @@ def plain(text: str) -> Message:
 def note(data: Mapping[str, Any]) -> Message:
     """A note that somebody put on the timeline."""
     text = f":memo: {data['author']} noted: {esc(str(data['text']), 2500)}"
-    return text, [b.section(text)]
+    warning = [b.context(f":warning: {esc(str(data['warning']))}")] if data.get("warning") else []
+    return text, [b.section(text), *warning]
 
 
 def operators(text: str) -> Message:
