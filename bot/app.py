@@ -25,6 +25,7 @@ from starlette.routing import Mount, Route
 from bot import __version__
 from bot.alertmanager import Alertmanager
 from bot.clock import Clock, machine_clock
+from bot.config import LinksConfig
 from bot.desk import Desk
 from bot.doctor import integrations, warnings
 from bot.engine.auditor import EVERY, Auditor
@@ -45,6 +46,7 @@ from bot.pagerduty.client import Keys, PagerDuty
 from bot.pagerduty.standing import OpenIncidents
 from bot.reception import Reception
 from bot.runbooks.catalog import Catalog
+from bot.runbooks.links import Places
 from bot.runbooks.templates import Templates
 from bot.services import Services
 from bot.settings import Settings
@@ -153,6 +155,11 @@ def make_handler(store: Store, desk: Desk, outbox: Outbox, pace: Gate) -> Handle
     return work
 
 
+def places_of(links: LinksConfig) -> Places:
+    """Say where queries can be opened."""
+    return Places((links.prometheus or "").rstrip("/"), (links.grafana or "").rstrip("/"), links.loki, links.tempo)
+
+
 def make_app(settings: Settings) -> Starlette:
     """Make the web application; the database has been migrated and locked before."""
     clock = make_clock(settings)
@@ -169,6 +176,7 @@ def make_app(settings: Settings) -> Starlette:
         gateway=services.gateway,
         directory=services.directory,
         public_url=settings.public_url,
+        places=places_of(settings.config.links),
     )
     presence: Presence = Among(store) if isinstance(store, PostgresStore) else Alone()
     pace = Gate(PACE)

@@ -124,12 +124,25 @@ class FlappingConfig(_Strict):
     hold: Duration = 900
 
 
+BaseUrl = Annotated[str, Field(pattern=r"^https?://[^\s/]+(/[^\s?#]*)?$")]
+
+
+class LinksConfig(_Strict):
+    """Where queries of runbooks can be opened: base URLs, and the uids of Grafana's data sources."""
+
+    prometheus: BaseUrl | None = None
+    grafana: BaseUrl | None = None
+    loki: str = ""
+    tempo: str = ""
+
+
 class Config(_Strict):
     """The whole file."""
 
     slack: SlackConfig = SlackConfig()
     pagerduty: PagerDutyConfig = PagerDutyConfig()
     auditor: AuditorConfig = AuditorConfig()
+    links: LinksConfig = LinksConfig()
     severities: dict[Severity, SeverityConfig] = {}
     ladders: dict[str, list[LevelConfig]] = {}
     intake: list[RuleConfig] | None = None

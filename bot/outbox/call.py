@@ -14,6 +14,7 @@ from bot.errors import Permanent
 from bot.outbox.paging import Paging
 from bot.outbox.worker import Superseded
 from bot.runbooks.catalog import Catalog
+from bot.runbooks.links import NOWHERE, Places
 from bot.runbooks.templates import Templates
 from bot.slack import messages
 from bot.slack.directory import Directory
@@ -41,6 +42,7 @@ class Tools:
     gateway: Gateway | None
     directory: Directory | None
     public_url: str = ""
+    places: Places = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)

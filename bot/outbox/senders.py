@@ -182,7 +182,8 @@ async def _people(call: Call) -> Resolved:
 async def _runbook(call: Call) -> Result:
     found = runbooks_of(call.tools.catalog, call.board)
     seen = [shown.alert for shown in call.board.alerts]
-    posted = await call.post(messages.runbook(found, facts_of(call.board.incident, seen, call.row.created_at)))
+    facts = facts_of(call.board.incident, seen, call.row.created_at)
+    posted = await call.post(messages.runbook(found, facts, call.tools.places))
     best = found[0]
     return {**posted, "runbook_id": best.runbook.id, "version": best.runbook.version, "reason": best.reason}
 

@@ -10,8 +10,9 @@ from bot.board import Board
 from bot.incidents.cadence import spell
 from bot.incidents.model import Event, Incident
 from bot.runbooks.catalog import Catalog
+from bot.runbooks.links import NOWHERE, Places
 from bot.runbooks.match import Match
-from bot.runbooks.model import Kind, Section, Step
+from bot.runbooks.model import Kind, Runbook, Section, Step
 from bot.runbooks.render import render
 from bot.runbooks.templates import Mrkdwn, Templates
 from bot.slack import blocks as b
@@ -21,7 +22,8 @@ from bot.store.alerts import Counts, Roll
 from bot.store.lateness import LATE
 
 Message = tuple[str, list[b.Block]]
-MAX_STEPS = 40  # of a message's 50 blocks
+MAX_STEPS = 40  # of a message's 50 blocks: at most 9 besides the steps
+MAX_LOOK = 4  # blocks of queries and dashboards
 MAX_OTHERS = 3  # runbooks that match as well
 BRIEFING_EVENTS = 3
 TEXT = 3000  # characters of a notification text; Slack cuts at 4,000
@@ -173,7 +175,7 @@ def briefing(board: Board) -> str:
     return " ".join(parts)
 
 
-def runbook(found: Sequence[Match], facts: Mapping[str, str]) -> Message:
+def runbook(found: Sequence[Match], facts: Mapping[str, str], places: Places = NOWHERE) -> Message:
     """The steps of the first of the runbooks that match, its commands filled in; the others are named."""
     best, *others = found
     book = best.runbook
@@ -199,6 +201,8 @@ def runbook(found: Sequence[Match], facts: Mapping[str, str]) -> Message:
         made.append(b.section(title + _step(step, facts)))
     if len(steps) > MAX_STEPS:
         made.append(b.context(f"{len(steps) - MAX_STEPS} more steps: see {esc(book.url)}"))
+    if book.queries or book.dashboards:
+        made += b.paragraphs(_look(book, facts, places))[:MAX_LOOK]
     return f"Runbook for this incident: {esc(book.title)} ({len(steps)} steps).", made
 
 
@@ -255,6 +259,19 @@ def operators(text: str) -> Message:
 
 def _prose(text: str, facts: Mapping[str, str], limit: int) -> str:
     return esc(render(text, "", facts).text, limit)
+
+
+def _look(book: Runbook, facts: Mapping[str, str], places: Places) -> str:
+    """Where to look: the dashboards by their titles, each query to open or to copy."""
+    lines = ["*Queries and dashboards*"]
+    for query in book.queries:
+        filled = render(query.expr, query.language, facts)
+        address = "" if filled.missing else places.link(query.language, filled.text, facts)
+        title = link(address, query.title) if address else esc(query.title)
+        lines.append(f"• {title}: `{code(filled.text.replace('`', ' '), 400)}`")
+    if book.dashboards:
+        lines.append(f"• Dashboards: {esc(', '.join(book.dashboards), 300)}")
+    return "\n".join(lines)
 
 
 def _symptoms(section: Section) -> str:
