@@ -22,7 +22,7 @@ from bot.store.alerts import Counts, Roll
 from bot.store.lateness import LATE
 
 Message = tuple[str, list[b.Block]]
-MAX_STEPS = 40  # of a message's 50 blocks: at most 9 besides the steps
+MAX_STEPS = 38  # of a message's 50 blocks: at most 11 besides the steps
 MAX_LOOK = 4  # blocks of queries and dashboards
 MAX_OTHERS = 3  # runbooks that match as well
 BRIEFING_EVENTS = 3
@@ -186,6 +186,11 @@ def runbook(found: Sequence[Match], facts: Mapping[str, str], places: Places = N
     if others:
         named = ", ".join(f"`{esc(other.runbook.id)}` ({_reason(other)})" for other in others[:MAX_OTHERS])
         made.append(b.context(shorten(f"Also matches: {named}.", TEXT)))
+    codes = [(step.code or "", step.language) for step in book.steps[:MAX_STEPS]]
+    missing = dict.fromkeys(name for text, language in codes for name in render(text, language, facts).missing)
+    if missing:
+        names = ", ".join(f"⟨{name}⟩" for name in missing)
+        made.append(b.context(f"Fill in what this incident does not know: {esc(names, 500)}."))
     if book.summary:
         made.append(b.section(esc(book.summary, 900)))
     made += [b.section(_symptoms(section)) for section in book.sections if section.kind is Kind.SYMPTOMS]
@@ -288,10 +293,7 @@ def _step(step: Step, facts: Mapping[str, str]) -> str:
     if step.approval:
         lines.append(f":lock: Needs the approval of {esc(step.approval, 100)}.")
     if step.code:
-        filled = render(step.code, step.language, facts)
-        lines.append(f"```{code(filled.text, 1200)}```")
-        if filled.missing:
-            lines.append(f"_Fill in: {esc(', '.join(filled.missing), 200)}._")
+        lines.append(f"```{code(render(step.code, step.language, facts).text, 1200)}```")
     if step.rollback:
         within = f" within {spell(step.rollback_within)}" if step.rollback_within else ""
         lines.append(f":leftwards_arrow_with_hook: Rollback{within}: {_prose(step.rollback, facts, 400)}")

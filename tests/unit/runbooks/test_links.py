@@ -81,3 +81,14 @@ def test_the_message_links_what_is_complete() -> None:
     assert '• Trace: `{ trace:id = "⟨trace_id⟩" }`' in text
     assert "• Dashboards: Ops / Workers" in text
     assert "<https" not in said(book(whole, partly), Places())
+
+
+def test_what_is_to_be_filled_in_is_said_once() -> None:
+    """Before the first step, however often it is missing."""
+    step = Step(section="Diagnosis", number=1, text="Look.", code="get ${{ pod }} in ${{ pod }}", language="sh")
+    again = step.model_copy(update={"number": 2})
+    one = book().model_copy(update={"sections": (Section(title="Diagnosis", steps=(step, again)),)})
+    _, blocks = messages.runbook([Match(one, "by hand")], FACTS)
+    said = [str(block) for block in blocks if "Fill in" in str(block)]
+    assert len(said) == 1
+    assert "Fill in what this incident does not know: ⟨pod⟩." in said[0]

@@ -15,6 +15,7 @@ from bot.incidents.policy import DEFAULT_POLICY, Severity
 from bot.runbooks.catalog import Catalog
 from bot.runbooks.links import Places
 from bot.runbooks.match import Match
+from bot.runbooks.model import Section
 from bot.runbooks.render import VARIABLES
 from bot.runbooks.templates import Templates
 from bot.sandbox.blocks import check_message_blocks, check_view
@@ -127,6 +128,17 @@ def test_every_runbook_and_the_checklist_fit() -> None:
         long = dict.fromkeys(VARIABLES, "<&>" * 100) | WINDOW
         fits(messages.runbook([Match(book, "x" * 500)] * 5, long, PLACES))
     fits(messages.checklist(CATALOG))
+
+
+def test_a_runbook_of_sixty_steps_fits() -> None:
+    """What does not go into one message is said to be in the file."""
+    book = next(book for book in CATALOG if len(book.queries) > 5)
+    sections = tuple(section for section in book.sections if not section.steps)
+    steps = [book.steps[0].model_copy(update={"number": number + 1, "text": "x" * 900}) for number in range(60)]
+    long = book.model_copy(update={"sections": (*sections, Section(title="Diagnosis", steps=tuple(steps)))})
+    message = messages.runbook([Match(long, "by hand")] * 5, {}, PLACES)
+    fits(message)
+    assert "22 more steps" in str(message[1])
 
 
 @settings(max_examples=30, deadline=None, phases=QUICK)
