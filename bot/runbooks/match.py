@@ -60,10 +60,13 @@ def _candidates(catalog: Catalog, alerts: Sequence[Alert], severity: Severity | 
     for alert in alerts:
         for runbook in _answering(catalog, alert.name):
             yield runbook, f"matched by alertname {_short(alert.name)}"
+    conditions = [
+        (runbook, [Matcher.parse(text) for text in runbook.matchers]) for runbook in catalog if runbook.matchers
+    ]
     for alert in alerts:
         labels = {**alert.labels, "alertname": alert.name, "source": alert.source}
-        for runbook in catalog:
-            if runbook.matchers and all(Matcher.parse(matcher).matches(labels) for matcher in runbook.matchers):
+        for runbook, matchers in conditions:
+            if all(matcher.matches(labels) for matcher in matchers):
                 yield runbook, f"matched by {', '.join(runbook.matchers)}"
     yield from _of_service(catalog, alerts, severity)
 

@@ -15,9 +15,6 @@ from bot.incidents.policy import Severity
 # Ids are dotted so that they never look like a path: they stay when a file is renamed (seed 002, 4).
 DottedId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*(\.[a-z0-9][a-z0-9-]*)+$", max_length=100)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-Language = Literal["", "sh", "sql", "promql", "logql", "traceql"]
-
-UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}  # seconds
 
 
 class Kind(StrEnum):

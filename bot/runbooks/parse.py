@@ -9,10 +9,11 @@ from typing import Any
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
-from bot.runbooks.model import UNITS, Section, Step
+from bot.durations import parse_duration
+from bot.runbooks.model import Section, Step
 
 _MARKDOWN = MarkdownIt("commonmark").disable("inline")  # words are kept as they were written
-_NOTE = re.compile(r"(Rollback|Rollback within ([1-9][0-9]{0,3})([mhd])|No rollback|Approval): (.+)", re.DOTALL)
+_NOTE = re.compile(r"(Rollback|Rollback within ([1-9][0-9]{0,3}[mhd])|No rollback|Approval): (.+)", re.DOTALL)
 
 
 class ParseError(ValueError):
@@ -79,14 +80,13 @@ def _step(item: SyntaxTreeNode, lines: list[str], section: str, number: int) -> 
     return Step(section=section, number=number, text=text, code=code, language=language, **notes)
 
 
-def _note(word: str, count: str | None, unit: str | None, text: str) -> dict[str, Any]:
+def _note(word: str, within: str | None, text: str) -> dict[str, Any]:
     """Give what a paragraph of its own says about its step."""
     if word == "No rollback":
         return {"no_rollback": text}
     if word == "Approval":
         return {"approval": text.rstrip(".")}
-    within = int(count) * UNITS[unit] if count and unit else None
-    return {"rollback": text, "rollback_within": within}
+    return {"rollback": text, "rollback_within": parse_duration(within) if within else None}
 
 
 def _source(node: SyntaxTreeNode, lines: list[str]) -> str:

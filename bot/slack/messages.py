@@ -186,29 +186,29 @@ def runbook(found: Sequence[Match], facts: Mapping[str, str], places: Places = N
     if others:
         named = ", ".join(f"`{esc(other.runbook.id)}` ({_reason(other)})" for other in others[:MAX_OTHERS])
         made.append(b.context(shorten(f"Also matches: {named}.", TEXT)))
-    codes = [(step.code or "", step.language) for step in book.steps[:MAX_STEPS]]
-    missing = dict.fromkeys(name for text, language in codes for name in render(text, language, facts).missing)
+    steps = book.steps[:MAX_STEPS]
+    commands = [render(step.code or "", step.language, facts) for step in steps]
+    missing = dict.fromkeys(name for command in commands for name in command.missing)
     if missing:
         names = ", ".join(f"⟨{name}⟩" for name in missing)
         made.append(b.context(f"Fill in what this incident does not know: {esc(names, 500)}."))
     if book.summary:
         made.append(b.section(esc(book.summary, 900)))
     made += [b.section(_symptoms(section)) for section in book.sections if section.kind is Kind.SYMPTOMS]
-    steps = list(book.steps)
     intros = {section.title: section.intro for section in book.sections}
     section = ""
-    for step in steps[:MAX_STEPS]:
+    for step, command in zip(steps, commands, strict=True):
         title = ""
         if step.section != section:
             section = step.section
             intro = _prose(intros.get(section, ""), facts, 700)
             title = f"*{esc(section)}*\n" + (f"{intro}\n" if intro else "")
-        made.append(b.section(title + _step(step, facts)))
-    if len(steps) > MAX_STEPS:
-        made.append(b.context(f"{len(steps) - MAX_STEPS} more steps: see {esc(book.url)}"))
+        made.append(b.section(title + _step(step, command.text, facts)))
+    if len(book.steps) > MAX_STEPS:
+        made.append(b.context(f"{len(book.steps) - MAX_STEPS} more steps: see {esc(book.url)}"))
     if book.queries or book.dashboards:
         made += b.paragraphs(_look(book, facts, places))[:MAX_LOOK]
-    return f"Runbook for this incident: {esc(book.title)} ({len(steps)} steps).", made
+    return f"Runbook for this incident: {esc(book.title)} ({len(book.steps)} steps).", made
 
 
 def checklist(catalog: Catalog) -> Message:
@@ -288,12 +288,12 @@ def _reason(found: Match) -> str:
     return esc(found.reason.replace("`", "'"), 300)
 
 
-def _step(step: Step, facts: Mapping[str, str]) -> str:
+def _step(step: Step, command: str, facts: Mapping[str, str]) -> str:
     lines = [f"{step.number}. {_prose(step.text, facts, 1000)}"]
     if step.approval:
         lines.append(f":lock: Needs the approval of {esc(step.approval, 100)}.")
-    if step.code:
-        lines.append(f"```{code(render(step.code, step.language, facts).text, 1200)}```")
+    if command:
+        lines.append(f"```{code(command, 1200)}```")
     if step.rollback:
         within = f" within {spell(step.rollback_within)}" if step.rollback_within else ""
         lines.append(f":leftwards_arrow_with_hook: Rollback{within}: {_prose(step.rollback, facts, 400)}")
