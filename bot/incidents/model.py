@@ -10,6 +10,7 @@ from typing import Any
 
 from bot.incidents.digest import Digest
 from bot.incidents.policy import DEFAULT_POLICY, Policy, Severity, SeverityPolicy
+from bot.incidents.runs import Mitigation, Run, run_of
 
 
 class Status(StrEnum):
@@ -53,6 +54,7 @@ class TimerKind(StrEnum):
     LADDER = "ladder"
     ALERT_DIGEST = "alert_digest"
     FLAP_HOLD = "flap_hold"
+    ROLLBACK = "rollback"
 
 
 CADENCE_KINDS = frozenset({TimerKind.UPDATE_REMINDER, TimerKind.UPDATE_OVERDUE, TimerKind.UPDATE_CLIMB})
@@ -222,6 +224,8 @@ class Incident:
     correlation_id: str = ""
     resource_name: str = ""
     host_role: str = ""
+    trace_id: str = ""
+    error_code: str = ""
     source: str = "slack"
     runbook_id: str = ""
     roles: Mapping[str, Person] = field(default_factory=dict)
@@ -242,7 +246,10 @@ class Incident:
     opened_channel: bool = False
     paging: Mapping[str, Any] = field(default_factory=dict)  # by level: its pages that may still reach somebody
     digest: Digest = Digest()  # noqa: RUF009 - frozen
+    runs: tuple[Run, ...] = ()
+    mitigations: tuple[Mitigation, ...] = ()  # those that are still in place
     timers: tuple[Timer, ...] = ()
+    mitigation_seq: int = 0
     event_seq: int = 0
     timer_seq: int = 0
     delivery_seq: int = 0
@@ -251,6 +258,11 @@ class Incident:
     def lead(self) -> Person | None:
         """The incident commander, if there is one."""
         return self.roles.get(Role.LEAD)
+
+    @property
+    def run(self) -> Run | None:
+        """The runbook that is being worked through, once it has been posted."""
+        return run_of(self.runs, self.runbook_id)
 
     @property
     def rule(self) -> SeverityPolicy:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 from bot.incidents.digest import Digest
 from bot.incidents.model import OPEN_STATUSES, Actor, Event, Incident, Person, Status, Timer, TimerKind
 from bot.incidents.policy import Policy, Severity
+from bot.incidents.runs import Mitigation, Run
 from bot.store.tables import counters, events, incidents, timers
 from bot.store.upsert import upsert
 
@@ -234,6 +235,8 @@ _WRITE: Mapping[str, Callable[[Any], Any]] = {
     "status": lambda status: status.value,
     "policy": lambda policy: policy.to_json(),
     "digest": lambda digest: digest.to_json(),
+    "runs": lambda runs: [run.to_json() for run in runs],
+    "mitigations": lambda mitigations: [mitigation.to_json() for mitigation in mitigations],
     "declared_by": asdict,
     "acknowledged_by": lambda actor: asdict(actor) if actor else None,
     "roles": lambda roles: {str(role): asdict(person) for role, person in roles.items()},
@@ -252,6 +255,8 @@ def _incident(connection: Connection, row: RowMapping) -> Incident:
     values["status"] = Status(row["status"])
     values["policy"] = Policy.from_json(row["policy"])
     values["digest"] = Digest.from_json(row["digest"])
+    values["runs"] = tuple(Run.from_json(run) for run in row["runs"])
+    values["mitigations"] = tuple(Mitigation.from_json(mitigation) for mitigation in row["mitigations"])
     values["declared_by"] = Actor(**row["declared_by"])
     values["acknowledged_by"] = Actor(**row["acknowledged_by"]) if row["acknowledged_by"] else None
     values["roles"] = {role: Person(**person) for role, person in row["roles"].items()}

@@ -102,8 +102,39 @@ incidents = Table(
     Column("timer_seq", Integer, nullable=False),
     Column("delivery_seq", Integer, nullable=False),
     Column("digest", JSON(none_as_null=True)),
+    Column("runs", JSON, nullable=False, server_default="[]"),
+    Column("mitigations", JSON, nullable=False, server_default="[]"),
+    Column("mitigation_seq", Integer, nullable=False, server_default="0"),
+    Column("trace_id", Text, nullable=False, server_default=""),
+    Column("error_code", Text, nullable=False, server_default=""),
     Index("ix_incidents_status", "status", "id"),
     Index("ix_incidents_channel_id", "channel_id"),
+)
+
+# What a posted runbook said, once however many incidents it is posted in.
+runbook_versions = Table(
+    "runbook_versions",
+    metadata,
+    Column("book", String(100), primary_key=True),
+    Column("version", String(64), primary_key=True),
+    Column("document", JSON, nullable=False),
+)
+
+# Which incidents have worked through which runbook; what was done is in their `runs`.
+runbook_runs = Table(
+    "runbook_runs",
+    metadata,
+    Column("incident_id", ForeignKey("incidents.id"), primary_key=True),
+    Column("book", String(100), primary_key=True),
+    Column("posted_at", Moment, nullable=False),
+    Index("ix_runbook_runs_book", "book", "posted_at"),
+)
+
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("name", String(160), primary_key=True),
+    Column("last_at", Moment, nullable=False),
 )
 
 counters = Table(
