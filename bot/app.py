@@ -20,7 +20,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount, Route
+from starlette.routing import Route
 
 from bot import __version__
 from bot.alertmanager import Alertmanager
@@ -44,10 +44,12 @@ from bot.outbox.worker import Outbox
 from bot.pagerduty import PagerDutyReception
 from bot.pagerduty.client import Keys, PagerDuty
 from bot.pagerduty.standing import OpenIncidents
+from bot.periodic import Periodic
 from bot.reception import Reception
 from bot.runbooks.catalog import Catalog
 from bot.runbooks.links import Places
 from bot.runbooks.templates import Templates
+from bot.running import Runner
 from bot.services import Services
 from bot.settings import Settings
 from bot.slack.directory import Directory
@@ -96,6 +98,7 @@ def make_services(settings: Settings, store: Database, engine: Engine, clock: Cl
     if settings.slack_bot_token is not None:
         gateway = Gateway(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, throttles)
         directory = Directory(gateway)
+    catalog = Catalog.load(settings.runbooks)
     return Services(
         settings=settings,
         clock=clock,
@@ -105,7 +108,8 @@ def make_services(settings: Settings, store: Database, engine: Engine, clock: Cl
         reception=reception,
         intake=Intake(store, reception),
         pagerduty=PagerDutyReception(desk, reception),
-        catalog=Catalog.load(settings.runbooks),
+        catalog=catalog,
+        runner=Runner(desk, catalog, config.mitigations.rollback_within),
         gateway=gateway,
         directory=directory,
         pager=PagerDuty(_pagerduty_keys(settings), throttles),
@@ -142,6 +146,14 @@ def make_auditor(services: Services, presence: Presence, http: httpx.AsyncClient
     )
 
 
+def make_periodic(services: Services) -> Periodic:
+    """Wire what comes round; without Slack it has nowhere to go."""
+    settings = services.settings
+    return Periodic(
+        services.store, services.desk, services.clock, services.catalog, settings.config, slack_on=settings.slack_on
+    )
+
+
 def make_handler(store: Store, desk: Desk, outbox: Outbox, pace: Gate) -> Handler:
     """Say what becomes of a wake-up."""
 
@@ -171,7 +183,7 @@ def make_app(settings: Settings) -> Starlette:
         clock=clock,
         paging=Paging(store, services.pager, settings.public_url),
         slack=settings.config.slack,
-        catalog=services.catalog,
+        runner=services.runner,
         templates=Templates(settings.runbooks / "templates"),
         gateway=services.gateway,
         directory=services.directory,
@@ -198,7 +210,8 @@ def make_app(settings: Settings) -> Starlette:
             await store.write(services.desk.wake)
         ticker = AsyncIOScheduler(timezone=UTC)
         _each(ticker, SWEEP, sweep)
-        _each(ticker, AUDIT_TURNED if clock.moves else EVERY, auditor.run)
+        for look in (auditor.run, make_periodic(services).run):
+            _each(ticker, AUDIT_TURNED if clock.moves else EVERY, look)
         ticker.start()
         socket = asyncio.create_task(_socket_mode(settings, bolt))
         _say_what_is_off(settings)
@@ -231,8 +244,11 @@ def make_app(settings: Settings) -> Starlette:
         lifespan=lifespan,
         exception_handlers=HANDLERS,
         middleware=[Middleware(LimitBody, limit=settings.max_body)],
-        routes=[*Webhooks(services).routes, Route("/slack/events", slack, methods=["POST"]), Mount("/", api)],
+        routes=[*Webhooks(services).routes, Route("/slack/events", slack, methods=["POST"])],
     )
+    # Not mounted: a mount at "/" would answer 404 where one of the routes above knows that the method is wrong.
+    app.router.default = api
+    app.router.redirect_slashes = False
     services.running.hooks += [outbox.stop, engine.pause]
     app.state.running = services.running
     return app

@@ -102,6 +102,12 @@ class AuditorConfig(_Strict):
     flag_after: Duration = 600
 
 
+class MitigationsConfig(_Strict):
+    """By when a change is to be taken back whose runbook names no time."""
+
+    rollback_within: Duration = 4 * 3600
+
+
 Rate = Annotated[int, Field(strict=True, ge=1)]
 LabelName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
@@ -136,6 +142,27 @@ class LinksConfig(_Strict):
     tempo: str = ""
 
 
+class RunbooksConfig(_Strict):
+    """Where checklists and reviews come round: a channel for all, or one of an owner team's own."""
+
+    channel: ChannelName | None = None
+    owners: dict[str, ChannelName] = {}
+    checklists: bool = True
+
+    @model_validator(mode="after")
+    def _check(self) -> RunbooksConfig:
+        known: dict[str, str] = {}
+        for team in self.owners:
+            other = known.setdefault(_team(team), team)
+            if other != team:
+                raise ValueError(f"owners: {other!r} and {team!r} are one team; name it once.")
+        return self
+
+
+def _team(name: str) -> str:
+    return " ".join(name.split()).casefold()
+
+
 class Config(_Strict):
     """The whole file."""
 
@@ -147,7 +174,9 @@ class Config(_Strict):
     ladders: dict[str, list[LevelConfig]] = {}
     intake: list[RuleConfig] | None = None
     storms: StormsConfig = StormsConfig()
+    mitigations: MitigationsConfig = MitigationsConfig()
     flapping: FlappingConfig = FlappingConfig()
+    runbooks: RunbooksConfig = RunbooksConfig()
 
     @model_validator(mode="after")
     def _check(self) -> Config:
@@ -190,6 +219,11 @@ class Config(_Strict):
                 for r in self.intake
             ]
         )
+
+    def channel_of(self, team: str | None) -> str:
+        """Give the channel in which an owner team finds what comes round."""
+        owners = {_team(name): channel for name, channel in self.runbooks.owners.items()}
+        return owners.get(_team(team or ""), self.runbooks.channel or self.slack.operators)
 
     @property
     def storm_policy(self) -> StormPolicy:

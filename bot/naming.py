@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.incidents import commands as c
+from bot.incidents import correlating
 from bot.incidents.cadence import spell
 from bot.incidents.model import Actor, Alert
 from bot.incidents.policy import Severity
@@ -33,9 +34,7 @@ def of_group(opened: Sequence[Alert], severity: Severity, now: datetime, *, plac
         service=_first(opened, "service", "subsystem", "component", "job"),
         region=_first(opened, "region", "cluster"),
         tenants=_tenants(opened),
-        correlation_id=_first(opened, "correlation_id"),
-        resource_name=_first(opened, "resource_name"),
-        host_role=_first(opened, "host_role"),
+        ids=correlating.of_alerts(opened),
         alerts=tuple(opened),
         left_out=left_out,
         started_at=min(*starts, now) if starts else None,

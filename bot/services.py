@@ -13,6 +13,7 @@ from bot.pagerduty import PagerDutyReception
 from bot.pagerduty.client import PagerDuty
 from bot.reception import Reception
 from bot.runbooks.catalog import Catalog
+from bot.running import Runner
 from bot.settings import Settings
 from bot.slack.directory import Directory
 from bot.slack.gateway import Gateway
@@ -47,6 +48,7 @@ class Services:
     intake: Intake
     pagerduty: PagerDutyReception
     catalog: Catalog
+    runner: Runner
     gateway: Gateway | None
     directory: Directory | None
     pager: PagerDuty

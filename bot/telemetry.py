@@ -101,6 +101,15 @@ HEARTBEATS = Counter(
     "sitrep_heartbeats_total", "Signs of life by outcome; withheld while something is wrong.", ["outcome"]
 )
 
+RUNBOOK_RUNS = Counter("sitrep_runbook_runs_total", "Runbooks that were posted in an incident.", ["runbook"])
+RUNBOOK_STEPS = Counter("sitrep_runbook_steps_total", "Steps done, skipped and undone.", ["runbook", "state"])
+RUNBOOK_STEP_SECONDS = Histogram(
+    "sitrep_runbook_step_duration_seconds",
+    "Seconds from what was ticked before, or from the posting, to a step that is done.",
+    ["runbook"],
+    buckets=(15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200),
+)
+
 # What the rows say at the moment of a scrape (bot/store/standing.py); each replica says the same.
 DATABASE_UP = Gauge("sitrep_database_up", "1 when the database answered this scrape, 0 when it did not.")
 OUTBOX = Gauge("sitrep_outbox_deliveries", "Unfinished deliveries by state.", ["state"])

@@ -41,6 +41,7 @@ WEBHOOK_TOKEN = "alertmanager-token"
 API_TOKEN = "viewer-token"
 PAGERDUTY_SECRET = "pagerduty-secret"
 LADDER = """
+runbooks: {checklists: false}
 ladders:
   default:
     - {after: 0s,  name: On-call SRE,         slack: [alice@example.com]}
@@ -155,6 +156,7 @@ class Client:
         channel = f"incident-{number.removeprefix('INC-')}"
         wait_for(lambda: self.workspace.pinned(channel), what="the pinned card")
         wait_for(lambda: self.workspace.find(channel, "declared"), what="the notification")
+        wait_for(lambda: self.workspace.find(channel, " points."), what="the checklist")
         wait_for(lambda: self.workspace.find("incidents", number), what="the announcement")
         if "paged" in self.kinds(number):
             self.wait_event(number, "page_delivered")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,13 +10,15 @@ from typing import Any
 from bot.incidents.model import SYSTEM, Actor, Alert, Person, Role, Status
 from bot.incidents.policy import Severity
 from bot.incidents.reconcile import Flag
+from bot.incidents.runs import Run
 
 
 @dataclass(frozen=True, slots=True)
 class Declare:
     """Open an incident. `number` comes from the database; `alerts` are those that made us.
 
-    `left_out` counts alerts that their source did not name, because its notification would have been too long.
+    `left_out` counts alerts that their source did not name, because its notification would have been too long. `ids`
+    are those of `bot.incidents.envelope`.
     """
 
     number: str
@@ -28,9 +31,7 @@ class Declare:
     service: str = ""
     region: str = ""
     tenants: str = ""
-    correlation_id: str = ""
-    resource_name: str = ""
-    host_role: str = ""
+    ids: Mapping[str, str] = field(default_factory=dict)
     runbook_id: str = ""
     alerts: tuple[Alert, ...] = ()
     left_out: int = 0
@@ -146,6 +147,91 @@ class AddNote:
 
 
 @dataclass(frozen=True, slots=True)
+class StartRun:
+    """A runbook or checklist is about to be posted."""
+
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class PostRunbook:
+    """Post a runbook instead of the present one; the same one is posted once more, with its ticks."""
+
+    book: str
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of a posted runbook, as that version of it says. `approval` names who must agree to it."""
+
+    book: str
+    number: int
+    text: str
+    section: str = ""
+    approval: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TickStep:
+    """A step is done, by this command. With a `rollback` it is a change, to be taken back within so many seconds."""
+
+    step: Step
+    actor: Actor
+    command: str = ""
+    approved_by: str = ""
+    rollback: str = ""
+    rollback_within: int = 0
+    occurred_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SkipStep:
+    """A step is left out."""
+
+    step: Step
+    why: str
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class UndoStep:
+    """A step was not done, or not left out, after all."""
+
+    step: Step
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class TurnPage:
+    """Show a page of a long runbook, counted from 0."""
+
+    book: str
+    page: int
+
+
+@dataclass(frozen=True, slots=True)
+class Intervene:
+    """A responder's tool has done something: what, by which command; with a `rollback` it is to be taken back."""
+
+    text: str
+    actor: Actor
+    command: str = ""
+    rollback: str = ""
+    rollback_within: int = 0
+    occurred_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EndMitigation:
+    """A change was taken back, or is to stay."""
+
+    mitigation: int
+    actor: Actor
+    permanent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Resolve:
     """The incident is over."""
 
@@ -244,6 +330,14 @@ Command = (
     | AssignRole
     | Acknowledge
     | AddNote
+    | StartRun
+    | PostRunbook
+    | TickStep
+    | SkipStep
+    | UndoStep
+    | TurnPage
+    | Intervene
+    | EndMitigation
     | Resolve
     | Reopen
     | TimerFired

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.incidents.model import KINDS, SYSTEM, Actor, Decision, Delivery, Event, Incident, Timer, TimerKind
+from bot.incidents.runs import Run
 
 
 class Draft:
@@ -83,6 +84,11 @@ class Draft:
     def refresh_card(self, *, wait: int = 0) -> None:
         """Have the card alone show the new state; it waits so many seconds for what may come with it."""
         self._edit("refresh_card", "card_edit", "card" if self.incident.opened_channel else "thread", wait)
+
+    def refresh_run(self, run: Run) -> None:
+        """Have a runbook's or checklist's message show what has been done of it."""
+        kind = "refresh_checklist" if run.checklist else "refresh_runbook"
+        self._edit(kind, "runbook_edit", run.slot)
 
     def _edit(self, kind: str, lane: str, what: str, wait: int = 0) -> None:
         if any(d.kind == kind and d.coalesce for d in self._deliveries):

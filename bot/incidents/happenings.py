@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.incidents import alerting, cadence, escalation, responding
+from bot.incidents import alerting, cadence, correlating, escalation, mitigating, responding
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
 from bot.incidents.model import CADENCE_KINDS, SYSTEM, Status, TimerKind
@@ -16,6 +16,7 @@ _NAMES = {"page_pagerduty": "Page through PagerDuty", "pagerduty_state": "Answer
 def alerts_changed(draft: Draft, command: c.AlertsChanged) -> None:
     """Note alerts that began or ended; none of it closes the incident."""
     alerting.tell(draft, command.opened, command.closed, flapping=command.flapping, left_out=command.left_out)
+    correlating.keep(draft, correlating.of_alerts(command.opened))
     alerting.refresh(draft)
 
 
@@ -52,6 +53,8 @@ def timer_fired(draft: Draft, command: c.TimerFired) -> None:
         alerting.sum_up(draft)
     if timer.kind is TimerKind.FLAP_HOLD and command.firing:
         _come_back(draft)
+    if timer.kind is TimerKind.ROLLBACK:
+        mitigating.overdue(draft, timer.level)
     if not draft.incident.status.is_open:
         return
     if timer.kind is TimerKind.LADDER:
@@ -74,9 +77,12 @@ def delivered(draft: Draft, command: c.Delivered) -> None:
         if late:
             _move_in(draft)
     elif command.kind == "runbook":
-        draft.set(runbook_id=result["runbook_id"])
-        draft.event("runbook_posted", f"Runbook {result['runbook_id']} posted: {result['reason']}", data=result)
+        told = {name: value for name, value in result.items() if name != "ticked"}
+        draft.event("runbook_posted", f"Runbook {result['runbook_id']} posted: {result['reason']}", data=told)
         draft.refresh()
+        run = draft.incident.run
+        if run is not None and sorted(run.ticks) != result.get("ticked", []):  # ticked while it was on its way
+            draft.refresh_run(run)
     elif command.kind in {"page", "notification"} and result.get("people"):
         names = ", ".join(result["people"])
         data = {"level": data.get("level", 1), "people": result["people"]}

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from bot.incidents import checking, flagging, happenings, mitigating, opening, responding
 from bot.incidents import commands as c
-from bot.incidents import flagging, happenings, opening, responding
 from bot.incidents.draft import Draft
 from bot.incidents.model import Decision, Incident, Refused
 from bot.incidents.policy import Policy
@@ -50,6 +50,14 @@ _HANDLERS: Mapping[type, Callable[[Draft, Any], None]] = {
     c.AssignRole: responding.assign,
     c.Acknowledge: responding.acknowledge,
     c.AddNote: responding.add_note,
+    c.StartRun: checking.start,
+    c.PostRunbook: checking.swap,
+    c.TickStep: checking.tick,
+    c.SkipStep: checking.skip,
+    c.UndoStep: checking.undo,
+    c.TurnPage: checking.turn,
+    c.Intervene: mitigating.intervene,
+    c.EndMitigation: mitigating.end,
     c.Resolve: responding.resolve,
     c.Reopen: responding.reopen,
     c.TimerFired: happenings.timer_fired,

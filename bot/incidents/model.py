@@ -292,6 +292,10 @@ class Incident:
         """The ladder step that comes next unless somebody acknowledges."""
         return min((t for t in self.timers if t.kind is TimerKind.LADDER), key=lambda t: t.due_at, default=None)
 
+    def is_late(self, made: Mitigation) -> bool:
+        """True once the rollback of a change has been asked for."""
+        return any(t.kind is TimerKind.ROLLBACK and t.level == made.id and t.due_at > made.due_at for t in self.timers)
+
     def due(self, now: datetime) -> Timer | None:
         """Give the timer to fire first of those that are due; at one moment the ladder's levels go in their order."""
         return min((t for t in self.timers if t.due_at <= now), key=lambda t: (t.due_at, t.kind, t.level), default=None)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
-from bot.incidents import alerting, cadence, escalation
+from bot.incidents import alerting, cadence, correlating, escalation
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
 from bot.incidents.model import Decision, Incident, Status
@@ -27,9 +28,6 @@ def declare(command: c.Declare, policy: Policy, now: datetime) -> Decision:
         service=command.service,
         region=command.region,
         tenants=command.tenants,
-        correlation_id=command.correlation_id,
-        resource_name=command.resource_name,
-        host_role=command.host_role,
         runbook_id=command.runbook_id,
         source=command.source,
         started_at=command.started_at or now,
@@ -44,8 +42,15 @@ def declare(command: c.Declare, policy: Policy, now: datetime) -> Decision:
         actor=command.actor,
         data={"severity": command.severity.value, "status": Status.INVESTIGATING.value, "title": command.title},
     )
+    _correlate(draft, command.ids)
     open_up(draft)
     return draft.done()
+
+
+def _correlate(draft: Draft, ids: Mapping[str, str]) -> None:
+    correlating.keep(draft, ids)
+    if warning := correlating.warning(ids):
+        draft.event("note", f"{warning} It is {ids['resource_name']}.", data={**ids, "warning": warning})
 
 
 def open_up(draft: Draft, *, has_thread: bool = False) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from bot.incidents import alerting, cadence, envelope, escalation, opening
+from bot.incidents import alerting, cadence, checking, correlating, envelope, escalation, opening
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
 from bot.incidents.model import Actor, Refused, Role, Status, TimerKind
@@ -218,9 +218,7 @@ def add_note(draft: Draft, command: c.AddNote) -> None:
     if not command.text.strip():
         raise Refused("no_text", "Say what to note: `/incident note <text>`.")
     found = envelope.read(command.text)
-    warning = ""
-    if found.get("resource_name") and not envelope.well_formed(found["resource_name"]):
-        warning = f"The resource name is not of the form {envelope.FORM}; it is kept as it is."
+    warning = correlating.warning(found)
     ids = {**found, "warning": warning} if warning else found
     draft.event("note", command.text, actor=command.actor, data=dict(ids))
     draft.deliver(
@@ -229,19 +227,7 @@ def add_note(draft: Draft, command: c.AddNote) -> None:
         needs=(draft.incident.home_slot,),
         data={"text": command.text, "author": mention(command.actor), "warning": warning},
     )
-    _correlate(draft, found)
-
-
-def _correlate(draft: Draft, found: Mapping[str, str]) -> None:
-    """Keep the first ids that somebody names; an error without a trace id is a gap in the telemetry (seed 002, 7.1)."""
-    first = not draft.incident.correlation_id
-    known = ("correlation_id", "resource_name", "host_role")
-    news = {name: found[name] for name in known if name in found and not getattr(draft.incident, name)}
-    if news:
-        draft.set(**news)
-    if first and "code" in found and "trace_id" not in found:
-        text = f"Close the telemetry gap: the error {found['code']} ({found['correlation_id']}) has no trace_id"
-        draft.event("followup_added", text, data={"text": text, "correlation_id": found["correlation_id"]})
+    correlating.keep(draft, found)
 
 
 def resolve(draft: Draft, command: c.Resolve) -> None:
@@ -267,6 +253,7 @@ def resolve(draft: Draft, command: c.Resolve) -> None:
     draft.event("resolved", text, actor=command.actor, data=data)
     for item in command.follow_ups:
         draft.event("followup_added", item, actor=command.actor, data={"text": item})
+    checking.review(draft)
     draft.deliver(
         "resolution",
         "notice",

@@ -33,9 +33,9 @@ class Run:
     """A runbook or a checklist as it is worked through.
 
     `version` is the one that was posted: later edits of the file change nothing. `facts` are what the incident knew
-    then, so that a command does not change under somebody's hand. `slot` is the delivery that shows it. `page` is the
-    page that somebody turned to, counted from 0; None follows the next step. `due_review` is False once its owner has
-    been asked to review it.
+    then, so that a command does not change under somebody's hand. `slot` is the delivery that shows it, `reason` says
+    why it was chosen. `page` is the page that somebody turned to, counted from 0; None follows the next step.
+    `due_review` is False once its owner has been asked to review it.
     """
 
     book: str
@@ -45,6 +45,7 @@ class Run:
     total: int
     slot: str
     posted_at: datetime
+    reason: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
     ticks: Mapping[int, Tick] = field(default_factory=dict)
     page: int | None = None

@@ -16,6 +16,7 @@ from bot.outbox.worker import Superseded
 from bot.runbooks.catalog import Catalog
 from bot.runbooks.links import NOWHERE, Places
 from bot.runbooks.templates import Templates
+from bot.running import Runner
 from bot.slack import messages
 from bot.slack.directory import Directory
 from bot.slack.gateway import Gateway, Posted
@@ -26,7 +27,9 @@ from bot.store.tx import Store
 Result = Mapping[str, Any]
 
 # These show the state of the moment in which they go out, or what no time changes.
-TIMELESS = frozenset({"card", "thread", "announcement", "triage", "triage_storm", "runbook", "checklist"})
+TIMELESS = frozenset(
+    {"card", "thread", "announcement", "triage", "triage_storm", "runbook", "checklist", "periodic", "digest"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +40,17 @@ class Tools:
     clock: Clock
     paging: Paging
     slack: SlackConfig
-    catalog: Catalog
+    runner: Runner
     templates: Templates
     gateway: Gateway | None
     directory: Directory | None
     public_url: str = ""
     places: Places = NOWHERE
+
+    @property
+    def catalog(self) -> Catalog:
+        """The runbooks and checklists."""
+        return self.runner.catalog
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from bot import board as boards
@@ -12,12 +12,9 @@ from bot import telemetry
 from bot.board import Board
 from bot.errors import Permanent
 from bot.incidents.escalation import is_needless
-from bot.incidents.model import Alert
+from bot.outbox import periodic, runbooks
 from bot.outbox.call import Call, Result, Tools
 from bot.outbox.worker import Superseded
-from bot.runbooks.catalog import Catalog
-from bot.runbooks.facts import facts_of
-from bot.runbooks.match import Match, rank
 from bot.slack import card, messages
 from bot.slack.directory import Resolved
 from bot.slack.gateway import Posted
@@ -106,7 +103,7 @@ async def _announcement(call: Call) -> Result:
 
 
 async def _refresh_card(call: Call) -> Result:
-    message = card.card(call.board)
+    message = card.card(call.board, await runbooks.next_step(call))
     edited = [await call.edit(slot, message) for slot in ("card", "thread")]
     if not any(edited):
         raise Superseded
@@ -177,30 +174,6 @@ async def _people(call: Call) -> Resolved:
     if specs and not found.users:  # a group without members reaches nobody
         raise Permanent("nobody_found", "Correct the people in the ladder (SITREP_CONFIG).", "; ".join(found.problems))
     return found
-
-
-async def _runbook(call: Call) -> Result:
-    found = runbooks_of(call.tools.catalog, call.board)
-    seen = [shown.alert for shown in call.board.alerts]
-    facts = facts_of(call.board.incident, seen, call.row.created_at)
-    posted = await call.post(messages.runbook(found, facts, call.tools.places))
-    best = found[0]
-    return {**posted, "runbook_id": best.runbook.id, "version": best.runbook.version, "reason": best.reason}
-
-
-def runbooks_of(catalog: Catalog, board: Board) -> tuple[Match, ...]:
-    """Give an incident's runbooks, the one to post first: the one it names, else by its alerts."""
-    seen: Sequence[Alert] = [shown.alert for shown in board.alerts]
-    found = rank(catalog, seen, board.incident.severity)
-    named = catalog.get(board.incident.runbook_id) if board.incident.runbook_id else None
-    if named is None:
-        return found
-    others = (each for each in found if each.runbook not in (named, catalog.general))
-    return Match(named, "named by the incident"), *others
-
-
-async def _checklist(call: Call) -> Result:
-    return await call.post(messages.checklist(call.tools.catalog))
 
 
 async def _reminder(call: Call) -> Result:
@@ -367,8 +340,7 @@ _SENDERS: Mapping[str, Callable[[Call], Awaitable[Result]]] = {
     "page": _page,
     "page_pagerduty": _page_pagerduty,
     "pagerduty_state": _pagerduty_state,
-    "runbook": _runbook,
-    "checklist": _checklist,
+    **runbooks.SENDERS,
     "reminder": _reminder,
     "overdue": _overdue,
     "update": _update,
@@ -383,6 +355,9 @@ _SENDERS: Mapping[str, Callable[[Call], Awaitable[Result]]] = {
     "triage_storm": _triage_storm,
     "refresh_triage_storm": _refresh_triage_storm,
     "export": _export,
+    "periodic": periodic.post,
+    "refresh_periodic": periodic.refresh,
+    "digest": periodic.digest,
 }
 for _kind in _SENDERS:
     telemetry.DELIVERIES_FAILED.labels(_kind)  # from zero on, so that the first failure is an increase

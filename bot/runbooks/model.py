@@ -160,3 +160,11 @@ class Checklist(ChecklistMetadata):
 
     version: str
     items: tuple[Step, ...]
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The items: what is worked through, as of a runbook."""
+        return self.items
+
+
+Book = Runbook | Checklist

@@ -13,3 +13,8 @@ OVERDUE = timedelta(days=180)
 def stale(runbook: Runbook, today: date) -> bool:
     """True when a runbook's review is due; `today` is a UTC date."""
     return today - runbook.last_reviewed_at > REVIEW
+
+
+def overdue(runbook: Runbook, today: date) -> bool:
+    """True when a runbook's review has been due for as long again; `today` is a UTC date."""
+    return today - runbook.last_reviewed_at > OVERDUE

@@ -9,6 +9,7 @@ from bot.board import Board
 from bot.incidents.model import Incident, Status, TimerKind
 from bot.incidents.policy import Severity
 from bot.incidents.reconcile import Flag
+from bot.incidents.runs import Done, Run
 from bot.slack import blocks as b
 from bot.slack.mrkdwn import clock_time, date_time, esc, link
 from bot.store.alerts import Counts, Shown
@@ -22,10 +23,11 @@ MARKS = {
 ALERTS_SHOWN = 8
 NAMES_SHOWN = 5
 GROUPS_SHOWN = 5
+MITIGATIONS_SHOWN = 3
 
 
-def card(board: Board) -> tuple[str, list[b.Block]]:
-    """Give the card's notification text and blocks: eight at most."""
+def card(board: Board, next_step: str = "") -> tuple[str, list[b.Block]]:
+    """Give the card's notification text and blocks: seven at most. `next_step` is mrkdwn."""
     incident = board.incident
     made = [
         b.header(f"{MARKS[incident.severity]} {incident.number} {incident.severity.value}: {incident.title}"),
@@ -34,9 +36,9 @@ def card(board: Board) -> tuple[str, list[b.Block]]:
     alerts = _alerts(board)
     if alerts:
         made.append(b.section(alerts))
-    links = _links(board)
-    if links:
-        made.append(b.context(links))
+    work = _work(board, next_step)
+    if work:
+        made.append(b.section(work))
     if incident.last_update:
         made.append(b.section(f"*Last update*\n{esc(incident.last_update, 1200)}"))
     if board.held_up:
@@ -224,6 +226,30 @@ def _detail(alert: Any) -> str:
     return f" ({shown})" if shown else ""
 
 
+def _work(board: Board, next_step: str) -> str:
+    """Say where to look, how far the runbook has come, and what is to be taken back."""
+    incident, run = board.incident, board.incident.run
+    lines = [line for line in [_links(board)] if line]
+    if run is not None:
+        lines.append(
+            f":book: *Runbook* `{esc(run.book)}`: {counted(run)}" + (f" Next: {next_step}" if next_step else "")
+        )
+    elif incident.runbook_id:
+        lines.append(f":book: *Runbook* `{esc(incident.runbook_id)}`")
+    for made in incident.mitigations[:MITIGATIONS_SHOWN]:
+        due = clock_time(made.due_at)
+        when = f":warning: rollback was due at {due}" if incident.is_late(made) else f"roll back by {due}"
+        lines.append(f":leftwards_arrow_with_hook: *In place*: {esc(made.text, 150)} ({esc(made.name, 80)}): {when}")
+    more = len(incident.mitigations) - MITIGATIONS_SHOWN
+    return "\n".join([*lines, *([f"and {more} more changes in place"] if more > 0 else [])])
+
+
+def counted(run: Run) -> str:
+    """Say how far a runbook has come."""
+    skipped = run.count(Done.SKIPPED)
+    return f"{run.count(Done.DONE)} of {run.total} done{f', {skipped} skipped' if skipped else ''}."
+
+
 def _links(board: Board) -> str:
     found = [
         (board.fact("dashboard_url", "dashboard", "grafana_url"), "Dashboard"),
@@ -231,6 +257,4 @@ def _links(board: Board) -> str:
         (next((s.alert.url for s in board.alerts if s.alert.url), ""), "Source"),
     ]
     links = [link(url, label) for url, label in found if url.startswith(("http://", "https://"))]
-    if board.incident.runbook_id:
-        links.append(f"Runbook `{esc(board.incident.runbook_id)}`")
     return "  |  ".join(links)

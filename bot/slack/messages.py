@@ -1,4 +1,4 @@
-"""What is said in an incident's channel: pages, reminders, updates, the runbook, the checklist."""
+"""What is said in an incident's channel: pages, reminders, updates, changes that are to be taken back."""
 
 from __future__ import annotations
 
@@ -9,11 +9,7 @@ from typing import Any
 from bot.board import Board
 from bot.incidents.cadence import spell
 from bot.incidents.model import Event, Incident
-from bot.runbooks.catalog import Catalog
-from bot.runbooks.links import NOWHERE, Places
-from bot.runbooks.match import Match
-from bot.runbooks.model import Kind, Runbook, Section, Step
-from bot.runbooks.render import render
+from bot.incidents.runs import Mitigation
 from bot.runbooks.templates import Mrkdwn, Templates
 from bot.slack import blocks as b
 from bot.slack.card import most, next_update
@@ -22,9 +18,6 @@ from bot.store.alerts import Counts, Roll
 from bot.store.lateness import LATE
 
 Message = tuple[str, list[b.Block]]
-MAX_STEPS = 38  # of a message's 50 blocks: at most 11 besides the steps
-MAX_LOOK = 4  # blocks of queries and dashboards
-MAX_OTHERS = 3  # runbooks that match as well
 BRIEFING_EVENTS = 3
 TEXT = 3000  # characters of a notification text; Slack cuts at 4,000
 QUIET_KINDS = frozenset(
@@ -175,48 +168,27 @@ def briefing(board: Board) -> str:
     return " ".join(parts)
 
 
-def runbook(found: Sequence[Match], facts: Mapping[str, str], places: Places = NOWHERE) -> Message:
-    """The steps of the first of the runbooks that match, its commands filled in; the others are named."""
-    best, *others = found
-    book = best.runbook
-    made = [
-        b.header(f":book: Runbook: {book.title}"),
-        b.context(f"`{esc(book.id)}`, {_reason(best)}. Owner: {esc(book.owner_team)}. Source: {esc(book.url)}"),
-    ]
-    if others:
-        named = ", ".join(f"`{esc(other.runbook.id)}` ({_reason(other)})" for other in others[:MAX_OTHERS])
-        made.append(b.context(shorten(f"Also matches: {named}.", TEXT)))
-    steps = book.steps[:MAX_STEPS]
-    commands = [render(step.code or "", step.language, facts) for step in steps]
-    missing = dict.fromkeys(name for command in commands for name in command.missing)
-    if missing:
-        names = ", ".join(f"⟨{name}⟩" for name in missing)
-        made.append(b.context(f"Fill in what this incident does not know: {esc(names, 500)}."))
-    if book.summary:
-        made.append(b.section(esc(book.summary, 900)))
-    made += [b.section(_symptoms(section)) for section in book.sections if section.kind is Kind.SYMPTOMS]
-    intros = {section.title: section.intro for section in book.sections}
-    section = ""
-    for step, command in zip(steps, commands, strict=True):
-        title = ""
-        if step.section != section:
-            section = step.section
-            intro = _prose(intros.get(section, ""), facts, 700)
-            title = f"*{esc(section)}*\n" + (f"{intro}\n" if intro else "")
-        made.append(b.section(title + _step(step, command.text, facts)))
-    if len(book.steps) > MAX_STEPS:
-        made.append(b.context(f"{len(book.steps) - MAX_STEPS} more steps: see {esc(book.url)}"))
-    if book.queries or book.dashboards:
-        made += b.paragraphs(_look(book, facts, places))[:MAX_LOOK]
-    return f"Runbook for this incident: {esc(book.title)} ({len(book.steps)} steps).", made
+def mitigation(incident: Incident, made: Mitigation) -> Message:
+    """A change that is in place, with its way back and by when."""
+    text = f":leftwards_arrow_with_hook: {_by(made)} changed something: {esc(made.text, 600)}"
+    lines = [text, f"*Roll back by {clock_time(made.due_at)}*: {esc(made.rollback, 600)}"]
+    if made.command:
+        lines.insert(1, f"```{code(made.command, 1000)}```")
+    return shorten(text, TEXT), [b.section("\n".join(lines)), b.actions(_ways_out(incident, made))]
 
 
-def checklist(catalog: Catalog) -> Message:
-    """The first-response checklist."""
-    steps = catalog.checklist.items
-    lines = "\n".join(f":white_medium_square: {esc(step.text)}" for step in steps)
-    title = catalog.checklist.title
-    return f"{esc(title)}: {len(steps)} points.", [b.section(f"*{esc(title)}*"), *b.paragraphs(lines)]
+def mitigation_ended(made: Mitigation, said: str) -> Message:
+    """What has become of a change."""
+    text = f":heavy_check_mark: {esc(said, 300)}: {esc(made.text, 600)}"
+    return text, [b.section(text)]
+
+
+def rollback_due(incident: Incident, made: Mitigation) -> Message:
+    """Ask for a rollback whose time has come; mentions whoever made the change, and the lead."""
+    asked = dict.fromkeys([_by(made), *([f"<@{incident.lead.id}>"] if incident.lead else [])])
+    text = f":warning: {' '.join(asked)} roll back, or say that it stays: {esc(made.text, 600)}"
+    since = f"It was to be taken back by {clock_time(made.due_at)}: {esc(made.rollback, 600)}"
+    return shorten(text, TEXT), [b.section(f"{text}\n{since}"), b.actions(_ways_out(incident, made))]
 
 
 def triage(roll: Roll, severity: str) -> Message:
@@ -262,44 +234,16 @@ def operators(text: str) -> Message:
     return said, [b.section(said)]
 
 
-def _prose(text: str, facts: Mapping[str, str], limit: int) -> str:
-    return esc(render(text, "", facts).text, limit)
+def _by(made: Mitigation) -> str:
+    return f"<@{made.by}>" if made.by.startswith(("U", "W")) else esc(made.name, 80)
 
 
-def _look(book: Runbook, facts: Mapping[str, str], places: Places) -> str:
-    """Where to look: the dashboards by their titles, each query to open or to copy."""
-    lines = ["*Queries and dashboards*"]
-    for query in book.queries:
-        filled = render(query.expr, query.language, facts)
-        address = "" if filled.missing else places.link(query.language, filled.text, facts)
-        title = link(address, query.title) if address else esc(query.title)
-        lines.append(f"• {title}: `{code(filled.text.replace('`', ' '), 400)}`")
-    if book.dashboards:
-        lines.append(f"• Dashboards: {esc(', '.join(book.dashboards), 300)}")
-    return "\n".join(lines)
-
-
-def _symptoms(section: Section) -> str:
-    lines = (f"• {line[2:]}" if line.startswith("- ") else line for line in section.intro.splitlines())
-    return f"*{esc(section.title)}*\n" + esc("\n".join(lines), 2800)
-
-
-def _reason(found: Match) -> str:
-    return esc(found.reason.replace("`", "'"), 300)
-
-
-def _step(step: Step, command: str, facts: Mapping[str, str]) -> str:
-    lines = [f"{step.number}. {_prose(step.text, facts, 1000)}"]
-    if step.approval:
-        lines.append(f":lock: Needs the approval of {esc(step.approval, 100)}.")
-    if command:
-        lines.append(f"```{code(command, 1200)}```")
-    if step.rollback:
-        within = f" within {spell(step.rollback_within)}" if step.rollback_within else ""
-        lines.append(f":leftwards_arrow_with_hook: Rollback{within}: {_prose(step.rollback, facts, 400)}")
-    if step.no_rollback:
-        lines.append(f":leftwards_arrow_with_hook: No rollback: {esc(step.no_rollback, 300)}")
-    return "\n".join(lines)
+def _ways_out(incident: Incident, made: Mitigation) -> list[b.Block]:
+    value = f"{incident.number}|{made.id}"
+    return [
+        b.button("Rolled back", "mitigation_rolled_back", value, "primary"),
+        b.button("Make permanent", "mitigation_permanent", value),
+    ]
 
 
 def _line(event: Event) -> str:

@@ -7,7 +7,9 @@ from typing import Any
 from bot.incidents.model import Incident
 from bot.incidents.policy import Severity
 from bot.incidents.responding import SETTABLE
+from bot.slack import blocks as b
 from bot.slack.blocks import Block
+from bot.slack.mrkdwn import esc
 from bot.text import clip
 
 View = dict[str, Any]
@@ -37,6 +39,7 @@ def declare(title: str, channel: str) -> View:
             ),
             _text("service", "Service", "", optional=True, limit=200),
             _text("impact", "Impact", "", optional=True, multiline=True, placeholder="Who is hit, and how badly?"),
+            _text("error", "Error", "", optional=True, multiline=True, placeholder="Paste it: its ids are kept"),
         ],
     )
 
@@ -70,6 +73,36 @@ def resolve(incident: Incident) -> View:
             _text("fix", "What fixed it?", "", optional=True, multiline=True),
             _text("root_cause", "Root cause, as far as known", "", optional=True, multiline=True),
             _text("follow_ups", "Follow-ups, one a line", "", optional=True, multiline=True),
+        ],
+    )
+
+
+def skip(metadata: str, left: list[tuple[str, str]]) -> View:
+    """Skip a step of a runbook: which, and why. `left` are the steps that can be skipped, the next one first."""
+    return _view(
+        "runbook_skip",
+        "Skip a step",
+        "Skip",
+        metadata,
+        [
+            _select("step", "Step", left, left[0][0]),
+            _text("why", "Why?", "", multiline=True, placeholder="Not this cluster", limit=300),
+        ],
+    )
+
+
+def approve(metadata: str, number: int, approval: str) -> View:
+    """Tick a step that somebody had to approve: who did."""
+    person = {"type": "users_select", "action_id": "person"}
+    return _view(
+        "runbook_approve",
+        "Who approved it?",
+        "Done",
+        metadata,
+        [
+            b.section(f"Step {number} needs the approval of {esc(approval, 300)}."),
+            {"type": "input", "block_id": "person", "label": _plain("Person"), "optional": True, "element": person},
+            _text("name", "Or a name, a ticket, a call", "", optional=True, limit=100),
         ],
     )
 

@@ -86,5 +86,12 @@ def find(connection: Connection, receipt: str) -> Letter | None:
     return _letter(row) if row else None
 
 
+def by_key(connection: Connection, source: str, dedup_key: str) -> Letter | None:
+    """Give the body that came with a key."""
+    mine = (inbox.c.source == source) & (inbox.c.dedup_key == dedup_key)
+    row = connection.execute(select(inbox).where(mine)).mappings().first()
+    return _letter(row) if row else None
+
+
 def _letter(row: RowMapping) -> Letter:
     return Letter(row["receipt"], row["source"], row["received_at"], row["body"], row["state"], row["outcome"])

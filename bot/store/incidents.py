@@ -155,19 +155,15 @@ def timeline(connection: Connection, number: str) -> tuple[Event, ...]:
         .where(incidents.c.number == number)
         .order_by(events.c.seq)
     ).mappings()
-    return tuple(
-        Event(
-            seq=row["seq"],
-            occurred_at=row["occurred_at"],
-            recorded_at=row["recorded_at"],
-            kind=row["kind"],
-            actor=Actor(row["actor_type"], row["actor_id"], row["actor_name"]),
-            text=row["text"],
-            data=row["data"],
-            source=row["source"],
-        )
-        for row in rows
-    )
+    return tuple(_event(row) for row in rows)
+
+
+def event(connection: Connection, number: str, seq: int) -> Event | None:
+    """Give one line of an incident's timeline."""
+    mine = (incidents.c.number == number) & (events.c.seq == seq)
+    joined = select(events).join(incidents, incidents.c.id == events.c.incident_id)
+    row = connection.execute(joined.where(mine)).mappings().first()
+    return _event(row) if row else None
 
 
 def armed(connection: Connection) -> list[tuple[str, datetime]]:
@@ -190,6 +186,19 @@ def due(connection: Connection, now: datetime) -> list[str]:
         .group_by(incidents.c.number)
     )
     return [row.number for row in rows]
+
+
+def _event(row: RowMapping) -> Event:
+    return Event(
+        seq=row["seq"],
+        occurred_at=row["occurred_at"],
+        recorded_at=row["recorded_at"],
+        kind=row["kind"],
+        actor=Actor(row["actor_type"], row["actor_id"], row["actor_name"]),
+        text=row["text"],
+        data=row["data"],
+        source=row["source"],
+    )
 
 
 def _append(connection: Connection, incident_id: int, lines: Iterable[Event]) -> None:

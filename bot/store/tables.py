@@ -292,3 +292,14 @@ alerts = Table(
         postgresql_where=text("closed_at IS NULL"),
     ),
 )
+
+# Periodic checklists: what was posted, as its file had it then, and who has ticked off what.
+postings = Table(
+    "postings",
+    metadata,
+    Column("scope", String(160), primary_key=True),
+    Column("document", JSON, nullable=False),
+    Column("ticks", JSON, nullable=False),
+    Column("posted_at", Moment, nullable=False),
+    Column("channel", Text, nullable=False),
+)

@@ -20,7 +20,7 @@ def render_json(dossier: Dossier) -> Rendered:
             "incident": incident_json(dossier.incident),
             "milestones": milestones_json(milestones(dossier.incident, dossier.events)),
             "alerts": [_alert(alert) for alert in dossier.alerts],
-            "events": [_event(event) for event in dossier.in_order],
+            "events": [event_json(event) for event in dossier.in_order],
         }
     )
     # Our own keys keep the order of the contract; those that come from outside are sorted where they are read.
@@ -46,6 +46,8 @@ def incident_json(incident: Incident) -> dict[str, Any]:
         "region": incident.region,
         "tenants": incident.tenants,
         "correlation_id": incident.correlation_id,
+        "trace_id": incident.trace_id,
+        "error_code": incident.error_code,
         "resource_name": incident.resource_name,
         "host_role": incident.host_role,
         "source": incident.source,
@@ -85,7 +87,8 @@ def _alert(alert: AlertRow) -> dict[str, Any]:
     }
 
 
-def _event(event: Event) -> dict[str, Any]:
+def event_json(event: Event) -> dict[str, Any]:
+    """Give a line of the timeline as JSON values."""
     return {
         "seq": event.seq,
         "occurred_at": utc(event.occurred_at),

@@ -61,6 +61,8 @@ def _head(incident: Incident) -> Iterator[str]:
         ("Kind", "" if incident.kind == "operational" else incident.kind),
         ("Summary", incident.summary),
         ("Correlation id", incident.correlation_id),
+        ("Trace id", incident.trace_id),
+        ("Error code", incident.error_code),
         ("Resource name", incident.resource_name),
         ("Host role", incident.host_role),
         ("Runbook", incident.runbook_id),

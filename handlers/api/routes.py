@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -24,14 +25,14 @@ from bot.timeline.collect import collect
 from bot.timeline.dossier import utc_or_none
 from bot.timeline.export import UnknownFormat, render
 from bot.timeline.milestones import milestones
+from handlers.api import openapi
+from handlers.api.events import EventRoutes
+from handlers.api.limits import PAGE, PAGE_MAX, STATUS, whole
 from handlers.api.runbooks import RunbookRoutes
 from handlers.http import credentials, problem
 
 READY_WITHIN = 2.0  # seconds
-PAGE = 50
-PAGE_MAX = 200
 NUMBER = 40  # characters of an incident's number that are looked at
-_STATUS = re.compile(r"[a-z]{1,16}")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -46,16 +47,19 @@ class Api:
     @property
     def routes(self) -> list[Route]:
         """The routes to mount."""
-        books = RunbookRoutes(self._services)
+        books, events = RunbookRoutes(self._services), EventRoutes(self._services)
         return [
             Route("/healthz", self.healthz),
             Route("/readyz", self.readyz),
             Route("/metrics", self.metrics),
+            Route(openapi.PATH, self.description),
             Route("/api/v1/incidents", self._guard(self.list)),
             Route("/api/v1/incidents/{number}", self._guard(self.show)),
             Route("/api/v1/incidents/{number}/timeline", self._guard(self.timeline)),
+            Route("/api/v1/incidents/{number}/events", self._guard(events.add, "responder"), methods=["POST"]),
             Route("/api/v1/admin/runbooks", self._guard(books.list, "admin")),
             Route("/api/v1/admin/runbooks/{id}", self._guard(books.show, "admin")),
+            Route("/api/v1/admin/runbooks/{id}/execution", self._guard(books.execution, "admin")),
         ]
 
     async def healthz(self, _request: Request) -> Response:
@@ -77,20 +81,24 @@ class Api:
         await self._gauges.refresh()
         return PlainTextResponse(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
+    async def description(self, _request: Request) -> Response:
+        """All of this in OpenAPI; it names no secret, so it needs no token."""
+        return JSONResponse(openapi.document())
+
     async def list(self, request: Request) -> Response:
         """Incidents, newest first: `?status=open&limit=50&before=<next>`."""
         query = request.query_params
         status = query.get("status")
-        limit, before = query.get("limit", str(PAGE)), query.get("before")
-        if not limit.isdecimal() or not 1 <= int(limit) <= PAGE_MAX:
+        wanted = whole(query.get("limit", str(PAGE)))
+        if wanted is None or not 1 <= wanted <= PAGE_MAX:
             return problem(400, "bad_limit", f"Give limit a number from 1 to {PAGE_MAX}.")
-        if before is not None and not (before.isdecimal() and len(before) < 18):
+        before = whole(query["before"]) if "before" in query else None
+        if before is None and "before" in query:
             return problem(400, "bad_before", "Give before the value of `next` from the page before.")
-        if status and not _STATUS.fullmatch(status):
+        if status and not re.fullmatch(STATUS, status):
             return problem(400, "bad_status", "Give status a status, or `open`.")
-        wanted = int(limit)
         rows = await self._services.store.read(
-            lambda c: incidents.page(c, limit=wanted + 1, before=int(before) if before else None, status=status)
+            lambda c: incidents.page(c, limit=wanted + 1, before=before, status=status)
         )
         more = len(rows) > wanted
         rows = rows[:wanted]
@@ -172,4 +180,14 @@ async def broken(_request: Request, _error: Exception) -> Response:
     return problem(500, "defect", "Report it with the log of this moment.")
 
 
-HANDLERS: dict[Any, Any] = {DatabaseUnavailable: unavailable, Exception: broken}
+async def refused(_request: Request, error: HTTPException) -> Response:
+    """Answer for an address or a method that there is not."""
+    if error.status_code == 405:
+        allowed = ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
+        return problem(405, "method_not_allowed", f"Use {allowed} here.", headers={"allow": allowed})
+    if error.status_code == 404:
+        return problem(404, "not_found", f"There is nothing at this address. See {openapi.PATH}.")
+    return problem(error.status_code, "refused", error.detail)
+
+
+HANDLERS: dict[Any, Any] = {HTTPException: refused, DatabaseUnavailable: unavailable, Exception: broken}

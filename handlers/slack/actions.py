@@ -11,6 +11,7 @@ from bot.incidents import commands as c
 from bot.incidents.model import Actor, Incident, Person, Refused
 from bot.slack import modals
 from bot.slack.mrkdwn import esc
+from handlers.slack import steps
 from handlers.slack.context import DATABASE_AWAY, Asked
 
 FORMS: Mapping[str, Callable[[Incident], dict[str, Any]]] = {
@@ -27,10 +28,10 @@ COMMANDS: Mapping[str, Callable[[Actor], c.Command]] = {
 ACTIONS = (*FORMS, *COMMANDS)
 
 
-async def press(asked: Asked, action_id: str, number: str, thread_ts: str | None) -> str:
+async def press(asked: Asked, action_id: str, value: str, thread_ts: str | None) -> str:
     """Do what a button says; gives a line only for what could not even be put into the outbox."""
     try:
-        said = await _press(asked, action_id, number)
+        said = await _press(asked, action_id, value)
         if said:
             await asked.whisper(said, thread_ts)
     except (DatabaseUnavailable, TimeoutError):
@@ -40,18 +41,20 @@ async def press(asked: Asked, action_id: str, number: str, thread_ts: str | None
     return ""
 
 
-async def _press(asked: Asked, action_id: str, number: str) -> str:
+async def _press(asked: Asked, action_id: str, value: str) -> str:
     try:
+        if steps.ACTIONS.fullmatch(action_id):
+            return await steps.press(asked, action_id, value)
         form = FORMS.get(action_id)
         if form is None:
-            await asked.apply(number, COMMANDS[action_id](asked.user))
+            await asked.apply(value, COMMANDS[action_id](asked.user))
             return ""
-        incident = await asked.find(number)
+        incident = await asked.find(value)
         if incident is None:
-            return f"There is no {number}."
+            return f"There is no {value[:40]}."
         if not incident.status.is_open:
             command = asked.services.settings.config.slack.command
-            return f"{number} is {incident.status.value}. Reopen it first: `{command} reopen`."
+            return f"{incident.number} is {incident.status.value}. Reopen it first: `{command} reopen`."
         return await asked.open_modal(form(incident))
     except Refused as error:
         return esc(str(error))

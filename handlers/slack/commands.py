@@ -10,9 +10,11 @@ from bot import telemetry
 from bot.durations import parse_duration
 from bot.errors import DatabaseUnavailable, OutwardError
 from bot.incidents import commands as c
+from bot.incidents import envelope
 from bot.incidents.model import Incident, Person, Refused, Status
 from bot.incidents.policy import Severity
 from bot.incidents.responding import SETTABLE
+from bot.runbooks.search import search
 from bot.slack import modals
 from bot.slack.card import MARKS
 from bot.slack.mrkdwn import esc
@@ -20,10 +22,9 @@ from bot.store.tx import Tx
 from bot.text import clip
 from bot.timeline.export import FORMATS
 from handlers.slack import grammar
-from handlers.slack.context import DATABASE_AWAY, LISTED, WRITE_WITHIN, Asked
+from handlers.slack.context import DATABASE_AWAY, FIND_WITHIN, LISTED, WRITE_WITHIN, Asked
 
 TITLE = 200
-FIND_WITHIN = 1.5  # seconds
 TEXT = 2500
 PAUSE_MAX = 24 * 3600
 STATUSES = (*(s.value for s in SETTABLE), Status.RESOLVED.value, Status.CLOSED.value)
@@ -129,8 +130,10 @@ async def _declare(spoken: Spoken) -> str:
     return declared(incident)
 
 
-async def declare(asked: Asked, title: str, severity: Severity, *, service: str = "", impact: str = "") -> Incident:
-    """Open an incident in the name of whoever asked."""
+async def declare(
+    asked: Asked, title: str, severity: Severity, *, service: str = "", impact: str = "", error: str = ""
+) -> Incident:
+    """Open an incident in the name of whoever asked; a pasted `error` gives it its ids."""
     made = c.Declare(
         number="",
         title=clip(" ".join(title.split()), TITLE),
@@ -138,6 +141,7 @@ async def declare(asked: Asked, title: str, severity: Severity, *, service: str 
         actor=asked.user,
         service=service,
         impact=impact,
+        ids=envelope.read(error),
     )
 
     def work(tx: Tx) -> Incident:
@@ -206,6 +210,26 @@ async def _note(spoken: Spoken) -> str:
     return "Noted on the timeline."
 
 
+async def _runbook(spoken: Spoken) -> str:
+    """Post the runbook that the words name; without words the present one again, at the channel's end."""
+    incident, catalog = spoken.subject, spoken.asked.services.catalog
+    if not spoken.rest:
+        book = catalog.get(incident.runbook_id) or catalog.general
+        await spoken.asked.apply(incident.number, c.PostRunbook(book.id, spoken.asked.user))
+        return f"Posting {esc(book.title)} again. For another one: `{spoken.command} runbook &lt;words&gt;`."
+    found = search(catalog, spoken.text)
+    if not found:
+        raise Mistake(
+            f"No runbook is about {esc(spoken.text, 80)}. Try one word, such as `{spoken.command} runbook redis`."
+        )
+    if len(found) > 1:
+        listed = "\n".join(f"`{esc(book.id)}`: {esc(book.title, 100)}" for book in found[:LISTED])
+        more = f"\nand {len(found) - LISTED} more" if len(found) > LISTED else ""
+        raise Mistake(f"Several fit. Take one by its id, `{spoken.command} runbook &lt;id&gt;`:\n{listed}{more}")
+    await spoken.asked.apply(incident.number, c.PostRunbook(found[0].id, spoken.asked.user))
+    return f"Posting {esc(found[0].title)} (`{esc(found[0].id)}`)."
+
+
 async def _pause(spoken: Spoken) -> str:
     word, _, why = spoken.text.partition(" ")
     try:
@@ -254,6 +278,7 @@ _VERBS: Mapping[str, Callable[[Spoken], Awaitable[str]]] = {
     "lead": _lead,
     "ack": _acknowledge,
     "note": _note,
+    "runbook": _runbook,
     "pause": _pause,
     "resolve": _resolve,
     "reopen": _reopen,

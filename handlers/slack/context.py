@@ -23,6 +23,7 @@ T = TypeVar("T")
 WRITE_WITHIN = 2.5  # seconds; Slack gives an interaction 3
 DATABASE_AWAY = "The database does not answer in time. Look at the card in a moment; if nothing has changed, try again."
 LISTED = 10
+FIND_WITHIN = 1.5  # seconds that Slack gets to say who somebody is
 
 
 @dataclass(frozen=True, slots=True)

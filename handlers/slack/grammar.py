@@ -34,6 +34,7 @@ VERBS = (
     Verb("lead", "[@who]", "take the lead, or give it to somebody"),
     Verb("ack", "", "acknowledge: nobody else is paged"),
     Verb("note", "<text>", "put a line on the timeline"),
+    Verb("runbook", "[words]", "post the runbook that fits the words; alone the present one again"),
     Verb("pause", "<30m> [why]", "ask for no updates for a while"),
     Verb("resolve", "[text]", "end the incident; alone it opens a form"),
     Verb("reopen", "[why]", "it was not over"),

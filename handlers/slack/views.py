@@ -12,11 +12,18 @@ from bot.incidents import commands as c
 from bot.incidents.model import Refused, Status
 from bot.incidents.policy import Severity
 from bot.text import clean
+from handlers.slack import steps
 from handlers.slack.commands import declare, declared
 from handlers.slack.context import DATABASE_AWAY, Asked
 
-CALLBACKS = ("declare", "update", "resolve")
-FIRST_FIELD = {"declare": "title", "update": "state", "resolve": "fix"}
+CALLBACKS = ("declare", "update", "resolve", *steps.CALLBACKS)
+FIRST_FIELD = {
+    "declare": "title",
+    "update": "state",
+    "resolve": "fix",
+    "runbook_skip": "why",
+    "runbook_approve": "person",
+}
 
 
 async def submit(asked: Asked, callback: str, metadata: str, state: Mapping[str, Any]) -> dict[str, str]:
@@ -43,10 +50,13 @@ async def _submit(asked: Asked, callback: str, metadata: str, values: Mapping[st
             Severity(values.get("severity") or Severity.SEV2.value),
             service=values.get("service", ""),
             impact=values.get("impact", ""),
+            error=values.get("error", ""),
         )
         if metadata:
             await replace(asked, channel=metadata).whisper(declared(incident))
         return {}
+    if callback in steps.CALLBACKS:
+        return await steps.submit(asked, callback, metadata, values)
     if callback == "update":
         if not values.get("state"):
             return {"state": "Say what the state is."}
@@ -80,5 +90,5 @@ def _value(block: Any) -> str:
     """Give a field's value: typed text or the chosen option."""
     element: dict[str, Any] = next(iter(block.values()), {}) if isinstance(block, dict) else {}
     chosen = element.get("selected_option")
-    value = chosen.get("value") if isinstance(chosen, dict) else element.get("value")
+    value = chosen.get("value") if isinstance(chosen, dict) else element.get("selected_user") or element.get("value")
     return clean(str(value)).strip() if value else ""

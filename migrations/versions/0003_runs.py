@@ -40,3 +40,12 @@ def upgrade() -> None:
         sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_schedules")),
     )
+    op.create_table(
+        "postings",
+        sa.Column("scope", sa.String(length=160), nullable=False),
+        sa.Column("document", sa.JSON(), nullable=False),
+        sa.Column("ticks", sa.JSON(), nullable=False),
+        sa.Column("posted_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("scope", name=op.f("pk_postings")),
+    )

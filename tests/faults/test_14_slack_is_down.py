@@ -22,6 +22,7 @@ from tests.integration.bodies import alert, body
 from tests.integration.world import World
 
 LADDER = """
+runbooks: {checklists: false}
 pagerduty: {service: PSERVICE}
 ladders:
   default:

@@ -21,6 +21,7 @@ SENDERS = 16
 KILLED_AFTER = 150  # answers
 LINES = 60  # on a timeline at most, whatever rages
 LADDER = """
+runbooks: {checklists: false}
 ladders:
   default:
     - {after: 0s, name: On-call SRE, slack: [alice@example.com]}

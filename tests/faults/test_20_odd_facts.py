@@ -17,6 +17,7 @@ from tests.integration.bodies import alert, body, pagerduty
 from tests.integration.world import World
 
 LADDER = """
+runbooks: {checklists: false}
 pagerduty: {service: PSERVICE}
 ladders:
   default:

@@ -20,11 +20,12 @@ from sqlalchemy import event
 from bot import __version__, telemetry
 from bot.migrate import migrate
 from bot.outbox.senders import _SENDERS
+from bot.runbooks.catalog import Catalog
 from bot.sandbox.faults import Fault
 from bot.sandbox.workspace import Workspace
 from bot.store.database import connect
 from bot.store.standing import standing
-from tests.conftest import Client, Hands, InProcess, both_databases, wait_for
+from tests.conftest import ROOT, Client, Hands, InProcess, both_databases, wait_for
 from tests.integration.bodies import alert, body, pagerduty
 from tests.postgres import Postgres, database
 
@@ -264,11 +265,13 @@ def timed(look: Callable[[], Samples]) -> tuple[Samples, float]:
 
 
 HOSTILE = ("zq-hostile", "<!channel>", '{job="x"}', "\n# HELP", "é\u202e", "C0HOSTILE")
+CATALOG = Catalog.load(ROOT / "runbooks")
 ALLOWED = {
     "source": {*telemetry.SOURCES, "slack"},
     "severity": {"sev1", "sev2", "sev3", "sev4"},
     "service": {"slack", "pagerduty", "alertmanager"},
-    "state": {"pending", "sending", "unknown"},
+    "state": {"pending", "sending", "unknown", "done", "skipped", "undone"},
+    "runbook": {book.id for book in (*CATALOG.runbooks, *CATALOG.checklists)},
     "what": {"timers", "deliveries", "openings"},
 }
 

@@ -17,6 +17,9 @@ from bot.slack.card import card as render
 from tests.conftest import Client, Hands, InProcess, wait_for
 
 
+GENERAL_REVIEW = "Review runbook ops.general.first-response: First response, whatever it is"
+
+
 def said(message: Message) -> str:
     """Everything that a message shows."""
     return f"{message.text} {message.blocks}"
@@ -91,7 +94,8 @@ def test_the_buttons_do_what_the_verbs_do(bot: Client) -> None:
         assert wanted in resolution
     wait_for(lambda: "resolved" in bot.workspace.channel(channel).topic)
     kinds = bot.kinds(number)
-    assert kinds.count("followup_added") == 2
+    asked = [event["text"] for event in bot.events(number) if event["kind"] == "followup_added"]
+    assert asked == ["Add limits", "Review HPA", GENERAL_REVIEW]
     told = ["acknowledged", "role_assigned", "status_changed", "update_posted", "resolved"]
     assert [kind for kind in kinds if kind in told] == told
     announcements = [m for m in bot.workspace.messages("incidents") if not m.subtype]

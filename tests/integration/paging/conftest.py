@@ -13,6 +13,7 @@ from tests.conftest import Client, Hands
 from tests.integration.world import World
 
 LADDER = """
+runbooks: {checklists: false}
 pagerduty: {service: PSERVICE}
 ladders:
   default:

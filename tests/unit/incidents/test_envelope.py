@@ -7,11 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.incidents import commands as c
+from bot.incidents import correlating
 from bot.incidents.envelope import LONGEST, read, well_formed
 from bot.incidents.machine import decide
 from bot.incidents.model import Actor, Decision, Incident
 from bot.incidents.policy import DEFAULT_POLICY, Severity
-from tests.unit.incidents.story import ALICE, moment
+from bot.timeline.followups import follow_ups
+from tests.unit.incidents.story import ALICE, Story, an_alert, moment
 
 NAME = "core42:aicloud:eu-1:t-1:p-1:allocation:a-1"
 ENVELOPE = {
@@ -84,13 +86,44 @@ def test_a_pasted_error_gives_the_incident_its_ids() -> None:
 
 
 def test_an_error_without_a_trace_is_a_follow_up() -> None:
-    """The gap in the telemetry is told once, and not of ids that come without an error."""
+    """The gap in the telemetry is told once, and is closed by whoever finds the trace id."""
     decision = noted('{"code": "internal", "correlation_id": "c-1"}')
     assert [event.kind for event in decision.events] == ["note", "followup_added"]
     assert "internal (c-1) has no trace_id" in decision.events[1].text
+    assert decision.incident.error_code == "internal"
     again = noted('{"code": "internal", "correlation_id": "c-2"}', decision.incident)
     assert [event.kind for event in again.events] == ["note"]
-    assert [event.kind for event in noted("correlation_id=c-1").events] == ["note"]
+    found = noted("trace_id=t-1", again.incident)
+    assert [event.kind for event in found.events] == ["note", "followup_done"]
+    assert found.incident.trace_id == "t-1"
+    (item,) = follow_ups([*decision.events, *found.events])
+    assert item.done_at is not None
+
+
+def test_an_id_with_its_trace_leaves_no_gap() -> None:
+    """Only what is missing is work."""
+    assert [event.kind for event in noted("correlation_id=c-1 trace_id=t-1").events] == ["note"]
+
+
+def test_alerts_bring_their_ids() -> None:
+    """Labels and annotations, of those that come later too; what the incident knows already stays."""
+    first = an_alert(labels={"correlation_id": "c-1"}, annotations={"host_role": "app_control"})
+    story = Story(ids=correlating.of_alerts([first]), alerts=(first,))
+    assert (story.incident.correlation_id, story.incident.host_role) == ("c-1", "app_control")
+    assert [event.text for event in story.of("followup_added")] == ["Close the telemetry gap: c-1 has no trace_id"]
+    later = an_alert("bb", labels={"correlation_id": "c-2", "trace_id": "t-2", "error_code": "quota_exceeded"})
+    story.do(c.AlertsChanged(opened=(later,)))
+    incident = story.incident
+    assert (incident.correlation_id, incident.trace_id, incident.error_code) == ("c-1", "t-2", "quota_exceeded")
+    assert [event.kind for event in story.events][-1] == "followup_done"
+
+
+def test_a_wrong_resource_name_of_an_alert_is_told_too() -> None:
+    """The name is kept, and the timeline says what is wrong with it."""
+    story = Story(ids={"resource_name": "aicloud:eu-1:x"})
+    assert story.incident.resource_name == "aicloud:eu-1:x"
+    (event,) = story.of("note")
+    assert "core42:aicloud:{region}" in event.data["warning"]
 
 
 def test_a_wrong_resource_name_is_kept_with_a_warning() -> None:

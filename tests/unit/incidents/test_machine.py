@@ -242,14 +242,12 @@ def test_a_declaration_takes_everything_over() -> None:
         "service": "checkout",
         "region": "eu-west-1",
         "tenants": "acme",
-        "correlation_id": "c-1",
-        "resource_name": "db-1",
-        "host_role": "primary",
         "runbook_id": "disk-full",
         "source": "alertmanager",
     }
-    incident = Story(started_at=moment(-4), **facts).incident
-    assert {name: getattr(incident, name) for name in facts} == facts
+    ids = {"correlation_id": "c-1", "trace_id": "t-1", "resource_name": "db-1", "host_role": "primary"}
+    incident = Story(started_at=moment(-4), ids=ids, **facts).incident
+    assert {name: getattr(incident, name) for name in (*facts, *ids)} == facts | ids
     assert (incident.number, incident.title, incident.declared_by) == (NUMBER, "Checkout is down", ALICE)
     assert (incident.started_at, incident.detected_at, incident.declared_at) == (moment(-4), START, START)
     assert incident.policy is POLICY
@@ -569,7 +567,7 @@ def test_closing_comes_after_resolving() -> None:
 
 
 def test_what_was_delivered_is_known() -> None:
-    """The channel's id and name and the chosen runbook come back to the incident."""
+    """The channel's id and name come back to the incident, and who was reached."""
     story = Story()
     story.do(
         c.Delivered("channel", "channel", {"channel": "C9", "name": "incident-20261121-001"}),
@@ -577,7 +575,7 @@ def test_what_was_delivered_is_known() -> None:
         c.Delivered("notification", "notification", {"people": ["Alice"]}),
     )
     assert (story.incident.channel_id, story.incident.channel_name) == ("C9", "incident-20261121-001")
-    assert story.incident.runbook_id == "disk-full"
+    assert story.events[-2].text == "Runbook disk-full posted: by its label"
     assert story.events[-1].text == "Page delivered to Alice"
     assert story.events[-1].data == {"level": 1, "people": ["Alice"]}
 

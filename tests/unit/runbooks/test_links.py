@@ -6,9 +6,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from bot.incidents.policy import Severity
 from bot.runbooks.links import Places
-from bot.runbooks.match import Match
 from bot.runbooks.model import Query, Runbook, Section, Step
-from bot.slack import messages
+from bot.slack.runbook import runbook
+from tests.unit.runbooks.sheets import a_sheet
 
 PLACES = Places("https://prom.example.com", "https://grafana.example.com", "loki-uid", "tempo-uid")
 FACTS = {
@@ -66,8 +66,8 @@ def book(*queries: Query) -> Runbook:
     )
 
 
-def said(runbook: Runbook, places: Places) -> str:
-    _, blocks = messages.runbook([Match(runbook, "by hand")], FACTS, places)
+def said(book: Runbook, places: Places) -> str:
+    _, blocks = runbook(a_sheet(book, FACTS), places=places)
     return str(blocks[-1]["text"]["text"])
 
 
@@ -88,7 +88,7 @@ def test_what_is_to_be_filled_in_is_said_once() -> None:
     step = Step(section="Diagnosis", number=1, text="Look.", code="get ${{ pod }} in ${{ pod }}", language="sh")
     again = step.model_copy(update={"number": 2})
     one = book().model_copy(update={"sections": (Section(title="Diagnosis", steps=(step, again)),)})
-    _, blocks = messages.runbook([Match(one, "by hand")], FACTS)
+    _, blocks = runbook(a_sheet(one, FACTS))
     said = [str(block) for block in blocks if "Fill in" in str(block)]
     assert len(said) == 1
     assert "Fill in what this incident does not know: ⟨pod⟩." in said[0]

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from bot.incidents.model import Alert, Incident, Status
 from bot.incidents.policy import Severity
 from bot.runbooks.facts import facts_of, window
-from bot.runbooks.match import Match
 from bot.runbooks.model import Runbook, Section, Step
 from bot.runbooks.render import VARIABLES, render, variables
-from bot.slack import messages
+from bot.slack.runbook import runbook
+from tests.unit.runbooks.sheets import a_sheet
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 HOSTILE = (
@@ -92,7 +92,7 @@ def test_a_posted_runbook_is_inert(value: str) -> None:
         version="1",
         sections=(Section(title="Diagnosis", steps=(step,)),),
     )
-    _, blocks = messages.runbook([Match(book, value)], {"pod": value, "region": value})
+    _, blocks = runbook(a_sheet(book, {"pod": value, "region": value}, reason=value))
     for block in blocks:
         assert "<!" not in str(block)
         assert str(block).count("```") in {0, 2}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from bot.board import Board
 from bot.incidents.model import Actor, Alert, Event, Incident, Person, Status
 from bot.incidents.policy import DEFAULT_POLICY, Severity
+from bot.incidents.runs import Done, Mitigation, Tick
 from bot.runbooks.catalog import Catalog
 from bot.runbooks.links import Places
 from bot.runbooks.match import Match
@@ -20,8 +22,11 @@ from bot.runbooks.render import VARIABLES
 from bot.runbooks.templates import Templates
 from bot.sandbox.blocks import check_message_blocks, check_view
 from bot.slack import card, messages, modals
+from bot.slack.mrkdwn import esc
+from bot.slack.runbook import checklist, folded, options, runbook
 from bot.store.alerts import Counts, Roll, Shown
 from bot.text import clean
+from tests.unit.runbooks.sheets import a_run, a_sheet, ticked
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 RUNBOOKS = Path(__file__).resolve().parents[3] / "runbooks"
@@ -124,21 +129,52 @@ def test_every_message_fits(board: Board, state: str, more: str) -> None:
 def test_every_runbook_and_the_checklist_fit() -> None:
     """The content that ships is within the limits, whatever its commands are filled in with."""
     for book in CATALOG:
-        fits(messages.runbook([Match(book, "matched by alertname X")], {}))
+        fits(runbook(a_sheet(book)))
         long = dict.fromkeys(VARIABLES, "<&>" * 100) | WINDOW
-        fits(messages.runbook([Match(book, "x" * 500)] * 5, long, PLACES))
-    fits(messages.checklist(CATALOG))
+        others = [Match(book, "x" * 500)] * 5
+        for page in range(3):
+            fits(runbook(a_sheet(book, long, reason="x" * 500, page=page), others, PLACES))
+    for book in CATALOG.checklists:
+        fits(checklist(a_sheet(book)))
 
 
-def test_a_runbook_of_sixty_steps_fits() -> None:
-    """What does not go into one message is said to be in the file."""
+ticks = st.builds(
+    lambda state, text: ticked(state, name=text, why=text, approved_by=text, by=text[:9]), st.sampled_from(Done), words
+)
+
+
+@settings(max_examples=40, deadline=None, phases=QUICK)
+@given(st.dictionaries(st.integers(1, 60), ticks), st.none() | st.integers(-1, 9), words)
+def test_a_runbook_of_sixty_steps_fits(done: dict[int, Tick], page: int | None, value: str) -> None:
+    """Whatever is ticked and whatever page is turned to; each step is on one page, and the next one is named."""
     book = next(book for book in CATALOG if len(book.queries) > 5)
     sections = tuple(section for section in book.sections if not section.steps)
     steps = [book.steps[0].model_copy(update={"number": number + 1, "text": "x" * 900}) for number in range(60)]
     long = book.model_copy(update={"sections": (*sections, Section(title="Diagnosis", steps=tuple(steps)))})
-    message = messages.runbook([Match(long, "by hand")] * 5, {}, PLACES)
-    fits(message)
-    assert "22 more steps" in str(message[1])
+    sheet = a_sheet(long, dict.fromkeys(VARIABLES, value) | WINDOW, ticks=done, page=page, owner=value, title=value)
+    fits(runbook(sheet, [Match(long, value)] * 5, PLACES))
+    fits(folded(sheet.incident, sheet.run))
+    if (number := sheet.run.next_step) is not None:
+        assert f"Next: *{number}.*" in str(runbook(sheet))
+    shown = [str(runbook(replace(sheet, run=replace(sheet.run, page=n)))) for n in range(6)]
+    assert all(sum(f"|{number}'" in text for text in shown) == 1 for number in range(7, 61))
+
+
+@settings(max_examples=40, deadline=None, phases=QUICK)
+@given(boards(), words, words)
+def test_every_message_about_a_change_fits(board: Board, text: str, more: str) -> None:
+    """What is in place, that its rollback is due, what became of it, and the card that lists it all."""
+    made = Mitigation(1, text, more or "x", text, NOW, more, 3600, NOW, command=more)
+    incident = replace(board.incident, mitigations=(made,) * 9, runs=(a_run(CATALOG.general, ticks={1: ticked()}),))
+    incident = replace(incident, runbook_id=CATALOG.general.id)
+    for message in (
+        messages.mitigation(incident, made),
+        messages.rollback_due(incident, made),
+        messages.mitigation_ended(made, text),
+        card.card(replace(board, incident=incident), f"*2.* {esc(text, 150)}"),
+    ):
+        fits(message)
+    assert len(card.card(replace(board, incident=incident))[1]) <= 7
 
 
 @settings(max_examples=30, deadline=None, phases=QUICK)
@@ -146,4 +182,8 @@ def test_a_runbook_of_sixty_steps_fits() -> None:
 def test_every_form_fits(board: Board, title: str) -> None:
     """The forms are within the limits whatever they are prefilled with."""
     for view in (modals.declare(title, "C1"), modals.update(board.incident), modals.resolve(board.incident)):
+        assert check_view(view) == []
+    book = CATALOG.general
+    left = options(a_run(book, facts=dict.fromkeys(VARIABLES, title)), book)
+    for view in (modals.skip("INC-1|x", left), modals.approve("INC-1|x|1", 1, title)):
         assert check_view(view) == []

@@ -1,0 +1,174 @@
+"""Working through a runbook: steps that are ticked, skipped and undone (the audit that seed 001 asks for). Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from bot.incidents import commands as c
+from bot.incidents import mitigating
+from bot.incidents.draft import Draft
+from bot.incidents.model import Refused, Status
+from bot.incidents.runs import Done, Run, Tick, run_of
+
+SHOWN = 160  # characters of a step in an event's text
+
+
+def start(draft: Draft, command: c.StartRun) -> None:
+    """Keep what is about to be posted; a runbook that has been posted before goes on in its new place."""
+    new = command.run
+    known, current = run_of(draft.incident.runs, new.book), draft.incident.run
+    if known is not None and known.slot == new.slot:  # a second attempt to post it
+        return
+    folded = known if new.checklist else current
+    _keep(draft, replace(known, slot=new.slot, page=None) if known else new)
+    if not new.checklist:
+        draft.set(runbook_id=new.book)
+    if folded is not None:
+        facts = {"slot": folded.slot, "book": folded.book}
+        draft.deliver("fold_runbook", "runbook_edit", needs=(folded.slot,), after=(new.slot,), data=facts)
+
+
+def swap(draft: Draft, command: c.PostRunbook) -> None:
+    """Ask for another runbook, or for the present one once more at the channel's end."""
+    _must_not_be_over(draft)
+    reason = f"asked for by {command.actor.name}"
+    facts = {"book": command.book, "reason": reason}
+    draft.deliver("runbook", "channel", needs=(draft.incident.home_slot,), data=facts)
+
+
+def tick(draft: Draft, command: c.TickStep) -> None:
+    """Note that a step is done; a remediation stays on the card until it is taken back or made permanent."""
+    run = _open_step(draft, command.step)
+    step, actor = command.step, command.actor
+    if step.approval and not command.approved_by:
+        raise Refused("needs_approval", f"Step {step.number} needs the approval of {step.approval}: say who gave it.")
+    data = _facts(run, step) | {"command": command.command}
+    if command.approved_by:
+        data["approved_by"] = command.approved_by
+    if command.rollback:
+        made = mitigating.open_one(
+            draft,
+            text=step.text,
+            command=command.command,
+            rollback=command.rollback,
+            within=command.rollback_within,
+            actor=actor,
+            book=run.book,
+            step=step.number,
+        )
+        data["mitigation"] = mitigating.facts(made)
+    when = min(command.occurred_at or draft.now, draft.now)
+    ticked = Tick(Done.DONE, actor.id, actor.name, when, approved_by=command.approved_by)
+    _mark(draft, run, step, ticked)
+    approved = f" (approved by {command.approved_by})" if command.approved_by else ""
+    text = f"Step {step.number} of {run.book} done: {_short(step)}{approved}"
+    draft.event("runbook_step_done", text, actor=actor, data=data, occurred_at=when)
+
+
+def skip(draft: Draft, command: c.SkipStep) -> None:
+    """Note that a step is left out, and why."""
+    run = _open_step(draft, command.step)
+    why = command.why.strip()
+    if not why:
+        raise Refused("no_reason", "Say why the step is skipped.")
+    step, actor = command.step, command.actor
+    _mark(draft, run, step, Tick(Done.SKIPPED, actor.id, actor.name, draft.now, why=why))
+    text = f"Step {step.number} of {run.book} skipped: {_short(step)} ({why})"
+    draft.event("runbook_step_skipped", text, actor=actor, data=_facts(run, step) | {"why": why})
+
+
+def undo(draft: Draft, command: c.UndoStep) -> None:
+    """Take a tick back; what it said was changed was not."""
+    _must_not_be_over(draft)
+    run, step = _run(draft, command.step), command.step
+    before = run.ticks.get(step.number)
+    if before is None:
+        raise Refused("no_change", f"Step {step.number} is open already.")
+    _mark(draft, run, step, None)
+    ended = mitigating.forget(draft, run.book, step.number)
+    data = _facts(run, step) | {"was": before.state.value, "by": before.name}
+    if ended is not None:
+        data["mitigation"] = mitigating.facts(ended)
+    text = f"Step {step.number} of {run.book} undone: {_short(step)}"
+    draft.event("runbook_step_undone", text, actor=command.actor, data=data)
+
+
+def turn(draft: Draft, command: c.TurnPage) -> None:
+    """Show another page to everybody; the next tick goes back to the next step."""
+    run = run_of(draft.incident.runs, command.book)
+    if run is None:
+        raise Refused("no_run", _NOT_POSTED)
+    if run.page != command.page:
+        _keep(draft, replace(run, page=command.page))
+        draft.refresh_run(run)
+
+
+def review(draft: Draft) -> None:
+    """Ask the owners of the runbooks that were used to review them (seed 002, 5: after every incident), once."""
+    incident = draft.incident
+    for run in incident.runs:
+        used = run.ticks or run.book == incident.runbook_id
+        if run.checklist or not used or not run.due_review:
+            continue
+        text = f"Review runbook {run.book}: {run.title}"
+        draft.event("followup_added", text, data={"text": text, "owner": run.owner, "runbook_id": run.book})
+        _keep(draft, replace(run, due_review=False))
+
+
+_NOT_POSTED = "This runbook is not posted in the incident. Post it: `/incident runbook <id>`."
+
+
+def _run(draft: Draft, step: c.Step) -> Run:
+    run = run_of(draft.incident.runs, step.book)
+    if run is None:
+        raise Refused("no_run", _NOT_POSTED)
+    if not 1 <= step.number <= run.total:
+        raise Refused("no_step", f"Give a step from 1 to {run.total}.")
+    return run
+
+
+def _open_step(draft: Draft, step: c.Step) -> Run:
+    """Give the run of a step that nobody has ticked; of two who press at once the second is told of the first."""
+    _must_not_be_over(draft)
+    run = _run(draft, step)
+    known = run.ticks.get(step.number)
+    if known is not None:
+        said = f"{known.name} {'skipped' if known.state is Done.SKIPPED else 'ticked'} it at {known.at:%H:%M} UTC"
+        raise Refused(
+            "no_change", f"Step {step.number} is {known.state.value} already: {said}. Undo it to change that."
+        )
+    return run
+
+
+def _must_not_be_over(draft: Draft) -> None:
+    """A runbook goes on after the resolution: verification and rollbacks come last."""
+    incident = draft.incident
+    if not incident.status.is_open and incident.status is not Status.RESOLVED:
+        raise Refused("not_open", f"{incident.number} is {incident.status.value}. Reopen it first: `/incident reopen`.")
+
+
+def _mark(draft: Draft, run: Run, step: c.Step, tick: Tick | None) -> None:
+    ticks = {number: known for number, known in run.ticks.items() if number != step.number}
+    if tick is not None:
+        ticks[step.number] = tick
+    _keep(draft, replace(run, ticks=ticks, page=None))
+    draft.refresh_run(run)
+    draft.refresh_card()
+
+
+def _keep(draft: Draft, run: Run) -> None:
+    runs = draft.incident.runs
+    if run_of(runs, run.book) is None:
+        draft.set(runs=(*runs, run))
+    else:
+        draft.set(runs=tuple(run if known.book == run.book else known for known in runs))
+
+
+def _facts(run: Run, step: c.Step) -> dict[str, Any]:
+    return {"runbook_id": run.book, "version": run.version, "step": step.number, "section": step.section}
+
+
+def _short(step: c.Step) -> str:
+    words = " ".join(step.text.split())
+    return words if len(words) <= SHOWN else words[: SHOWN - 1].rstrip() + "…"

@@ -1,0 +1,161 @@
+"""Sends what is shown of runbooks: their pages, their ticks, the changes that they have led to."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+
+from bot.board import Board
+from bot.incidents.model import Refused
+from bot.incidents.runs import Mitigation, Run, run_of
+from bot.outbox.call import Call, Result
+from bot.outbox.worker import Superseded
+from bot.runbooks.catalog import CHECKLIST_ID, Catalog
+from bot.runbooks.match import Match, rank
+from bot.runbooks.model import Book
+from bot.running import facts_for
+from bot.slack import messages
+from bot.slack import runbook as shown
+from bot.slack.gateway import Posted
+from bot.slack.messages import Message
+from bot.slack.runbook import Sheet
+from bot.store import deliveries
+from bot.store.deliveries import Outgoing
+
+
+def matching(catalog: Catalog, board: Board) -> tuple[Match, ...]:
+    """Give an incident's runbooks, the one to post first: the one it names, else by its alerts."""
+    found = rank(catalog, [each.alert for each in board.alerts], board.incident.severity)
+    named = catalog.get(board.incident.runbook_id) if board.incident.runbook_id else None
+    if named is None:
+        return found
+    others = (each for each in found if each.runbook not in (named, catalog.general))
+    return Match(named, "named by the incident"), *others
+
+
+async def next_step(call: Call) -> str:
+    """Name the next step of the incident's runbook, in mrkdwn; empty where there is none."""
+    run = call.board.incident.run
+    if run is None or run.next_step is None:
+        return ""
+    step = (await _posted(call, run)).steps[run.next_step - 1]
+    return f"*{step.number}.* {shown.brief(step, run.facts, shown.SHORT)}"
+
+
+async def _runbook(call: Call) -> Result:
+    """Post the runbook that somebody asked for, else the best that matches; what is posted is kept before."""
+    catalog, asked = call.tools.catalog, call.row.data
+    found = matching(catalog, call.board)
+    book = catalog.get(str(asked["book"])) if "book" in asked else None
+    best = found[0] if book is None else Match(book, str(asked["reason"]))
+    run = await _begin(call, best.runbook, best.reason)
+    others = tuple(each for each in found if each.runbook.id != run.book)
+    posted = await call.post(await _message(call, run, others))
+    reason = best.reason if book is not None else run.reason
+    told = {"runbook_id": run.book, "version": run.version, "reason": reason, "ticked": sorted(run.ticks)}
+    return {**posted, **told}
+
+
+async def _checklist(call: Call) -> Result:
+    run = await _begin(call, call.tools.catalog.checklist)
+    return await call.post(await _message(call, run))
+
+
+async def _refresh_runbook(call: Call) -> Result:
+    return await _edit(call, call.board.incident.run)
+
+
+async def _refresh_checklist(call: Call) -> Result:
+    return await _edit(call, run_of(call.board.incident.runs, CHECKLIST_ID))
+
+
+async def _fold(call: Call) -> Result:
+    """Shorten a message whose runbook goes on in another; where that one never came it stays as it is."""
+    incident, slot = call.board.incident, str(call.row.data["slot"])
+    run = run_of(incident.runs, str(call.row.data["book"]))
+    live = run if run is not None and run.checklist else incident.run
+    if run is None or live is None or live.slot == slot or await _there(call, live.slot) is None:
+        raise Superseded
+    return await _replace(call, slot, shown.folded(incident, run))
+
+
+async def _mitigation(call: Call) -> Result:
+    made = _in_place(call)
+    return await call.post(messages.mitigation(call.board.incident, made))
+
+
+async def _rollback_due(call: Call) -> Result:
+    made = _in_place(call)
+    return await call.post(messages.rollback_due(call.board.incident, made))
+
+
+async def _end_mitigation(call: Call) -> Result:
+    made = Mitigation.from_json(call.row.data["mitigation"])
+    message = messages.mitigation_ended(made, str(call.row.data["said"]))
+    return await _replace(call, f"mitigation:{made.id}", message)
+
+
+def _in_place(call: Call) -> Mitigation:
+    made = next((m for m in call.board.incident.mitigations if m.id == call.row.data["mitigation"]), None)
+    if made is None:
+        raise Superseded
+    return made
+
+
+async def _begin(call: Call, book: Book, reason: str = "") -> Run:
+    begin = partial(call.tools.runner.begin, board=call.board, book=book, slot=call.row.slot, reason=reason)
+    return await call.tools.store.write(begin)
+
+
+async def _edit(call: Call, run: Run | None) -> Result:
+    if run is None:
+        raise Superseded
+    found = matching(call.tools.catalog, call.board)
+    others = tuple(each for each in found if each.runbook.id != run.book)
+    return await _replace(call, run.slot, await _message(call, run, others))
+
+
+async def _message(call: Call, run: Run, others: tuple[Match, ...] = ()) -> Message:
+    book = await _posted(call, run)
+    incident = call.board.incident
+    if run.checklist:
+        return shown.checklist(Sheet(incident, run, book))
+    return shown.runbook(Sheet(incident, run, book, facts_for(call.board, run)), others, call.tools.places)
+
+
+async def _posted(call: Call, run: Run) -> Book:
+    """Give what a run is of; the database is asked only for versions that the catalog has no more."""
+    runner = call.tools.runner
+    if (book := runner.book_of(run)) is not None:
+        return book
+    try:
+        return await call.tools.store.read(lambda c: runner.posted(c, run))
+    except Refused as error:
+        raise Superseded from error
+
+
+async def _there(call: Call, slot: str) -> Outgoing | None:
+    """Give a slot's delivery once its message is there."""
+    rows = await call.tools.store.read(lambda c: deliveries.by_slots(c, call.row.scope, (slot,)))
+    return rows[-1] if rows and rows[-1].result.get("ts") else None
+
+
+async def _replace(call: Call, slot: str, message: Message) -> Result:
+    row, (text, blocks) = await _there(call, slot), message
+    if row is None:
+        raise Superseded
+    posted = Posted(str(row.result["channel"]), str(row.result["ts"]))
+    await call.gateway.edit(posted, text, blocks, key=row.key, number=call.row.scope)
+    return {}
+
+
+SENDERS: Mapping[str, Callable[[Call], Awaitable[Result]]] = {
+    "runbook": _runbook,
+    "checklist": _checklist,
+    "refresh_runbook": _refresh_runbook,
+    "refresh_checklist": _refresh_checklist,
+    "fold_runbook": _fold,
+    "mitigation": _mitigation,
+    "rollback_due": _rollback_due,
+    "end_mitigation": _end_mitigation,
+}

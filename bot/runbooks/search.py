@@ -1,0 +1,29 @@
+"""Finds runbooks by what somebody types. Pure."""
+
+from __future__ import annotations
+
+from bot.runbooks.catalog import Catalog
+from bot.runbooks.model import Runbook
+
+
+def search(catalog: Catalog, text: str) -> tuple[Runbook, ...]:
+    """Give the runbook of this id alone, else those that hold every word: in id or title before signals and summary."""
+    wanted = text.casefold().strip().strip("`")
+    exact = catalog.get(wanted)
+    if exact is not None:
+        return (exact,)
+    words = wanted.split()
+    if not words:
+        return ()
+    named = tuple(book for book in catalog if _holds(f"{book.id} {book.title}", words))
+    about = (book for book in catalog if _holds(_all_words(book), words) and book not in named)
+    return (*named, *about)
+
+
+def _holds(text: str, words: list[str]) -> bool:
+    lower = text.casefold()
+    return all(word in lower for word in words)
+
+
+def _all_words(book: Runbook) -> str:
+    return " ".join((book.id, book.title, book.summary, *book.signals, *book.services, book.owner_team))

@@ -1,0 +1,184 @@
+"""Works through runbooks: ties the posted version, what the incident knows, and who did what, in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from sqlalchemy import Connection
+
+from bot import board as boards
+from bot import telemetry
+from bot.board import Board
+from bot.desk import Desk
+from bot.incidents import commands as c
+from bot.incidents.model import Actor, Incident, Refused
+from bot.incidents.runs import Run, run_of
+from bot.runbooks.catalog import Catalog
+from bot.runbooks.execution import durations
+from bot.runbooks.facts import facts_of
+from bot.runbooks.model import Book, Checklist, Kind, Runbook, Step
+from bot.runbooks.render import render
+from bot.store import incidents, runbooks
+from bot.store.tx import Tx
+from bot.text import clip
+
+FACT = 1000  # characters of a value that a run keeps
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A step: of which incident (its number), which runbook or checklist (its id), counted from 1."""
+
+    number: str
+    book: str
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Starts runs and ticks their steps. `within` is how many seconds a change may stay that names no time itself."""
+
+    desk: Desk
+    catalog: Catalog
+    within: int
+
+    def begin(self, tx: Tx, board: Board, book: Book, slot: str, reason: str = "") -> Run:
+        """Keep what is about to be posted in a slot; one that has been posted before goes on, in its old version."""
+        incident = board.incident
+        runbooks.keep_version(tx.connection, book.id, book.version, book.model_dump(mode="json"))
+        known = facts_of(incident, [shown.alert for shown in board.alerts], tx.now)
+        run = Run(
+            book=book.id,
+            version=book.version,
+            title=book.title,
+            owner=book.owner_team or "",
+            total=len(book.steps),
+            slot=slot,
+            posted_at=tx.now,
+            reason=reason,
+            facts={name: clip(value, FACT) for name, value in known.items()},
+            checklist=isinstance(book, Checklist),
+        )
+        after = self.desk.apply(tx, incident.number, c.StartRun(run))
+        incident_id = incidents.identity(tx.connection, incident.number)
+        if incident_id is not None and not run.checklist:
+            runbooks.note_run(tx.connection, incident_id, book.id, tx.now)
+        if run_of(incident.runs, book.id) is None:
+            tx.on_commit(telemetry.RUNBOOK_RUNS.labels(book.id).inc)
+        return run_of(after.runs, book.id) or run
+
+    def book_of(self, run: Run) -> Book | None:
+        """Give what a run is of, where the catalog still holds the version that was posted."""
+        lists = (each for each in self.catalog.checklists if each.id == run.book)
+        book = next(lists, None) if run.checklist else self.catalog.get(run.book)
+        return book if book is not None and book.version == run.version else None
+
+    def posted(self, connection: Connection, run: Run) -> Book:
+        """Give what a run is of, in the version that was posted.
+
+        Raises:
+            Refused: that version is not in the database.
+        """
+        book = self.book_of(run)
+        if book is not None:
+            return book
+        document = runbooks.version_of(connection, run.book, run.version)
+        if document is None:
+            raise Refused("no_version", f"Version {run.version} of {run.book} is not kept. Post the runbook again.")
+        return Checklist.model_validate(document) if run.checklist else Runbook.model_validate(document)
+
+    def step(self, connection: Connection, board: Board, place: Place) -> tuple[Run, Step]:
+        """Give a step of a runbook that is posted in an incident.
+
+        Raises:
+            Refused: it is not posted there, or has no such step.
+        """
+        run = run_of(board.incident.runs, place.book)
+        if run is None:
+            raise Refused("no_run", f"{place.book[:100]} is not posted in {board.incident.number}.")
+        steps = self.posted(connection, run).steps
+        if not 1 <= place.step <= len(steps):
+            raise Refused("no_step", f"Give a step from 1 to {len(steps)}.")
+        return run, steps[place.step - 1]
+
+    def tick(
+        self,
+        tx: Tx,
+        place: Place,
+        actor: Actor,
+        *,
+        approved_by: str = "",
+        command: str = "",
+        occurred_at: datetime | None = None,
+    ) -> Incident:
+        """Tick a step, and keep the command as it was shown, or the one that was run instead.
+
+        Raises:
+            Refused: it does not fit.
+        """
+        board = board_of(tx.connection, place.number)
+        run, step = self.step(tx.connection, board, place)
+        facts = facts_for(board, run)
+        change = step.rollback if step.kind is Kind.REMEDIATION else None
+        done = c.TickStep(
+            step=_named(run, step),
+            actor=actor,
+            command=command or render(step.code or "", step.language, facts).text,
+            approved_by=approved_by,
+            rollback=render(change or "", "", facts).text,
+            rollback_within=step.rollback_within or self.within,
+            occurred_at=occurred_at,
+        )
+        after = self._apply(tx, place, done, "done")
+        took = dict(durations(worked)) if (worked := run_of(after.runs, place.book)) else {}
+        if place.step in took:
+            tx.on_commit(partial(telemetry.RUNBOOK_STEP_SECONDS.labels(place.book).observe, took[place.step]))
+        return after
+
+    def skip(self, tx: Tx, place: Place, why: str, actor: Actor) -> Incident:
+        """Skip a step.
+
+        Raises:
+            Refused: it does not fit.
+        """
+        run, step = self.step(tx.connection, board_of(tx.connection, place.number), place)
+        return self._apply(tx, place, c.SkipStep(_named(run, step), why, actor), "skipped")
+
+    def undo(self, tx: Tx, place: Place, actor: Actor) -> Incident:
+        """Take a tick back.
+
+        Raises:
+            Refused: it does not fit.
+        """
+        run, step = self.step(tx.connection, board_of(tx.connection, place.number), place)
+        return self._apply(tx, place, c.UndoStep(_named(run, step), actor), "undone")
+
+    def _apply(self, tx: Tx, place: Place, command: c.Command, state: str) -> Incident:
+        after = self.desk.apply(tx, place.number, command)
+        tx.on_commit(telemetry.RUNBOOK_STEPS.labels(place.book, state).inc)
+        return after
+
+
+def board_of(connection: Connection, number: str) -> Board:
+    """Give an incident's board.
+
+    Raises:
+        Refused: there is no such incident.
+    """
+    board = boards.load(connection, number)
+    if board is None:
+        raise Refused("no_incident", f"There is no {number[:40]}. See `/incident list`.")
+    return board
+
+
+def facts_for(board: Board, run: Run) -> dict[str, str]:
+    """Give what a run's commands are filled in with: what was known when it was posted, then what came later."""
+    later = facts_of(board.incident, [shown.alert for shown in board.alerts], run.posted_at)
+    return {**later, **run.facts}
+
+
+def _named(run: Run, step: Step) -> c.Step:
+    text = render(step.text, "", run.facts).text
+    return c.Step(run.book, step.number, text, step.section, step.approval or "")

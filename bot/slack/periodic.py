@@ -1,0 +1,105 @@
+"""What comes round in Slack: a checklist that is ticked off in its message, and the digest of stale runbooks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from bot.runbooks.model import Runbook
+from bot.runbooks.review import OVERDUE, overdue
+from bot.slack import blocks as b
+from bot.slack.messages import Message
+from bot.slack.mrkdwn import code, date_time, esc, shorten
+from bot.store.postings import Item, Mark, Posting
+
+DONE, UNDO = "checklist_done", "checklist_undo"
+MAX_ITEMS = 40  # of a message's 50 blocks
+MAX_BOOKS = 20
+# Slack refuses a message whose blocks hold some 12,000 characters in all, which no page of its own says
+# (github.com/slackapi/bolt-js/issues/2509); half of them is for who did what when.
+ROOM = 6000
+LEAST = 100  # characters
+
+
+def checklist(posting: Posting) -> Message:
+    """A periodic checklist as it stands: each item with its mark and its button."""
+    shown, rest = posting.items[:MAX_ITEMS], len(posting.items) - MAX_ITEMS
+    done = sum(posting.is_done(item) for item in shown)
+    progress = f"{done} of {len(shown)} done"
+    due = f"`{esc(posting.checklist, 200)}`, due {date_time(posting.due_at)}. Owner: {_owner(posting.owner)}."
+    made = [b.header(posting.title), b.context(f"{due} *{progress}*")]
+    # Only a checklist that is too long as a whole has its items cut.
+    fits = sum(len(esc(item.text)) + len(code(item.code, ROOM)) for item in shown) <= ROOM
+    room = ROOM if fits else max(ROOM // len(shown), LEAST)
+    for item in shown:
+        label, action = ("Undo", UNDO) if posting.is_done(item) else ("Done", DONE)
+        button = b.button(label, f"{action}_{item.number}", value_of(posting.scope, item))
+        made.append({**b.section(_item(posting, item, room)), "accessory": button})
+    if rest > 0:
+        made.append(b.context(f"{rest} more items: see `{esc(posting.checklist, 200)}` in runbooks/checklists."))
+    return f"{esc(posting.title, 200)}: {progress}.", made
+
+
+def value_of(scope: str, item: Item) -> str:
+    """Give what a button carries: which item of which posting."""
+    return f"{scope}|{item.number}"
+
+
+def said_before(item: Item, mark: Mark | None, now: datetime) -> str:
+    """Tell somebody whose press comes second who was first."""
+    if mark is None:
+        return f"Press Done once item {item.number} is done: nobody has said so yet."
+    when = _when(mark.at, now)
+    if mark.done:
+        return f"<@{mark.user}> has done item {item.number} {when}. Press Undo to take it back."
+    return f"<@{mark.user}> took item {item.number} back {when}. Press Done once it is done."
+
+
+def digest(books: Sequence[Runbook], today: date) -> Message:
+    """The stale runbooks of one channel's owners, those first whose review is the longest ago."""
+    found = sorted(books, key=lambda book: (book.last_reviewed_at, book.id))
+    late = sum(overdue(book, today) for book in found)
+    said = f"Review {_count(len(found), 'runbook')}"
+    if late:
+        said += f"; overdue, with the last review more than {OVERDUE.days} days ago: {late}"
+    made = [b.header(f"Runbooks to review: {len(found)}"), b.section(f"{said}.")]
+    made += b.paragraphs("\n".join(_book(book, today) for book in found[:MAX_BOOKS]))
+    if len(found) > MAX_BOOKS:
+        made.append(b.section(f"and {len(found) - MAX_BOOKS} more: `sitrep runbooks lint`"))
+    made.append(b.context("Review each with its owner, then set `last_reviewed_at` in its file."))
+    return f"{said}.", made
+
+
+def _item(posting: Posting, item: Item, room: int) -> str:
+    mark = posting.marks.get(item.number)
+    done = mark is not None and mark.done
+    each = min(room // 2 if item.code else room, 1300)
+    lines = [f"{':white_check_mark:' if done else ':white_large_square:'} {item.number}. {esc(item.text, each)}"]
+    if item.code:
+        lines.append(f"```{shorten(code(item.code, each), each)}```")
+    if mark is not None and done:
+        lines.append(f"Done by <@{mark.user}> {_when(mark.at, posting.due_at)}.")
+    return "\n".join(lines)
+
+
+def _when(at: datetime, beside: datetime) -> str:
+    """Show a time, with its day where that is another one. Short: a checklist has many."""
+    return f"at {at:%H:%M} UTC" if at.date() == beside.date() else f"on {at:%Y-%m-%d} at {at:%H:%M} UTC"
+
+
+def _owner(team: str) -> str:
+    return esc(team, 200) or "nobody is named"
+
+
+def _book(book: Runbook, today: date) -> str:
+    age = (today - book.last_reviewed_at).days
+    word = ":warning: *Overdue:* " if overdue(book, today) else ""
+    backup = f", backup {esc(book.backup_owner, 80)}" if book.backup_owner else ", no backup owner"
+    return (
+        f"• {word}`{esc(book.id)}` {esc(book.title, 120)}: last reviewed {book.last_reviewed_at}, {age} days ago. "
+        f"Owner {esc(book.owner_team, 80)}{backup}. File: {esc(book.url, 120)}"
+    )
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

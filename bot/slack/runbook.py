@@ -1,0 +1,218 @@
+"""A runbook in the channel: its steps to be ticked, a page at a time, the next one always in sight."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bot.incidents.cadence import spell
+from bot.incidents.model import Incident
+from bot.incidents.runs import Done, Run, Tick
+from bot.runbooks.links import NOWHERE, Places
+from bot.runbooks.match import Match
+from bot.runbooks.model import Book, Kind, Runbook, Section, Step
+from bot.runbooks.render import render
+from bot.slack import blocks as b
+from bot.slack.card import counted
+from bot.slack.messages import TEXT, Message
+from bot.slack.mrkdwn import clock_time, code, esc, link, shorten
+from bot.text import clip
+
+PAGE = 10  # steps of a message
+MAX_LOOK = 4  # blocks of queries and dashboards
+MAX_OTHERS = 3  # runbooks that match as well
+SHORT = 150  # characters of a step where it is only named
+OPTION = 75  # characters of an option's text, Slack's limit
+OPTIONS = 100  # of a select, Slack's limit
+MARKS = {Done.DONE: ":white_check_mark:", Done.SKIPPED: ":fast_forward:"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A run with what is shown of it: `book` in the version that was posted, `facts` to fill it in with."""
+
+    incident: Incident
+    run: Run
+    book: Book
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+def runbook(sheet: Sheet, others: Sequence[Match] = (), places: Places = NOWHERE) -> Message:
+    """Show a page of a runbook, filled in: the page of the next step unless somebody has turned to another."""
+    run, book, facts = sheet.run, sheet.book, sheet.facts
+    page = page_of(run)
+    steps = book.steps[page * PAGE : (page + 1) * PAGE]
+    about = f"`{esc(book.id)}`, {esc(run.reason.replace('`', chr(39)), 300)}. Owner: {esc(run.owner, 200)}."
+    made = [b.header(f":book: Runbook: {book.title}")]
+    if isinstance(book, Runbook):
+        made.append(b.context(f"{about} Source: {esc(book.url)}"))
+    made += _others(others)
+    commands = {step.number: render(step.code or "", step.language, facts) for step in steps}
+    missing = dict.fromkeys(name for command in commands.values() for name in command.missing)
+    if missing:
+        names = ", ".join(f"⟨{name}⟩" for name in missing)
+        made.append(b.context(f"Fill in what this incident does not know: {esc(names, 500)}."))
+    if page == 0 and isinstance(book, Runbook):
+        made += [b.section(esc(book.summary, 900))] if book.summary else []
+        made += [b.section(_symptoms(section)) for section in book.sections if section.kind is Kind.SYMPTOMS]
+    made.append(b.section(progress(run, book, facts)))
+    made += _steps(sheet, steps, {number: command.text for number, command in commands.items()})
+    buttons = _buttons(sheet.incident, run, others, page)
+    made += [b.actions(buttons)] if buttons else []
+    if isinstance(book, Runbook) and (book.queries or book.dashboards):
+        made += b.paragraphs(_look(book, facts, places))[:MAX_LOOK]
+    return f"Runbook for this incident: {esc(book.title, 300)} ({len(book.steps)} steps).", made
+
+
+def checklist(sheet: Sheet) -> Message:
+    """Show a checklist whose items are ticked; it is short, and has one page."""
+    run, book = sheet.run, sheet.book
+    made = [b.section(f"*{esc(book.title)}*\n{counted(run)}")]
+    made += _steps(sheet, book.steps[: 4 * PAGE], {}, headed=False)
+    if len(book.steps) > 4 * PAGE:
+        made.append(b.context(f"and {len(book.steps) - 4 * PAGE} more in the file of {esc(book.id)}"))
+    return f"{esc(book.title)}: {len(book.steps)} points.", made
+
+
+def folded(incident: Incident, run: Run) -> Message:
+    """What is left of a runbook's message once it goes on elsewhere, or another one has taken its place."""
+    if run.book == incident.runbook_id or run.checklist:
+        said = f":book: {esc(run.title, 200)}: {counted(run)} It goes on further down."
+        return said, [b.section(said)]
+    said = f":book: {esc(run.title, 200)}: {counted(run)} Put aside for `{esc(incident.runbook_id)}`."
+    again = b.button("Take it up again", "runbook_swap", _value(incident, run.book))
+    return said, [b.section(said), b.actions([again])]
+
+
+def page_of(run: Run) -> int:
+    """Give the page to show, counted from 0."""
+    last = (run.total - 1) // PAGE
+    if run.page is not None:
+        return min(max(run.page, 0), last)
+    return last if run.next_step is None else (run.next_step - 1) // PAGE
+
+
+def progress(run: Run, book: Book, facts: Mapping[str, str]) -> str:
+    """Say how far a run has come, and which step is next."""
+    number = run.next_step
+    if number is None:
+        return f"*{counted(run)}* Nothing is left to do here."
+    said = brief(book.steps[number - 1], facts, SHORT)
+    return f"*{counted(run)}* Next: *{number}.* {said}"
+
+
+def brief(step: Step, facts: Mapping[str, str], limit: int) -> str:
+    """Name a step by the beginning of its first sentence; the result is mrkdwn."""
+    said = re.split(r"(?<=[a-z0-9)`][.;]) ", one_line(step, facts), maxsplit=1)[0]
+    short = esc(said, limit)
+    return short if short.count("`") % 2 == 0 else short.rpartition("`")[0].rstrip() + "…"
+
+
+def one_line(step: Step, facts: Mapping[str, str]) -> str:
+    """Give a step's words, filled in, on one line."""
+    return " ".join(render(step.text, "", facts).text.split())
+
+
+def options(run: Run, book: Book) -> list[tuple[str, str]]:
+    """Give the steps that are neither done nor skipped, for a select: value and text."""
+    left = [step for step in book.steps if step.number not in run.ticks][:OPTIONS]
+    return [(str(step.number), clip(f"{step.number}. {one_line(step, run.facts)}", OPTION)) for step in left]
+
+
+def _steps(sheet: Sheet, steps: Sequence[Step], commands: Mapping[int, str], *, headed: bool = True) -> list[b.Block]:
+    """Give the steps of a page, each with its button; what is done takes one line."""
+    run, book, facts = sheet.run, sheet.book, sheet.facts
+    intros = {each.title: each.intro for each in book.sections} if isinstance(book, Runbook) else {}
+    made = []
+    section = ""
+    for step in steps:
+        head = ""
+        if headed and step.section != section:
+            section = step.section
+            starts_here = next(s.number for s in book.steps if s.section == section) == step.number
+            intro = _prose(intros.get(section, ""), facts, 500) if starts_here else ""
+            head = f"*{esc(section, 100)}*\n" + (f"{intro}\n" if intro else "")
+        tick = run.ticks.get(step.number)
+        value = _value(sheet.incident, run.book, step.number)
+        if tick is None:
+            mark = ":arrow_forward:" if step.number == run.next_step else ":white_large_square:"
+            said = f"{mark} {_step(step, commands.get(step.number, ''), facts)}"
+            style = "primary" if step.number == run.next_step else ""
+            button = b.button("Done..." if step.approval else "Done", f"runbook_done_{step.number}", value, style)
+        else:
+            said = f"{MARKS[tick.state]} {step.number}. {brief(step, facts, SHORT)}\n{_ticked(tick)}"
+            button = b.button("Undo", f"runbook_undo_{step.number}", value)
+        made.append({**b.section(head + said), "accessory": button})
+    return made
+
+
+def _ticked(tick: Tick) -> str:
+    who = f"<@{tick.by}>" if tick.by.startswith(("U", "W")) else esc(tick.name, 80)
+    how = "Skipped" if tick.state is Done.SKIPPED else "Done"
+    approved = f", approved by {esc(tick.approved_by, 100)}" if tick.approved_by else ""
+    why = f": {esc(tick.why, 300)}" if tick.why else ""
+    return f"_{how} by {who} at {clock_time(tick.at)}{approved}_{why}"
+
+
+def _others(others: Sequence[Match]) -> list[b.Block]:
+    if not others:
+        return []
+    named = (f"`{esc(o.runbook.id)}` ({esc(o.reason.replace('`', chr(39)), 300)})" for o in others[:MAX_OTHERS])
+    return [b.context(shorten(f"Also matches: {', '.join(named)}.", TEXT))]
+
+
+def _buttons(incident: Incident, run: Run, others: Sequence[Match], page: int) -> list[b.Block]:
+    """Give the buttons under a page: to skip, to turn it, to take another runbook."""
+    made = []
+    if run.next_step is not None:
+        made.append(b.button("Skip a step...", "runbook_skip", _value(incident, run.book)))
+    for turned, arrow in ((page - 1, "◀ "), (page + 1, "")):
+        first = turned * PAGE + 1
+        if 1 <= first <= run.total:
+            label = f"{arrow}Steps {first} to {min(first + PAGE - 1, run.total)}" + ("" if arrow else " ▶")
+            made.append({**b.button(label, f"runbook_page_{turned}", _value(incident, run.book, turned))})
+    for n, other in enumerate(others[:MAX_OTHERS]):
+        label = shorten(f"Use {other.runbook.id}", OPTION)
+        made.append(b.button(label, f"runbook_swap_{n}", _value(incident, other.runbook.id)))
+    return made
+
+
+def _value(incident: Incident, book: str, extra: int | None = None) -> str:
+    return "|".join([incident.number, book, *([] if extra is None else [str(extra)])])
+
+
+def _prose(text: str, facts: Mapping[str, str], limit: int) -> str:
+    return esc(render(text, "", facts).text, limit)
+
+
+def _look(book: Runbook, facts: Mapping[str, str], places: Places) -> str:
+    """Where to look: the dashboards by their titles, each query to open or to copy."""
+    lines = ["*Queries and dashboards*"]
+    for query in book.queries:
+        filled = render(query.expr, query.language, facts)
+        address = "" if filled.missing else places.link(query.language, filled.text, facts)
+        title = link(address, query.title) if address else esc(query.title)
+        lines.append(f"• {title}: `{code(filled.text.replace('`', ' '), 400)}`")
+    if book.dashboards:
+        lines.append(f"• Dashboards: {esc(', '.join(book.dashboards), 300)}")
+    return "\n".join(lines)
+
+
+def _symptoms(section: Section) -> str:
+    lines = (f"• {line[2:]}" if line.startswith("- ") else line for line in section.intro.splitlines())
+    return f"*{esc(section.title)}*\n" + esc("\n".join(lines), 2800)
+
+
+def _step(step: Step, command: str, facts: Mapping[str, str]) -> str:
+    lines = [f"{step.number}. {_prose(step.text, facts, 800)}"]
+    if step.approval:
+        lines.append(f":lock: Needs the approval of {esc(step.approval, 150)}.")
+    if command:
+        lines.append(f"```{code(command, 900)}```")
+    if step.rollback:
+        within = f" within {spell(step.rollback_within)}" if step.rollback_within else ""
+        lines.append(f":leftwards_arrow_with_hook: Rollback{within}: {_prose(step.rollback, facts, 300)}")
+    if step.no_rollback:
+        lines.append(f":leftwards_arrow_with_hook: No rollback: {esc(step.no_rollback, 250)}")
+    return "\n".join(lines)
