@@ -12,6 +12,8 @@ _UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 # for `<`, `>` and `&`, cannot.
 _UNFIT_ESCAPE = re.compile(r"\\(?:[bfr]|u(?!00(?:[2-6][0-9a-fA-F]|7[0-9a-eA-E])))")
 
+_SENTENCE_ENDS = re.compile(r"(?<=[a-z0-9)`][.;]) ")
+
 
 def is_fit_json(text: str) -> bool:
     """True when no string in a JSON text needs cleaning, which is quicker to see than to clean each."""
@@ -27,6 +29,11 @@ def clean(text: str, limit: int | None = None) -> str:
 def clip(text: str, limit: int) -> str:
     """Shorten to at most `limit` characters, with an ellipsis where something was cut."""
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def first_sentence(text: str) -> str:
+    """Give the beginning of a text up to the end of its first sentence, on one line."""
+    return _SENTENCE_ENDS.split(" ".join(text.split()), maxsplit=1)[0]
 
 
 def clean_deep(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
 from bot.board import Board
@@ -10,7 +10,7 @@ from bot.incidents.model import Refused
 from bot.incidents.runs import Mitigation, Run, run_of
 from bot.outbox.call import Call, Result
 from bot.outbox.worker import Superseded
-from bot.runbooks.catalog import CHECKLIST_ID, Catalog
+from bot.runbooks.catalog import CHECKLIST_ID, GENERAL_ID, Catalog
 from bot.runbooks.match import Match, rank
 from bot.runbooks.model import Book
 from bot.running import facts_for
@@ -23,14 +23,10 @@ from bot.store import deliveries
 from bot.store.deliveries import Outgoing
 
 
-def matching(catalog: Catalog, board: Board) -> tuple[Match, ...]:
-    """Give an incident's runbooks, the one to post first: the one it names, else by its alerts."""
-    found = rank(catalog, [each.alert for each in board.alerts], board.incident.severity)
+def best_of(catalog: Catalog, board: Board, found: Sequence[Match]) -> Match:
+    """Give the runbook to post first: the one that the incident names, else the surest of those that match."""
     named = catalog.get(board.incident.runbook_id) if board.incident.runbook_id else None
-    if named is None:
-        return found
-    others = (each for each in found if each.runbook not in (named, catalog.general))
-    return Match(named, "named by the incident"), *others
+    return found[0] if named is None else Match(named, "named by the incident")
 
 
 async def next_step(call: Call) -> str:
@@ -45,12 +41,10 @@ async def next_step(call: Call) -> str:
 async def _runbook(call: Call) -> Result:
     """Post the runbook that somebody asked for, else the best that matches; what is posted is kept before."""
     catalog, asked = call.tools.catalog, call.row.data
-    found = matching(catalog, call.board)
     book = catalog.get(str(asked["book"])) if "book" in asked else None
-    best = found[0] if book is None else Match(book, str(asked["reason"]))
+    best = best_of(catalog, call.board, _found(call)) if book is None else Match(book, str(asked["reason"]))
     run = await _begin(call, best.runbook, best.reason)
-    others = tuple(each for each in found if each.runbook.id != run.book)
-    posted = await call.post(await _message(call, run, others))
+    posted = await call.post(await _message(call, run))
     reason = best.reason if book is not None else run.reason
     told = {"runbook_id": run.book, "version": run.version, "reason": reason, "ticked": sorted(run.ticks)}
     return {**posted, **told}
@@ -110,16 +104,20 @@ async def _begin(call: Call, book: Book, reason: str = "") -> Run:
 async def _edit(call: Call, run: Run | None) -> Result:
     if run is None:
         raise Superseded
-    found = matching(call.tools.catalog, call.board)
-    others = tuple(each for each in found if each.runbook.id != run.book)
-    return await _replace(call, run.slot, await _message(call, run, others))
+    return await _replace(call, run.slot, await _message(call, run))
 
 
-async def _message(call: Call, run: Run, others: tuple[Match, ...] = ()) -> Message:
+def _found(call: Call) -> tuple[Match, ...]:
+    board = call.board
+    return rank(call.tools.catalog, [each.alert for each in board.alerts], board.incident.severity)
+
+
+async def _message(call: Call, run: Run) -> Message:
     book = await _posted(call, run)
     incident = call.board.incident
     if run.checklist:
         return shown.checklist(Sheet(incident, run, book))
+    others = [each for each in _found(call) if each.runbook.id not in {run.book, GENERAL_ID}]
     return shown.runbook(Sheet(incident, run, book, facts_for(call.board, run)), others, call.tools.places)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bot.sandbox.args import Args
-from bot.sandbox.blocks import check_message_blocks
+from bot.sandbox.blocks import TOO_LONG, check_message_blocks
 from bot.sandbox.model import Channel, Json, Message, SlackError, invalid
 from bot.sandbox.workspace import Workspace
 
@@ -22,7 +22,7 @@ def checked_blocks(blocks: Any) -> list[Json]:
     if not isinstance(blocks, list):
         raise invalid("invalid_blocks_format", ["must be an array [json-pointer:/blocks]"])
     if wrong := check_message_blocks(blocks):
-        raise invalid("invalid_blocks", wrong)
+        raise invalid(TOO_LONG if wrong[-1].startswith(TOO_LONG) else "invalid_blocks", wrong)
     return blocks
 
 

@@ -10,6 +10,10 @@ from bot.sandbox.elements import check_element, image
 Item = Mapping[str, Any]
 
 MESSAGE_BLOCKS = 50
+# Of all blocks together; only the error tells, and developers who met it (github.com/slackapi/bolt-js/issues/2509).
+MESSAGE_LENGTH = 12_000
+BLOCK_LENGTH = 40  # that a block counts for itself, about
+TOO_LONG = "msg_blocks_too_long"
 VIEW_BLOCKS = 100
 VIEW_BYTES = 250_000
 
@@ -25,7 +29,16 @@ def check_message_blocks(blocks: Any) -> list[str]:
     """What Slack would refuse in a message's `blocks`; empty when all is well."""
     found = Findings()
     _blocks(found, blocks, MESSAGE_BLOCKS, least=0)
+    if not found.messages and _length(blocks) + BLOCK_LENGTH * len(blocks or ()) > MESSAGE_LENGTH:
+        found.add("/blocks", TOO_LONG)
     return found.messages
+
+
+def _length(part: Any) -> int:
+    """Count the characters of all texts."""
+    if isinstance(part, Mapping):
+        return sum(len(v) if k == "text" and isinstance(v, str) else _length(v) for k, v in part.items())
+    return sum(map(_length, part)) if isinstance(part, list) else 0
 
 
 def check_view(view: Any) -> list[str]:

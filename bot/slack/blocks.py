@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bot.slack.mrkdwn import safe_cut, shorten
 from bot.text import clip
 
 Block = dict[str, Any]
+ROOM = 11_000  # characters of a message's blocks
+ROOM_OF_ONE = 50  # that a block counts for itself
+LONGEST = (2000, 1200, 800, 500, 300, 150)  # of one text, tried in turn
 
 
 def header(text: str) -> Block:
@@ -52,6 +55,52 @@ def button(label: str, action_id: str, value: str, style: str = "") -> Block:
     if style:
         made["style"] = style
     return made
+
+
+def fit(blocks: Sequence[Mapping[str, Any]]) -> list[Block]:
+    """Shorten the longest texts of a message until Slack takes all of them together.
+
+    Slack documents no such limit: it answers `msg_blocks_too_long` from about 12,000 characters on, and blocks count
+    for themselves too (github.com/slackapi/bolt-js/issues/2509).
+    """
+    made = [dict(block) for block in blocks]
+    for longest in LONGEST:
+        if _length(made) <= ROOM:
+            break
+        made = [_shortened(block, longest) for block in made]
+    return made
+
+
+def _length(blocks: Sequence[Block]) -> int:
+    return sum(ROOM_OF_ONE + sum(len(text["text"]) for text in _texts(block)) for block in blocks)
+
+
+def _texts(block: Block) -> list[Block]:
+    """Give the text objects of a block, its buttons' too."""
+    own = [block["text"]] if isinstance(block.get("text"), dict) else []
+    parts = [
+        *block.get("fields", ()),
+        *block.get("elements", ()),
+        *([block["accessory"]] if "accessory" in block else ()),
+    ]
+    return own + [part["text"] if isinstance(part["text"], dict) else part for part in parts if "text" in part]
+
+
+def _shortened(block: Block, longest: int) -> Block:
+    if block["type"] == "section" and "text" in block:
+        return {**block, "text": _cut(block["text"], longest)}
+    if "fields" in block:
+        return {**block, "fields": [_cut(each, longest) for each in block["fields"]]}
+    if block["type"] == "context":
+        return {**block, "elements": [_cut(each, longest) for each in block["elements"]]}
+    return block
+
+
+def _cut(text: Block, longest: int) -> Block:
+    said = shorten(text["text"], longest)
+    if said != text["text"] and said.count("```") % 2:
+        said = shorten(text["text"], longest - 4) + "\n```"
+    return {**text, "text": said}
 
 
 def paragraphs(text: str, limit: int = 2900) -> list[Block]:

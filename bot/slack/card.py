@@ -13,6 +13,7 @@ from bot.incidents.runs import Done, Run
 from bot.slack import blocks as b
 from bot.slack.mrkdwn import clock_time, date_time, esc, link
 from bot.store.alerts import Counts, Shown
+from bot.text import first_sentence
 
 MARKS = {
     Severity.SEV1: ":red_circle:",
@@ -231,15 +232,14 @@ def _work(board: Board, next_step: str) -> str:
     incident, run = board.incident, board.incident.run
     lines = [line for line in [_links(board)] if line]
     if run is not None:
-        lines.append(
-            f":book: *Runbook* `{esc(run.book)}`: {counted(run)}" + (f" Next: {next_step}" if next_step else "")
-        )
+        lines.append(f":book: Runbook `{esc(run.book)}`: {counted(run)}" + (f" Next: {next_step}" if next_step else ""))
     elif incident.runbook_id:
-        lines.append(f":book: *Runbook* `{esc(incident.runbook_id)}`")
+        lines.append(f":book: Runbook `{esc(incident.runbook_id)}`")
     for made in incident.mitigations[:MITIGATIONS_SHOWN]:
         due = clock_time(made.due_at)
         when = f":warning: rollback was due at {due}" if incident.is_late(made) else f"roll back by {due}"
-        lines.append(f":leftwards_arrow_with_hook: *In place*: {esc(made.text, 150)} ({esc(made.name, 80)}): {when}")
+        said = f"{esc(first_sentence(made.text), 150)} ({esc(made.name, 80)})"
+        lines.append(f":leftwards_arrow_with_hook: *In place*: {said}: {when}")
     more = len(incident.mitigations) - MITIGATIONS_SHOWN
     return "\n".join([*lines, *([f"and {more} more changes in place"] if more > 0 else [])])
 

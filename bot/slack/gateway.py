@@ -13,6 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot import lease, telemetry
 from bot.errors import OutwardError, Permanent, Retryable
 from bot.lease import LeaseLost
+from bot.slack.blocks import fit
 from bot.slack.faults import sort
 from bot.slack.throttles import UNSAID, Throttles, key_of
 
@@ -224,7 +225,7 @@ class Gateway:
         args: dict[str, Any] = {
             "channel": channel,
             "text": text,
-            "blocks": list(blocks) if blocks else None,
+            "blocks": fit(blocks) if blocks else None,
             "thread_ts": thread_ts,
             "unfurl_links": False,
             "unfurl_media": False,
@@ -249,7 +250,7 @@ class Gateway:
                 channel=posted.channel,
                 ts=posted.ts,
                 text=text,
-                blocks=list(blocks) if blocks else None,
+                blocks=fit(blocks) if blocks else None,
                 metadata={"event_type": METADATA, "event_payload": {"key": key, "incident": number}},
             )
         except Permanent as error:

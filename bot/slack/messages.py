@@ -170,7 +170,8 @@ def briefing(board: Board) -> str:
 
 def mitigation(incident: Incident, made: Mitigation) -> Message:
     """A change that is in place, with its way back and by when."""
-    text = f":leftwards_arrow_with_hook: {_by(made)} changed something: {esc(made.text, 600)}"
+    what = f"did step {made.step} of `{esc(made.book)}`" if made.book else "changed something"
+    text = f":leftwards_arrow_with_hook: {_by(made)} {what}: {esc(made.text, 600)}"
     lines = [text, f"*Roll back by {clock_time(made.due_at)}*: {esc(made.rollback, 600)}"]
     if made.command:
         lines.insert(1, f"```{code(made.command, 1000)}```")

@@ -9,16 +9,13 @@ from bot.runbooks.model import Runbook
 from bot.runbooks.review import OVERDUE, overdue
 from bot.slack import blocks as b
 from bot.slack.messages import Message
-from bot.slack.mrkdwn import code, date_time, esc, shorten
+from bot.slack.mrkdwn import code, date_time, esc
 from bot.store.postings import Item, Mark, Posting
 
 DONE, UNDO = "checklist_done", "checklist_undo"
 MAX_ITEMS = 40  # of a message's 50 blocks
 MAX_BOOKS = 20
-# Slack refuses a message whose blocks hold some 12,000 characters in all, which no page of its own says
-# (github.com/slackapi/bolt-js/issues/2509); half of them is for who did what when.
-ROOM = 6000
-LEAST = 100  # characters
+LONGEST = 1300  # characters of an item's words, and of its command
 
 
 def checklist(posting: Posting) -> Message:
@@ -28,13 +25,10 @@ def checklist(posting: Posting) -> Message:
     progress = f"{done} of {len(shown)} done"
     due = f"`{esc(posting.checklist, 200)}`, due {date_time(posting.due_at)}. Owner: {_owner(posting.owner)}."
     made = [b.header(posting.title), b.context(f"{due} *{progress}*")]
-    # Only a checklist that is too long as a whole has its items cut.
-    fits = sum(len(esc(item.text)) + len(code(item.code, ROOM)) for item in shown) <= ROOM
-    room = ROOM if fits else max(ROOM // len(shown), LEAST)
     for item in shown:
         label, action = ("Undo", UNDO) if posting.is_done(item) else ("Done", DONE)
         button = b.button(label, f"{action}_{item.number}", value_of(posting.scope, item))
-        made.append({**b.section(_item(posting, item, room)), "accessory": button})
+        made.append({**b.section(_item(posting, item)), "accessory": button})
     if rest > 0:
         made.append(b.context(f"{rest} more items: see `{esc(posting.checklist, 200)}` in runbooks/checklists."))
     return f"{esc(posting.title, 200)}: {progress}.", made
@@ -70,13 +64,12 @@ def digest(books: Sequence[Runbook], today: date) -> Message:
     return f"{said}.", made
 
 
-def _item(posting: Posting, item: Item, room: int) -> str:
+def _item(posting: Posting, item: Item) -> str:
     mark = posting.marks.get(item.number)
     done = mark is not None and mark.done
-    each = min(room // 2 if item.code else room, 1300)
-    lines = [f"{':white_check_mark:' if done else ':white_large_square:'} {item.number}. {esc(item.text, each)}"]
+    lines = [f"{':white_check_mark:' if done else ':white_large_square:'} {item.number}. {esc(item.text, LONGEST)}"]
     if item.code:
-        lines.append(f"```{shorten(code(item.code, each), each)}```")
+        lines.append(f"```{code(item.code, LONGEST)}```")
     if mark is not None and done:
         lines.append(f"Done by <@{mark.user}> {_when(mark.at, posting.due_at)}.")
     return "\n".join(lines)

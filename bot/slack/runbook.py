@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -17,9 +16,10 @@ from bot.slack import blocks as b
 from bot.slack.card import counted
 from bot.slack.messages import TEXT, Message
 from bot.slack.mrkdwn import clock_time, code, esc, link, shorten
-from bot.text import clip
+from bot.text import clip, first_sentence
 
 PAGE = 10  # steps of a message
+ROOM = 5000  # characters of a page's steps, as their file has them
 MAX_LOOK = 4  # blocks of queries and dashboards
 MAX_OTHERS = 3  # runbooks that match as well
 SHORT = 150  # characters of a step where it is only named
@@ -41,8 +41,9 @@ class Sheet:
 def runbook(sheet: Sheet, others: Sequence[Match] = (), places: Places = NOWHERE) -> Message:
     """Show a page of a runbook, filled in: the page of the next step unless somebody has turned to another."""
     run, book, facts = sheet.run, sheet.book, sheet.facts
-    page = page_of(run)
-    steps = book.steps[page * PAGE : (page + 1) * PAGE]
+    parts = pages(book)
+    page = page_of(run, parts)
+    steps = parts[page]
     about = f"`{esc(book.id)}`, {esc(run.reason.replace('`', chr(39)), 300)}. Owner: {esc(run.owner, 200)}."
     made = [b.header(f":book: Runbook: {book.title}")]
     if isinstance(book, Runbook):
@@ -58,7 +59,7 @@ def runbook(sheet: Sheet, others: Sequence[Match] = (), places: Places = NOWHERE
         made += [b.section(_symptoms(section)) for section in book.sections if section.kind is Kind.SYMPTOMS]
     made.append(b.section(progress(run, book, facts)))
     made += _steps(sheet, steps, {number: command.text for number, command in commands.items()})
-    buttons = _buttons(sheet.incident, run, others, page)
+    buttons = _buttons(sheet, others, parts, page)
     made += [b.actions(buttons)] if buttons else []
     if isinstance(book, Runbook) and (book.queries or book.dashboards):
         made += b.paragraphs(_look(book, facts, places))[:MAX_LOOK]
@@ -85,12 +86,28 @@ def folded(incident: Incident, run: Run) -> Message:
     return said, [b.section(said), b.actions([again])]
 
 
-def page_of(run: Run) -> int:
+def pages(book: Book) -> list[tuple[Step, ...]]:
+    """Part the steps into pages: as many as are read well, and as fit into a message."""
+    parts: list[tuple[Step, ...]] = []
+    size = 0
+    for step in book.steps:
+        length = sum(len(text or "") for text in (step.text, step.code, step.rollback, step.no_rollback, step.approval))
+        if parts and len(parts[-1]) < PAGE and size + length <= ROOM:
+            parts[-1] += (step,)
+            size += length
+        else:
+            parts.append((step,))
+            size = length
+    return parts
+
+
+def page_of(run: Run, parts: Sequence[Sequence[Step]]) -> int:
     """Give the page to show, counted from 0."""
-    last = (run.total - 1) // PAGE
+    last = len(parts) - 1
     if run.page is not None:
         return min(max(run.page, 0), last)
-    return last if run.next_step is None else (run.next_step - 1) // PAGE
+    number = run.next_step
+    return next((n for n, part in enumerate(parts) if number is not None and number <= part[-1].number), last)
 
 
 def progress(run: Run, book: Book, facts: Mapping[str, str]) -> str:
@@ -104,8 +121,7 @@ def progress(run: Run, book: Book, facts: Mapping[str, str]) -> str:
 
 def brief(step: Step, facts: Mapping[str, str], limit: int) -> str:
     """Name a step by the beginning of its first sentence; the result is mrkdwn."""
-    said = re.split(r"(?<=[a-z0-9)`][.;]) ", one_line(step, facts), maxsplit=1)[0]
-    short = esc(said, limit)
+    short = esc(first_sentence(one_line(step, facts)), limit)
     return short if short.count("`") % 2 == 0 else short.rpartition("`")[0].rstrip() + "…"
 
 
@@ -162,16 +178,17 @@ def _others(others: Sequence[Match]) -> list[b.Block]:
     return [b.context(shorten(f"Also matches: {', '.join(named)}.", TEXT))]
 
 
-def _buttons(incident: Incident, run: Run, others: Sequence[Match], page: int) -> list[b.Block]:
+def _buttons(sheet: Sheet, others: Sequence[Match], parts: Sequence[Sequence[Step]], page: int) -> list[b.Block]:
     """Give the buttons under a page: to skip, to turn it, to take another runbook."""
+    incident, run = sheet.incident, sheet.run
     made = []
     if run.next_step is not None:
         made.append(b.button("Skip a step...", "runbook_skip", _value(incident, run.book)))
-    for turned, arrow in ((page - 1, "◀ "), (page + 1, "")):
-        first = turned * PAGE + 1
-        if 1 <= first <= run.total:
-            label = f"{arrow}Steps {first} to {min(first + PAGE - 1, run.total)}" + ("" if arrow else " ▶")
-            made.append({**b.button(label, f"runbook_page_{turned}", _value(incident, run.book, turned))})
+    for turned in (page - 1, page + 1):
+        if 0 <= turned < len(parts):
+            steps = f"Steps {parts[turned][0].number} to {parts[turned][-1].number}"
+            label = f"◀ {steps}" if turned < page else f"{steps} ▶"
+            made.append(b.button(label, f"runbook_page_{turned}", _value(incident, run.book, turned)))
     for n, other in enumerate(others[:MAX_OTHERS]):
         label = shorten(f"Use {other.runbook.id}", OPTION)
         made.append(b.button(label, f"runbook_swap_{n}", _value(incident, other.runbook.id)))

@@ -18,6 +18,7 @@ from tests.crash.world import PATIENCE, channel_of, said
 from tests.faults.cluster import Cluster, Replica, doubled
 
 CONFIG = """
+runbooks: {checklists: false}
 ladders:
   default:
     - {after: 0s, name: On-call SRE, slack: [alice@example.com]}

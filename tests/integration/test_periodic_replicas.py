@@ -45,15 +45,15 @@ def pair(postgres: str, tmp_path: Path, moment: datetime) -> Iterator[Cluster]:
         yield cluster
 
 
-def passes(pair: Cluster, moment: datetime) -> None:
-    """Turn the clock to just after a moment, and wait until it is taken and all has been sent."""
-    turn(pair, moment)
+def turn(pair: Cluster, moment: datetime) -> None:
+    """Turn the clock to just after a moment."""
+    pair.hands.advance((moment - pair.hands.now()).total_seconds() + 1)
+
+
+def taken(pair: Cluster, moment: datetime) -> None:
+    """Wait until a moment is taken and all has been sent."""
     wait_for(lambda: len(pair.rows(TAKEN, at=moment)) == 2, PATIENCE, "the moment")
     pair.wait_settled()
-
-
-def turn(pair: Cluster, moment: datetime) -> None:
-    pair.hands.advance((moment - pair.hands.now()).total_seconds() + 1)
 
 
 def test_two_replicas_post_a_checklist_once(pair: Cluster, moment: datetime) -> None:
@@ -65,14 +65,15 @@ def test_two_replicas_post_a_checklist_once(pair: Cluster, moment: datetime) -> 
             turn(pair, moment + day * DAY)
             wait_for(lambda: pair.rows(WAITING)[0]["n"] == 2, PATIENCE, "both replicas")
         engine.dispose()
-        passes(pair, moment + day * DAY)
+        taken(pair, moment + day * DAY)
         assert [len(rounds(pair.workspace, name)) for name in ("round", "other")] == [day + 1] * 2
     assert doubled(pair.workspace) == []
 
 
 def test_two_people_who_press_at_once_tick_an_item_once(pair: Cluster, moment: datetime) -> None:
     """Each asks a replica of its own: one ticks, and the other one alone is told who did and when."""
-    passes(pair, moment)
+    turn(pair, moment)
+    taken(pair, moment)
     (message,) = rounds(pair.workspace, "round")
     stale = message.blocks
     for number in range(1, ITEMS + 1):

@@ -16,7 +16,6 @@ from bot.sandbox.server import SandboxServer
 from bot.slack.card import card as render
 from tests.conftest import Client, Hands, InProcess, wait_for
 
-
 GENERAL_REVIEW = "Review runbook ops.general.first-response: First response, whatever it is"
 
 

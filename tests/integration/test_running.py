@@ -211,7 +211,7 @@ def test_a_change_is_taken_back_or_stays(bot: Client, hands: Hands, world: World
     """It is on the card and in a message; when its time has come whoever made it is asked, and the buttons end it."""
     number, channel = opened_by(bot, "HighErrorRate")
     press(bot, "bob", channel, "runbook_done_7")
-    message = wait_for(lambda: bot.workspace.find(channel, "changed something"), what="the change")
+    message = wait_for(lambda: bot.workspace.find(channel, "did step 7 of `ops.api.error-rate`"), what="the change")
     assert "Roll back by" in said(message)
     wait_for(lambda: "*In place*" in said(bot.workspace.pinned(channel)[0]), what="the card")
     assert bot.wait_event(number, "runbook_step_done")["data"]["mitigation"]["expected_rollback_at"]

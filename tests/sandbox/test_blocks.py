@@ -31,7 +31,13 @@ FINE: list[list[dict[str, Any]]] = [
     [{"type": "divider"}] * 50,
     section("x" * 3000),
     [{"type": "header", "text": plain("x" * 150)}],
-    [{"type": "section", "fields": [plain("x" * 2000)] * 10, "accessory": button(url="https://e.com", value="")}],
+    [
+        {
+            "type": "section",
+            "fields": [plain("x" * 2000)] * 5 + [plain("x")] * 5,
+            "accessory": button(url="https://e.com", value=""),
+        }
+    ],
     [{"type": "context", "elements": [{"type": "mrkdwn", "text": "x"}] * 10}],
     actions(*[button(action_id=str(n), text=plain("x" * 75), value="v" * 2000) for n in range(25)]),
     actions({"type": "checkboxes", "action_id": "c", "options": options(10)}),
@@ -57,6 +63,7 @@ WRONG: list[tuple[Any, str]] = [
     ([{"type": "section"}], "missing required field: text"),
     ([{"type": "section", "fields": [plain("x")] * 11}], "no more than 10"),
     ([{"type": "section", "fields": [plain("x" * 2001)]}], "less than 2001"),
+    (section("x" * 3000) * 4, "msg_blocks_too_long"),
     ([{"type": "section", "text": "bare"}], "must be an object"),
     ([{"type": "header", "text": {"type": "mrkdwn", "text": "x"}}], "unsupported type: mrkdwn"),
     ([{"type": "header", "text": plain("x" * 151)}], "less than 151"),
