@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
@@ -43,11 +43,15 @@ class Runner:
     desk: Desk
     catalog: Catalog
     within: int
+    kept: set[tuple[str, str]] = field(default_factory=set)  # versions that are in the database for sure
 
     def begin(self, tx: Tx, board: Board, book: Book, slot: str, reason: str = "") -> Run:
         """Keep what is about to be posted in a slot; one that has been posted before goes on, in its old version."""
         incident = board.incident
-        runbooks.keep_version(tx.connection, book.id, book.version, book.model_dump(mode="json"))
+        version = (book.id, book.version)
+        if version not in self.kept:
+            runbooks.keep_version(tx.connection, *version, book.model_dump(mode="json"))
+            tx.on_commit(partial(self.kept.add, version))
         known = facts_of(incident, [shown.alert for shown in board.alerts], tx.now)
         run = Run(
             book=book.id,

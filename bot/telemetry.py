@@ -36,7 +36,7 @@ REASONS = frozenset({
     "pagerduty_no_user", "pagerduty_not_found", "pagerduty_not_in_plan", "pagerduty_off", "pagerduty_refused",
     "pagerduty_throttled", "pagerduty_unauthorized", "pagerduty_unreachable",
     "slack_off", "slack_throttled", "slack_unreachable", "slack_no_answer", "invite_failed", "nobody_found",
-    "lease_lost", "alertmanager_nonsense", "alertmanager_refused", "alertmanager_unreachable",
+    "lease_lost", "newer_version", "alertmanager_nonsense", "alertmanager_refused", "alertmanager_unreachable",
     "account_inactive", "already_in_channel", "already_pinned", "cant_invite", "cant_invite_self",
     "cant_update_message", "channel_not_found", "edit_window_closed", "exchanged_trigger_id", "expired_trigger_id",
     "fatal_error", "internal_error", "invalid_arguments", "invalid_auth", "invalid_blocks", "invalid_name_specials",

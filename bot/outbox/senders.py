@@ -10,7 +10,7 @@ from dataclasses import replace
 from bot import board as boards
 from bot import telemetry
 from bot.board import Board
-from bot.errors import Permanent
+from bot.errors import Permanent, Retryable
 from bot.incidents.escalation import is_needless
 from bot.outbox import periodic, runbooks
 from bot.outbox.call import Call, Result, Tools
@@ -25,6 +25,7 @@ from bot.timeline.collect import collect
 from bot.timeline.export import render
 
 KEEP_BOARD = 1.0  # seconds
+AGAIN = 5.0  # seconds until another replica may take what this one does not know
 # What these show may be as old as their claim: whatever changed since has asked for an edit of its own.
 TOGETHER = frozenset({"channel", "card", "thread", "announcement", "topic", "pin", "runbook", "checklist"})
 
@@ -47,12 +48,15 @@ class Sender:
             OutwardError: it did not succeed.
             Superseded: there is nothing to send any more.
         """
+        sender = _SENDERS.get(row.kind)
+        if sender is None:  # written by a newer replica, while the others are upgraded one by one
+            raise Retryable("newer_version", f"{row.kind} is not known here", after=AGAIN)
         board = None
         if row.incident_id is not None:
             # A change joins an edit that waits for its turn, so that one shows the state of its own claim.
             together = row.kind in TOGETHER and not row.coalesce
             board = await (self._shared(row.scope, since) if together else self._load(row))
-        return await _SENDERS[row.kind](Call(self._tools, row, board))
+        return await sender(Call(self._tools, row, board))
 
     async def _load(self, row: Outgoing) -> Board | None:
         page, edit = row.kind == "page", row.kind == "refresh_card"

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from bot.incidents.model import Event, Incident, Role
+from bot.text import clip
 from bot.timeline.dossier import AlertRow, Dossier, Rendered, filename, utc
 from bot.timeline.escape import inline, table
 from bot.timeline.followups import follow_ups
 from bot.timeline.milestones import Milestones, milestones
 
 RECORDED_LATER = timedelta(seconds=60)
+COMMAND = 300  # characters; JSON and CSV have all of it
 UNKNOWN = "not recorded"
 # Seeds 001 ("Audit And Postmortem") and 004 (5.4): what a report has to hold; people write it, not the bot.
 ANALYSIS = ("Root cause", "Contributing factors", "What went well", "What went poorly", "Lessons")
@@ -151,6 +153,8 @@ def _note(event: Event) -> str:
         notes.append(f"recorded later, at {utc(event.recorded_at)}")
     if event.source:
         notes.append(inline(event.source))
+    if command := event.data.get("command"):  # the trace of an intervention (seed 001)
+        notes.append(f"ran: {inline(clip(str(command), COMMAND))}")
     return "; ".join(notes)
 
 

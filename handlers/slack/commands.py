@@ -141,7 +141,7 @@ async def declare(
         actor=asked.user,
         service=service,
         impact=impact,
-        ids=envelope.read(error),
+        ids=envelope.read(f"{error}\n{impact}\n{title}"),
     )
 
     def work(tx: Tx) -> Incident:

@@ -1,4 +1,4 @@
-"""Being told to wait is no failure."""
+"""Being told to wait is no failure, nor is having to wait for a newer replica."""
 
 from __future__ import annotations
 
@@ -37,3 +37,20 @@ def test_the_first_failure_after_many_waits_is_soon_made_good(
     hands.advance(FEW)
     world.settle()
     assert [text for text in workspace.texts(channel) if "Look at the pool" in text]
+
+
+def test_what_a_newer_replica_has_written_waits_for_it(bot: Client, environ: Mapping[str, str]) -> None:
+    """A kind that this version does not know is put off, never failed: replicas are upgraded one by one."""
+    world = World(bot, environ)
+    number, channel = bot.open_one()
+    world.settle()
+    world.execute(
+        "INSERT INTO deliveries (scope, incident_id, kind, slot, lane, data, needs, after, coalesce, state, attempts,"
+        " created_at, next_at, result, error) SELECT scope, incident_id, 'hologram', 'hologram:1', 'hologram', '{}',"
+        " '[]', '[]', 0, 'pending', 0, created_at, created_at, '{}', '' FROM deliveries WHERE kind = 'card'"
+    )
+    row = "SELECT state, error FROM deliveries WHERE kind = 'hologram'"
+    bot.slash(f"{number} note This wakes the outbox", channel=channel)
+    wait_for(lambda: "newer_version" in world.rows(row)[0]["error"], what="the attempt")
+    assert world.rows(row)[0]["state"] == "pending"
+    assert "delivery_failed" not in bot.kinds(number)

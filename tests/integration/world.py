@@ -29,6 +29,15 @@ class World:
         finally:
             engine.dispose()
 
+    def execute(self, statement: str) -> None:
+        """Change the database from outside."""
+        engine = connect(self._url)
+        try:
+            with engine.begin() as connection:
+                connection.execute(text(statement))
+        finally:
+            engine.dispose()
+
     def settle(self) -> None:
         """Wait until everything that is to be sent has been sent."""
 

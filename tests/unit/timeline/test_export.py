@@ -167,6 +167,17 @@ def test_markdown_is_in_the_order_of_what_happened(dossier: Dossier) -> None:
     assert rows[3] == "| 3 | 2026-11-20T14:34:05.123Z | acknowledged | Alice |  |  |"
 
 
+def test_markdown_says_which_command_was_run(make_incident: MakeIncident, make_event: MakeEvent) -> None:
+    """The trace of an intervention stands beside it, as far as a table can hold it."""
+    ran = make_event(
+        1, "runbook_step_done", text="Step 1 done", data={"command": "kubectl get pod | head\n" + "x" * 900}
+    )
+    text = text_of(render(Dossier(make_incident(), (ran,)), "md"))
+    (row,) = [line for line in text.splitlines() if "Step 1 done" in line]
+    assert "ran: kubectl get pod" in row
+    assert len(row) < 500
+
+
 def test_an_open_incident_says_what_is_missing(make_incident: MakeIncident) -> None:
     """Unknown facts read "not recorded", and the retrospective waits for the resolution."""
     incident = make_incident(
