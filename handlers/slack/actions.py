@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from bot.incidents import commands as c
 from bot.incidents.model import Actor, Incident, Person, Refused
 from bot.slack import modals
 from bot.slack.mrkdwn import esc
-from handlers.slack import steps
+from handlers.slack import checklists, steps
 from handlers.slack.context import DATABASE_AWAY, Asked
 
 FORMS: Mapping[str, Callable[[Incident], dict[str, Any]]] = {
@@ -25,7 +26,7 @@ COMMANDS: Mapping[str, Callable[[Actor], c.Command]] = {
     "incident_reopen": c.Reopen,
     "incident_export": lambda user: c.Export("md", user),
 }
-ACTIONS = (*FORMS, *COMMANDS)
+ACTIONS: tuple[str | re.Pattern[str], ...] = (*FORMS, *COMMANDS, steps.ACTIONS, checklists.ACTIONS)
 
 
 async def press(asked: Asked, action_id: str, value: str, thread_ts: str | None) -> str:
@@ -45,6 +46,8 @@ async def _press(asked: Asked, action_id: str, value: str) -> str:
     try:
         if steps.ACTIONS.fullmatch(action_id):
             return await steps.press(asked, action_id, value)
+        if checklists.ACTIONS.fullmatch(action_id):
+            return await checklists.press(asked, action_id, value)
         form = FORMS.get(action_id)
         if form is None:
             await asked.apply(value, COMMANDS[action_id](asked.user))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import structlog
@@ -15,7 +14,7 @@ from bot import telemetry
 from bot.errors import SitrepError
 from bot.incidents.model import Actor
 from bot.services import Services
-from handlers.slack import actions, checklists, commands, events, steps, views
+from handlers.slack import actions, commands, events, views
 from handlers.slack.context import Asked, actor
 from handlers.slack.verification import Verification
 
@@ -69,14 +68,12 @@ def make_bolt(services: Services) -> AsyncApp:
             body.get("trigger_id", ""),
         )
         with telemetry.INTERACTION_SECONDS.labels("button").time():
-            press = checklists.press if checklists.ACTIONS.fullmatch(action["action_id"]) else actions.press
-            said = await press(asked, action["action_id"], action.get("value", ""), message.get("thread_ts"))
+            said = await actions.press(asked, action["action_id"], action.get("value", ""), message.get("thread_ts"))
             await ack()
         if said:
             await _tell(respond, said)
 
-    buttons: tuple[str | re.Pattern[str], ...] = (*actions.ACTIONS, steps.ACTIONS, checklists.ACTIONS)
-    for action_id in buttons:
+    for action_id in actions.ACTIONS:
         bolt.action(action_id)(on_action)
 
     async def on_view(ack: AsyncAck, body: dict[str, Any]) -> None:

@@ -4,35 +4,24 @@ from __future__ import annotations
 
 import re
 
-from bot import telemetry
-from bot.errors import DatabaseUnavailable
 from bot.incidents.model import Delivery
 from bot.slack import periodic
 from bot.slack.periodic import DONE, UNDO
 from bot.store import postings
 from bot.store.postings import Mark
 from bot.store.tx import Tx
-from handlers.slack.context import DATABASE_AWAY, Asked
+from handlers.slack.context import Asked
 
 ACTIONS = re.compile(rf"({DONE}|{UNDO})_\d+")  # which item is in the value; the id has it to be like no other
 GONE = "This checklist is not in the database any more. Tick off the next one when it is posted."
 
 
-async def press(asked: Asked, action_id: str, value: str, thread_ts: str | None) -> str:
-    """Do what a button says; gives a line only for what could not even be put into the outbox."""
-    try:
-        said = await asked.write(lambda tx: _mark(asked, tx, value, done=action_id.startswith(DONE)))
-        if said:
-            await asked.whisper(said, thread_ts)
-    except (DatabaseUnavailable, TimeoutError):
-        telemetry.INTERACTIONS.labels("button", "unavailable").inc()
-        return DATABASE_AWAY
-    telemetry.INTERACTIONS.labels("button", "refused" if said else "done").inc()
-    return ""
+async def press(asked: Asked, action_id: str, value: str) -> str:
+    """Tick an item off or take that back; gives a line for whoever comes second."""
+    return await asked.write(lambda tx: _mark(asked, tx, value, done=action_id.startswith(DONE)))
 
 
 def _mark(asked: Asked, tx: Tx, value: str, *, done: bool) -> str:
-    """Tick an item off or take that back; gives a line for whoever comes second."""
     scope, _, number = value.rpartition("|")
     posting = postings.take(tx.connection, scope)
     item = posting.item(number) if posting else None
