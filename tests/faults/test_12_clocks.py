@@ -28,6 +28,8 @@ OFF = 300  # seconds
 NEXT_LEVEL = 4  # seconds after the declaration
 LAG = 20  # seconds by which a busy machine may be late
 CONFIG = f"""
+runbooks: {{checklists: false}}
+storms: {{over: 1000, overall: 1000}}
 ladders:
   default:
     - {{after: 0s, name: On-call SRE, slack: [alice@example.com]}}
