@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -86,6 +87,22 @@ class LevelConfig(_Strict):
     name: str = Field(min_length=1, max_length=80)
     slack: list[str] = []
     pagerduty: PagerDutyLevel | None = None
+
+
+class ServiceConfig(_Strict):
+    """Who answers for a service, for `page` and `oncall`."""
+
+    slack: list[str] = []
+    pagerduty: PagerDutyLevel | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service by its name, with whoever answers for it."""
+
+    name: str
+    slack: tuple[str, ...]
+    pagerduty: PagerDutyLevel | None
 
 
 class RuleConfig(_Strict):
@@ -172,6 +189,7 @@ class Config(_Strict):
     links: LinksConfig = LinksConfig()
     severities: dict[Severity, SeverityConfig] = {}
     ladders: dict[str, list[LevelConfig]] = {}
+    services: dict[str, ServiceConfig] = {}
     intake: list[RuleConfig] | None = None
     storms: StormsConfig = StormsConfig()
     mitigations: MitigationsConfig = MitigationsConfig()
@@ -219,6 +237,18 @@ class Config(_Strict):
                 for r in self.intake
             ]
         )
+
+    def service(self, name: str) -> Service | None:
+        """Give a service by its name, in any case."""
+        found = next((known for known in self.services if known.casefold() == name.casefold()), None)
+        if found is None:
+            return None
+        return Service(found, tuple(self.services[found].slack), self.services[found].pagerduty)
+
+    def target(self, service: Service) -> dict[str, str]:
+        """Give whom PagerDuty pages for a service; empty where it pages nobody."""
+        target = self._target(service.pagerduty)
+        return asdict(target) if target else {}
 
     def channel_of(self, team: str | None) -> str:
         """Give the channel in which an owner team finds what comes round."""

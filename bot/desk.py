@@ -51,6 +51,14 @@ class Desk:
         """Have an incident's live messages show what has changed beside its own state."""
         self.apply(tx, number, c.Refresh())
 
+    def hand_over_alerts(self, tx: Tx, number: str, into: str) -> None:
+        """Let the alerts of an incident that was merged go on in the other; both cards show it."""
+        from_id, to_id = incidents.identity(tx.connection, number), incidents.identity(tx.connection, into)
+        if from_id is not None and to_id is not None:
+            alerts.hand_over(tx.connection, from_id, to_id)
+            self.refresh(tx, number)
+            self.refresh(tx, into)
+
     def fire_timers(self, tx: Tx, number: str) -> None:
         """Fire the incident's timers that are due, in the order in which they were due."""
         incident = incidents.take(tx.connection, number)

@@ -17,10 +17,11 @@ REMIND_AT = 0.8
 CLIMB_AFTER = 1 / 3
 
 
-def restart(draft: Draft) -> None:
-    """Count a full interval from now; stop where the severity has no cadence."""
+def restart(draft: Draft, next_in: int | None = None) -> None:
+    """Count a full interval from now, or as long as the update says; stop where there is no cadence."""
     stop(draft)
-    every = draft.incident.rule.update_every
+    draft.set(cadence_every=next_in)
+    every = draft.incident.update_every
     if draft.incident.status.is_open and every is not None:
         draft.set(cadence_from=draft.now)
         draft.arm(TimerKind.UPDATE_REMINDER, draft.now + timedelta(seconds=every * REMIND_AT))
@@ -46,7 +47,7 @@ def fired(draft: Draft, timer: Timer) -> None:
         restart(draft)
         draft.refresh()
         return
-    every = draft.incident.rule.update_every
+    every = draft.incident.update_every
     base = draft.incident.cadence_from
     if every is None or base is None:  # a severity without cadence was set while the timer was on its way
         return

@@ -36,6 +36,7 @@ class Declare:
     alerts: tuple[Alert, ...] = ()
     left_out: int = 0
     started_at: datetime | None = None
+    drill: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ class PostUpdate:
     eta: str = ""
     impact: str = ""
     status: Status | None = None
+    next_in: int | None = None  # seconds until the next one
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,120 @@ class AssignRole:
 
 
 @dataclass(frozen=True, slots=True)
+class OfferHandoff:
+    """Offer the command to somebody."""
+
+    person: Person
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptHandoff:
+    """Take the command over that was offered."""
+
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class PagePeople:
+    """Page somebody by name: Slack people (as a ladder names them), PagerDuty's target, or both."""
+
+    name: str
+    people: tuple[str, ...]
+    actor: Actor
+    why: str = ""
+    pagerduty: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """Tell the person of updates, or no more."""
+
+    actor: Actor
+    on: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AddTask:
+    """Something is to be done now."""
+
+    text: str
+    actor: Actor
+    owner: Person | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EndTask:
+    """A task is done, or left out."""
+
+    task: int
+    actor: Actor
+    skipped: bool = False
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AddFollowUp:
+    """Something is left to do afterwards; `due` is an ISO date, or empty."""
+
+    text: str
+    actor: Actor
+    owner: Person | None = None
+    due: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mitigate:
+    """A fix is in place."""
+
+    actor: Actor
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """It was no incident."""
+
+    actor: Actor
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MergeInto:
+    """It is a part of another incident, whose number and channel are given."""
+
+    into: str
+    actor: Actor
+    channel: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MergedFrom:
+    """Another incident has become a part of this one."""
+
+    number: str
+    title: str
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Describe:
+    """Say anew what the incident is called, or what it is about; what is None stays."""
+
+    actor: Actor
+    title: str | None = None
+    summary: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BringIn:
+    """Invite people into the incident's channel, named as a ladder names them."""
+
+    people: tuple[str, ...]
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
 class Acknowledge:
     """Somebody is on it: stop the ladder. `occurred_at` is the source's time where there is one."""
 
@@ -140,10 +256,11 @@ class Acknowledge:
 
 @dataclass(frozen=True, slots=True)
 class AddNote:
-    """Put a line on the timeline."""
+    """Put a line on the timeline, at the time at which it happened."""
 
     text: str
     actor: Actor
+    occurred_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,6 +445,19 @@ Command = (
     | SetStatus
     | SetSeverity
     | AssignRole
+    | OfferHandoff
+    | AcceptHandoff
+    | PagePeople
+    | Subscribe
+    | AddTask
+    | EndTask
+    | AddFollowUp
+    | Mitigate
+    | Cancel
+    | MergeInto
+    | MergedFrom
+    | Describe
+    | BringIn
     | Acknowledge
     | AddNote
     | StartRun

@@ -105,6 +105,8 @@ def is_needless(incident: Incident, reason: str) -> bool:
     """
     if not incident.status.is_open:
         return True
+    if reason == "asked":  # somebody wants this very person
+        return False
     return not incident.update_is_overdue if reason == "update_overdue" else incident.acknowledged_at is not None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.incidents import alerting, cadence, correlating, escalation, mitigating, responding
+from bot.incidents import alerting, cadence, correlating, escalation, mitigating, people, responding
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
 from bot.incidents.model import CADENCE_KINDS, SYSTEM, Status, TimerKind
@@ -53,6 +53,8 @@ def timer_fired(draft: Draft, command: c.TimerFired) -> None:
         alerting.sum_up(draft)
     if timer.kind is TimerKind.FLAP_HOLD and command.firing:
         _come_back(draft)
+    if timer.kind is TimerKind.HANDOFF:
+        people.not_accepted(draft)
     if timer.kind is TimerKind.ROLLBACK:
         mitigating.overdue(draft, timer.level)
     if not draft.incident.status.is_open:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from bot.incidents import checking, flagging, happenings, mitigating, opening, responding
+from bot.incidents import checking, ending, flagging, happenings, mitigating, opening, people, responding, tasks
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
 from bot.incidents.model import Decision, Incident, Refused
@@ -47,7 +47,20 @@ _HANDLERS: Mapping[type, Callable[[Draft, Any], None]] = {
     c.PauseCadence: responding.pause,
     c.SetStatus: responding.set_status,
     c.SetSeverity: responding.set_severity,
-    c.AssignRole: responding.assign,
+    c.AssignRole: people.assign,
+    c.OfferHandoff: people.offer,
+    c.AcceptHandoff: people.accept,
+    c.PagePeople: people.page,
+    c.Subscribe: people.subscribe,
+    c.AddTask: tasks.add,
+    c.EndTask: tasks.end,
+    c.AddFollowUp: tasks.follow_up,
+    c.Mitigate: ending.mitigate,
+    c.Cancel: ending.cancel,
+    c.MergeInto: ending.merge,
+    c.MergedFrom: ending.take_in,
+    c.Describe: responding.describe,
+    c.BringIn: people.invite,
     c.Acknowledge: responding.acknowledge,
     c.AddNote: responding.add_note,
     c.StartRun: checking.start,

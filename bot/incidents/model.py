@@ -55,6 +55,7 @@ class TimerKind(StrEnum):
     ALERT_DIGEST = "alert_digest"
     FLAP_HOLD = "flap_hold"
     ROLLBACK = "rollback"
+    HANDOFF = "handoff"
 
 
 CADENCE_KINDS = frozenset({TimerKind.UPDATE_REMINDER, TimerKind.UPDATE_OVERDUE, TimerKind.UPDATE_CLIMB})
@@ -129,6 +130,39 @@ class Person:
 
     id: str
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Handoff:
+    """The command of an incident, offered to somebody who has not accepted yet."""
+
+    to: Person
+    by: Person
+    at: datetime
+
+
+class TaskState(StrEnum):
+    """Where a task stands."""
+
+    OPEN = "open"
+    DONE = "done"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Something to do during the incident; `id` counts from 1 within it. Nobody has it where `owner_id` is empty."""
+
+    id: int
+    text: str
+    owner_id: str = ""
+    owner: str = ""
+    state: TaskState = TaskState.OPEN
+
+    @property
+    def is_open(self) -> bool:
+        """True while it is to be done."""
+        return self.state is TaskState.OPEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +274,11 @@ class Incident:
     channel_name: str = ""
     cadence_from: datetime | None = None
     paused_until: datetime | None = None
+    cadence_every: int | None = None  # seconds, where the last update named its next
     last_update: str = ""
+    handoff: Handoff | None = None
+    tasks: tuple[Task, ...] = ()
+    subscribers: tuple[str, ...] = ()  # ids of people who are told of updates
     ladder_from: datetime | None = None
     ladder_level: int = 0
     opened_channel: bool = False
@@ -270,6 +308,11 @@ class Incident:
         return self.policy.of(self.severity)
 
     @property
+    def update_every(self) -> int | None:
+        """Seconds until the next update: as the last one has said, else by the severity; None without a cadence."""
+        return self.cadence_every or self.rule.update_every
+
+    @property
     def home_slot(self) -> str:
         """The delivery that gives its messages a place: its own channel, or a thread in the alerts channel."""
         return "channel" if self.opened_channel else "thread"
@@ -279,7 +322,7 @@ class Incident:
         """When the next update is due; None without a cadence or while it is paused."""
         if not self.status.is_open or self.paused_until or self.cadence_from is None:
             return None
-        every = self.rule.update_every
+        every = self.update_every
         return self.cadence_from + timedelta(seconds=every) if every else None
 
     @property
@@ -317,6 +360,9 @@ class Decision:
     deliveries: tuple[Delivery, ...] = ()
 
 
+_MOVES = frozenset({"status_changed", "resolved", "reopened", "closed", "cancelled", "merged"})
+
+
 def derive(events: Iterable[Event]) -> tuple[Status, Severity]:
     """Work out status and severity from a timeline alone.
 
@@ -330,7 +376,7 @@ def derive(events: Iterable[Event]) -> tuple[Status, Severity]:
             status, severity = Status(event.data["status"]), Severity(event.data["severity"])
         elif event.kind == "severity_changed":
             severity = Severity(event.data["to"])
-        elif event.kind in {"status_changed", "resolved", "reopened", "closed"}:
+        elif event.kind in _MOVES and "to" in event.data:
             status = Status(event.data["to"])
     if status is None or severity is None:
         raise ValueError("Give a timeline that holds its declared event.")

@@ -11,13 +11,17 @@ from bot.incidents.draft import Draft
 from bot.incidents.model import Decision, Incident, Status
 from bot.incidents.policy import Policy
 
+DRILL = "[TEST]"  # before the title, so that no message, list or export can be taken for real
+
 
 def declare(command: c.Declare, policy: Policy, now: datetime) -> Decision:
-    """Make a new incident, under the policy in force."""
+    """Make a new incident, under the policy in force; a drill pages nobody, and says everywhere what it is."""
+    policy = policy.without_pages() if command.drill else policy
     rule = policy.of(command.severity)
+    title = f"{DRILL} {command.title}" if command.drill else command.title
     incident = Incident(
         number=command.number,
-        title=command.title,
+        title=title,
         severity=command.severity,
         status=Status.INVESTIGATING,
         declared_at=now,
@@ -33,14 +37,15 @@ def declare(command: c.Declare, policy: Policy, now: datetime) -> Decision:
         started_at=command.started_at or now,
         detected_at=now,
         opened_channel=rule.channel,
+        drill=command.drill,
     )
     draft = Draft(incident, now)
     alerting.tell(draft, command.alerts, left_out=command.left_out)
     draft.event(
         "declared",
-        f"Declared {command.severity.value}: {command.title}",
+        f"Declared {command.severity.value}: {title}",
         actor=command.actor,
-        data={"severity": command.severity.value, "status": Status.INVESTIGATING.value, "title": command.title},
+        data={"severity": command.severity.value, "status": Status.INVESTIGATING.value, "title": title},
     )
     _correlate(draft, command.ids)
     open_up(draft)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -61,6 +61,10 @@ class Policy:
     def of(self, severity: Severity) -> SeverityPolicy:
         """Give the row of a severity."""
         return self.severities[severity]
+
+    def without_pages(self) -> Policy:
+        """Give the same policy with nobody on any ladder: for tests and drills."""
+        return Policy({severity: replace(row, ladder=()) for severity, row in self.severities.items()})
 
     @property
     def names_pagerduty(self) -> bool:

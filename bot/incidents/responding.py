@@ -9,17 +9,12 @@ from typing import Any
 from bot.incidents import alerting, cadence, checking, correlating, envelope, escalation, opening
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
-from bot.incidents.model import Actor, Refused, Role, Status, TimerKind
+from bot.incidents.model import Actor, Refused, Status, TimerKind
+from bot.incidents.people import must_be_open
 from bot.incidents.wording import iso, mention, plain, say
 
 # Statuses that `/incident status` may set; the others have verbs of their own.
 SETTABLE = (Status.INVESTIGATING, Status.IDENTIFIED, Status.MONITORING)
-
-
-def _must_be_open(draft: Draft) -> None:
-    incident = draft.incident
-    if not incident.status.is_open:
-        raise Refused("not_open", f"{incident.number} is {incident.status.value}. Reopen it first: `/incident reopen`.")
 
 
 def _must_be_settable(status: Status, settable: Sequence[Status]) -> None:
@@ -29,7 +24,7 @@ def _must_be_settable(status: Status, settable: Sequence[Status]) -> None:
 
 def post_update(draft: Draft, command: c.PostUpdate) -> None:
     """Post a status update; it starts the cadence anew."""
-    _must_be_open(draft)
+    must_be_open(draft)
     if not command.text.strip():
         raise Refused("no_text", "Say what the state is: `/incident update <text>`.")
     if command.status and command.status is not draft.incident.status:
@@ -38,20 +33,21 @@ def post_update(draft: Draft, command: c.PostUpdate) -> None:
     if command.impact:
         draft.set(impact=command.impact)
     draft.set(last_update=command.text)
-    _share(draft, command.actor, command.text, action=command.action, eta=command.eta, impact=command.impact)
+    facts = {"action": command.action, "eta": command.eta, "impact": command.impact}
+    _share(draft, command.actor, command.text, next_in=command.next_in, **facts)
 
 
 def keep_cadence(draft: Draft, command: c.KeepCadence) -> None:
     """Say that nothing has changed; it starts the cadence anew."""
-    _must_be_open(draft)
+    must_be_open(draft)
     if draft.incident.rule.update_every is None:
         raise Refused("no_cadence", f"{draft.incident.severity.value} has no update cadence; nothing is due.")
     _share(draft, command.actor, "No change", no_change=True)
 
 
-def _share(draft: Draft, actor: Actor, state: str, **facts: Any) -> None:
+def _share(draft: Draft, actor: Actor, state: str, *, next_in: int | None = None, **facts: Any) -> None:
     was_overdue = draft.incident.update_is_overdue
-    cadence.restart(draft)
+    cadence.restart(draft, next_in)
     if was_overdue:  # whoever was paged for it can rest
         escalation.tell_pagerduty(draft)
     incident = draft.incident
@@ -63,12 +59,15 @@ def _share(draft: Draft, actor: Actor, state: str, **facts: Any) -> None:
     }
     draft.event("update_posted", state, actor=actor, data=data)
     draft.deliver("update", "notice", needs=(incident.home_slot,), data={**data, "author": mention(actor)})
+    for user in incident.subscribers:
+        if user != actor.id:
+            draft.deliver("direct", f"direct:{user}"[:24], data={**data, "author": actor.name, "user": user})
     draft.refresh()
 
 
 def pause(draft: Draft, command: c.PauseCadence) -> None:
     """Ask for no updates for a while."""
-    _must_be_open(draft)
+    must_be_open(draft)
     if draft.incident.rule.update_every is None:
         raise Refused("no_cadence", f"{draft.incident.severity.value} has no update cadence; nothing to pause.")
     until = draft.now + timedelta(seconds=command.seconds)
@@ -117,7 +116,7 @@ def set_status(draft: Draft, command: c.SetStatus) -> None:
         draft.refresh()
         return
     _must_be_settable(command.status, (*SETTABLE, Status.RESOLVED, Status.CLOSED))
-    _must_be_open(draft)
+    must_be_open(draft)
     _change_status(draft, command.status, command.actor)
     say(draft, f"{mention(command.actor)} set the status to *{command.status.value}*.")
     draft.refresh()
@@ -125,7 +124,7 @@ def set_status(draft: Draft, command: c.SetStatus) -> None:
 
 def set_severity(draft: Draft, command: c.SetSeverity) -> None:
     """Raise or lower the severity, and open or stop what it brings."""
-    _must_be_open(draft)
+    must_be_open(draft)
     before = draft.incident.rule
     old, new = draft.incident.severity, command.severity
     if old is new:
@@ -157,39 +156,28 @@ def set_severity(draft: Draft, command: c.SetSeverity) -> None:
     draft.refresh()
 
 
-def assign(draft: Draft, command: c.AssignRole) -> None:
-    """Give a role to a person."""
-    _must_be_open(draft)
-    role, person = command.role, command.person
-    before = draft.incident.roles.get(role)
-    if before and before.id == person.id:
-        raise Refused("no_change", f"{person.name} already has this role.")
-    draft.set(roles={**draft.incident.roles, role.value: person})
-    word = "Incident commander" if role is Role.LEAD else role.value.replace("_", " ").capitalize()
-    draft.event(
-        "role_assigned",
-        f"{word}: {person.name}" + (f" (was {before.name})" if before else ""),
-        actor=command.actor,
-        data={
-            "role": role.value,
-            "person": {"id": person.id, "name": person.name},
-            "previous": {"id": before.id, "name": before.name} if before else None,
-        },
-    )
-    if person.id == command.actor.id:
-        say(draft, f"<@{person.id}> took the lead." if role is Role.LEAD else f"<@{person.id}> is now {word.lower()}.")
-    else:
-        say(draft, f"{mention(command.actor)} made <@{person.id}> the {word.lower()}.")
-    if draft.incident.opened_channel:
-        facts = {"people": [person.id], "name": word}
-        draft.deliver("invite", "invite", needs=("channel",), data=facts)
+def describe(draft: Draft, command: c.Describe) -> None:
+    """Give the incident another title or summary; also after the end."""
+    title = " ".join((command.title or "").split())
+    if command.title is not None and not title:
+        raise Refused("no_text", "Say what it is to be called: `/incident rename <title>`.")
+    if command.summary is not None and not command.summary.strip():
+        raise Refused("no_text", "Say what it is about: `/incident summary <text>`.")
+    if title:
+        draft.set(title=title)
+        draft.event("note", f"Renamed: {title}", actor=command.actor, data={"title": title})
+        say(draft, f"{mention(command.actor)} renamed the incident: {plain(title)}")
+    if command.summary is not None:
+        draft.set(summary=command.summary.strip())
+        draft.event("note", f"Summary: {command.summary.strip()}", actor=command.actor, data={"summary": True})
+        say(draft, f"{mention(command.actor)} wrote a summary: {plain(command.summary.strip())}")
     draft.refresh()
 
 
 def acknowledge(draft: Draft, command: c.Acknowledge) -> None:
     """Stop the ladder."""
     incident = draft.incident
-    _must_be_open(draft)
+    must_be_open(draft)
     if incident.acknowledged_at:
         who = incident.acknowledged_by.name if incident.acknowledged_by else "somebody"
         raise Refused(
@@ -220,7 +208,8 @@ def add_note(draft: Draft, command: c.AddNote) -> None:
     found = envelope.read(command.text)
     warning = correlating.warning(found)
     ids = {**found, "warning": warning} if warning else found
-    draft.event("note", command.text, actor=command.actor, data=dict(ids))
+    when = min(command.occurred_at or draft.now, draft.now)
+    draft.event("note", command.text, actor=command.actor, data=dict(ids), occurred_at=when)
     draft.deliver(
         "note",
         "notice",

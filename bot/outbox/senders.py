@@ -251,6 +251,22 @@ async def _moved(call: Call) -> Result:
     return {"channel": posted.channel, "ts": posted.ts}
 
 
+async def _handoff(call: Call) -> Result:
+    """Brief whoever is offered the command; nothing goes out once it is accepted or withdrawn."""
+    call = await _anew(call, with_events=True)
+    offered = call.board.incident.handoff
+    if offered is None or offered.to.id != call.row.data["to"]:
+        raise Superseded
+    return await call.post(messages.handoff(call.board, offered))
+
+
+async def _direct(call: Call) -> Result:
+    """Tell a subscriber of an update, in a direct message."""
+    channel = await call.gateway.direct(str(call.row.data["user"]))
+    incident = call.board.incident
+    return await call.post(messages.update_for(incident, call.row.data), channel=channel)
+
+
 async def _note(call: Call) -> Result:
     return await call.post(messages.note(call.row.data))
 
@@ -264,7 +280,8 @@ async def _whisper(call: Call) -> Result:
     if call.row.tried:  # nobody can tell whether it was shown; at most once is better than twice
         raise Superseded
     data = call.row.data
-    await call.gateway.whisper(str(data["channel"]), str(data["user"]), str(data["text"]), data.get("thread_ts"))
+    where, user = str(data["channel"]), str(data["user"])
+    await call.gateway.whisper(where, user, str(data["text"]), data.get("thread_ts"), data.get("blocks"))
     return {}
 
 
@@ -352,6 +369,8 @@ _SENDERS: Mapping[str, Callable[[Call], Awaitable[Result]]] = {
     "say": _say,
     "moved": _moved,
     "note": _note,
+    "handoff": _handoff,
+    "direct": _direct,
     "operators": _operators,
     "whisper": _whisper,
     "triage": _triage,

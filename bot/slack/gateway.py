@@ -284,18 +284,32 @@ class Gateway:
             if error.reason != "already_pinned":
                 raise
 
-    async def whisper(self, channel: str, user: str, text: str, thread_ts: str | None = None) -> None:
+    async def direct(self, user: str) -> str:
+        """Open the direct messages with somebody; gives the channel's id."""
+        answer = await self.call("conversations.open", users=user)
+        return str(answer["channel"]["id"])
+
+    async def whisper(
+        self,
+        channel: str,
+        user: str,
+        text: str,
+        thread_ts: str | None = None,
+        blocks: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
         """Show a message to one person; it can't be looked for, so it goes out at most once.
 
         Where the bot is not in the channel that they asked from, it comes as a direct message.
         """
+        shown = fit(blocks) if blocks else None
         try:
-            await self.call("chat.postEphemeral", channel=channel, user=user, text=text, thread_ts=thread_ts)
+            await self.call(
+                "chat.postEphemeral", channel=channel, user=user, text=text, blocks=shown, thread_ts=thread_ts
+            )
         except Permanent as error:
             if error.reason not in {"not_in_channel", "channel_not_found", "user_not_in_channel"}:
                 raise
-            direct = await self.call("conversations.open", users=user)
-            await self.call("chat.postMessage", channel=str(direct["channel"]["id"]), text=text)
+            await self.call("chat.postMessage", channel=await self.direct(user), text=text, blocks=shown)
 
     async def put_file(self, filename: str, content: bytes) -> str:
         """Upload a file that nobody sees yet; gives its id."""

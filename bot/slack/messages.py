@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.board import Board
 from bot.incidents.cadence import spell
-from bot.incidents.model import Event, Incident
+from bot.incidents.model import Event, Handoff, Incident
 from bot.incidents.runs import Mitigation
 from bot.runbooks.templates import Mrkdwn, Templates
 from bot.slack import blocks as b
@@ -120,6 +120,34 @@ def overdue(incident: Incident, data: Mapping[str, Any], mentions: Sequence[str]
     return shown, [b.section(shown), b.actions(_update_buttons(incident))]
 
 
+def handoff(board: Board, offered: Handoff) -> Message:
+    """Offer the command: who offers it, a brief, and the button."""
+    incident = board.incident
+    head = f":handshake: <@{offered.to.id}>, <@{offered.by.id}> offers you the command of {incident.number}."
+    until = clock_time(offered.at + timedelta(minutes=5))
+    button = b.button("Accept", "incident_accept", incident.number, "primary")
+    ask = f"Press Accept by {until}; until then the lead stays where it is."
+    return shorten(f"{head} {ask}", TEXT), [
+        b.section(head),
+        b.section(briefing(board)),
+        b.section(ask),
+        b.actions([button]),
+    ]
+
+
+def update_for(incident: Incident, data: Mapping[str, Any]) -> Message:
+    """An update as a subscriber gets it."""
+    where = f" in <#{incident.channel_id}>" if incident.channel_id else ""
+    due = _moment(data.get("next_update_at"))
+    after = f" Next update: {clock_time(due)}." if due else ""
+    status = str(data.get("status") or incident.status.value)
+    text = (
+        f":mega: *{incident.number}* {incident.severity.value} {status}{where}: {esc(str(data['state']), 2000)} "
+        f"({esc(str(data['author']), 80)}).{after}"
+    )
+    return shorten(text, TEXT), [b.section(text)]
+
+
 def page(board: Board, data: Mapping[str, Any], mentions: Sequence[str]) -> Message:
     """A page: mentions a level's people and briefs them in one paragraph (seed 001: timeline, tenants, mitigation)."""
     incident = board.incident
@@ -143,6 +171,9 @@ def why(data: Mapping[str, Any]) -> str:
         return f"nobody has acknowledged for {spell(int(data.get('waited_seconds', 0)))}"
     if data["reason"] == "nobody_reached":
         return f"nobody of level {data.get('unreached', '')} could be reached"
+    if data["reason"] == "asked":
+        said = f": {esc(str(data['why']), 300)}" if data.get("why") else ""
+        return f"{esc(str(data.get('by', 'somebody')), 80)} asks for you{said}"
     if data["reason"] == "fires_again":
         return "its alerts fire again, and go on"
     return "an incident was declared"

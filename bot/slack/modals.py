@@ -24,22 +24,22 @@ SEVERITY_NAMES = {
 
 def declare(title: str, channel: str) -> View:
     """Declare an incident: the title is the only required field."""
-    return _view(
+    return view(
         "declare",
         "Declare an incident",
         "Declare",
         channel,
         [
-            _text("title", "What is wrong?", title, placeholder="Checkout fails for all customers", limit=200),
-            _select(
+            text("title", "What is wrong?", title, placeholder="Checkout fails for all customers", limit=200),
+            select(
                 "severity",
                 "Severity",
                 [(s.value, SEVERITY_NAMES[s]) for s in Severity],
                 Severity.SEV2.value,
             ),
-            _text("service", "Service", "", optional=True, limit=200),
-            _text("impact", "Impact", "", optional=True, multiline=True, placeholder="Who is hit, and how badly?"),
-            _text("error", "Error", "", optional=True, multiline=True, placeholder="Paste it: its ids are kept"),
+            text("service", "Service", "", optional=True, limit=200),
+            text("impact", "Impact", "", optional=True, multiline=True, placeholder="Who is hit, and how badly?"),
+            text("error", "Error", "", optional=True, multiline=True, placeholder="Paste it: its ids are kept"),
         ],
     )
 
@@ -47,46 +47,47 @@ def declare(title: str, channel: str) -> View:
 def update(incident: Incident) -> View:
     """Post a status update: the state is the only required field."""
     status = incident.status.value if incident.status in SETTABLE else SETTABLE[0].value
-    return _view(
+    return view(
         "update",
         "Post an update",
         "Post",
         incident.number,
         [
-            _text("state", "What is the state?", "", multiline=True, placeholder="What we know now"),
-            _select("status", "Status", [(s.value, s.value.capitalize()) for s in SETTABLE], status),
-            _text("action", "What is being done, by whom?", "", optional=True, multiline=True),
-            _text("eta", "When should it be over?", "", optional=True, placeholder="15:00 UTC, or unknown", limit=200),
-            _text("impact", "Impact", incident.impact, optional=True, multiline=True),
+            text("state", "What is the state?", incident.last_update, multiline=True, placeholder="What we know now"),
+            select("status", "Status", [(s.value, s.value.capitalize()) for s in SETTABLE], status),
+            text("action", "What is being done, by whom?", "", optional=True, multiline=True),
+            text("next", "Next update in", "", optional=True, placeholder="30m, or leave it to the cadence", limit=10),
+            text("eta", "When should it be over?", "", optional=True, placeholder="15:00 UTC, or unknown", limit=200),
+            text("impact", "Impact", incident.impact, optional=True, multiline=True),
         ],
     )
 
 
 def resolve(incident: Incident) -> View:
     """Resolve an incident; nothing is required, what is known goes to the timeline."""
-    return _view(
+    return view(
         "resolve",
         "Resolve the incident",
         "Resolve",
         incident.number,
         [
-            _text("fix", "What fixed it?", "", optional=True, multiline=True),
-            _text("root_cause", "Root cause, as far as known", "", optional=True, multiline=True),
-            _text("follow_ups", "Follow-ups, one a line", "", optional=True, multiline=True),
+            text("fix", "What fixed it?", "", optional=True, multiline=True),
+            text("root_cause", "Root cause, as far as known", "", optional=True, multiline=True),
+            text("follow_ups", "Follow-ups, one a line", "", optional=True, multiline=True),
         ],
     )
 
 
 def skip(metadata: str, left: list[tuple[str, str]]) -> View:
     """Skip a step of a runbook: which, and why. `left` are the steps that can be skipped, the next one first."""
-    return _view(
+    return view(
         "runbook_skip",
         "Skip a step",
         "Skip",
         metadata,
         [
-            _select("step", "Step", left, left[0][0]),
-            _text("why", "Why?", "", multiline=True, placeholder="Not this cluster", limit=300),
+            select("step", "Step", left, left[0][0]),
+            text("why", "Why?", "", multiline=True, placeholder="Not this cluster", limit=300),
         ],
     )
 
@@ -94,36 +95,38 @@ def skip(metadata: str, left: list[tuple[str, str]]) -> View:
 def approve(metadata: str, number: int, approval: str) -> View:
     """Tick a step that somebody had to approve: who did."""
     person = {"type": "users_select", "action_id": "person"}
-    return _view(
+    return view(
         "runbook_approve",
         "Who approved it?",
         "Done",
         metadata,
         [
             b.section(f"Step {number} needs the approval of {esc(approval, 300)}."),
-            {"type": "input", "block_id": "person", "label": _plain("Person"), "optional": True, "element": person},
-            _text("name", "Or a name, a ticket, a call", "", optional=True, limit=100),
+            {"type": "input", "block_id": "person", "label": plain("Person"), "optional": True, "element": person},
+            text("name", "Or a name, a ticket, a call", "", optional=True, limit=100),
         ],
     )
 
 
-def _view(callback: str, title: str, submit: str, metadata: str, blocks: list[Block]) -> View:
+def view(callback: str, title: str, submit: str, metadata: str, blocks: list[Block]) -> View:
+    """Make a form; `metadata` comes back with what was filled in."""
     return {
         "type": "modal",
         "callback_id": callback,
-        "title": _plain(title),
-        "submit": _plain(submit),
-        "close": _plain("Cancel"),
+        "title": plain(title),
+        "submit": plain(submit),
+        "close": plain("Cancel"),
         "private_metadata": metadata,
         "blocks": blocks,
     }
 
 
-def _plain(text: str) -> dict[str, Any]:
-    return {"type": "plain_text", "text": text}
+def plain(said: str) -> dict[str, Any]:
+    """Make a text object without mark-up."""
+    return {"type": "plain_text", "text": said}
 
 
-def _text(
+def text(
     name: str,
     label: str,
     initial: str,
@@ -133,6 +136,7 @@ def _text(
     placeholder: str = "",
     limit: int = 2500,
 ) -> Block:
+    """Make an input for typed text."""
     element: Block = {
         "type": "plain_text_input",
         "action_id": name,
@@ -142,12 +146,13 @@ def _text(
     if initial:
         element["initial_value"] = clip(initial, limit)
     if placeholder:
-        element["placeholder"] = _plain(placeholder)
-    return {"type": "input", "block_id": name, "label": _plain(label), "optional": optional, "element": element}
+        element["placeholder"] = plain(placeholder)
+    return {"type": "input", "block_id": name, "label": plain(label), "optional": optional, "element": element}
 
 
-def _select(name: str, label: str, options: list[tuple[str, str]], initial: str) -> Block:
-    made = [{"text": _plain(text), "value": value} for value, text in options]
+def select(name: str, label: str, options: list[tuple[str, str]], initial: str) -> Block:
+    """Make a choice among options (value and label)."""
+    made = [{"text": plain(said), "value": value} for value, said in options]
     chosen = next(option for option in made if option["value"] == initial)
     element = {"type": "static_select", "action_id": name, "options": made, "initial_option": chosen}
-    return {"type": "input", "block_id": name, "label": _plain(label), "element": element}
+    return {"type": "input", "block_id": name, "label": plain(label), "element": element}

@@ -152,6 +152,13 @@ def set_group(
         connection.execute(update(alert_groups).where(alert_groups.c.id == group_id).values(data=dict(data)))
 
 
+def hand_over(connection: Connection, from_id: int, to_id: int) -> None:
+    """Let an incident's groups and its alerts that still fire belong to another; those that are over stay."""
+    connection.execute(update(alert_groups).where(alert_groups.c.incident_id == from_id).values(incident_id=to_id))
+    still = (alerts.c.incident_id == from_id) & alerts.c.closed_at.is_(None)
+    connection.execute(update(alerts).where(still).values(incident_id=to_id))
+
+
 def put_in_storm(connection: Connection, group_id: int, scope: str | None) -> None:
     """Say in which message the group waits for a look together with many others; None: in one of its own."""
     connection.execute(update(alert_groups).where(alert_groups.c.id == group_id).values(storm=scope))

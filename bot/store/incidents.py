@@ -11,7 +11,19 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 
 from bot.incidents.digest import Digest
-from bot.incidents.model import OPEN_STATUSES, Actor, Event, Incident, Person, Status, Timer, TimerKind
+from bot.incidents.model import (
+    OPEN_STATUSES,
+    Actor,
+    Event,
+    Handoff,
+    Incident,
+    Person,
+    Status,
+    Task,
+    TaskState,
+    Timer,
+    TimerKind,
+)
 from bot.incidents.policy import Policy, Severity
 from bot.incidents.runs import Mitigation, Run
 from bot.store.tables import counters, events, incidents, timers
@@ -246,10 +258,19 @@ _WRITE: Mapping[str, Callable[[Any], Any]] = {
     "digest": lambda digest: digest.to_json(),
     "runs": lambda runs: [run.to_json() for run in runs],
     "mitigations": lambda mitigations: [mitigation.to_json() for mitigation in mitigations],
+    "handoff": lambda handoff: {**asdict(handoff), "at": handoff.at.isoformat()} if handoff else None,
+    "tasks": lambda tasks: [asdict(task) for task in tasks],
+    "subscribers": list,
     "declared_by": asdict,
     "acknowledged_by": lambda actor: asdict(actor) if actor else None,
     "roles": lambda roles: {str(role): asdict(person) for role, person in roles.items()},
 }
+
+
+def _handoff(written: Mapping[str, Any] | None) -> Handoff | None:
+    if written is None:
+        return None
+    return Handoff(Person(**written["to"]), Person(**written["by"]), datetime.fromisoformat(written["at"]))
 
 
 def _row(incident: Incident, columns: Iterable[str] = _COLUMNS) -> dict[str, Any]:
@@ -266,6 +287,9 @@ def _incident(connection: Connection, row: RowMapping) -> Incident:
     values["digest"] = Digest.from_json(row["digest"])
     values["runs"] = tuple(Run.from_json(run) for run in row["runs"])
     values["mitigations"] = tuple(Mitigation.from_json(mitigation) for mitigation in row["mitigations"])
+    values["handoff"] = _handoff(row["handoff"])
+    values["tasks"] = tuple(Task(**{**task, "state": TaskState(task["state"])}) for task in row["tasks"])
+    values["subscribers"] = tuple(row["subscribers"])
     values["declared_by"] = Actor(**row["declared_by"])
     values["acknowledged_by"] = Actor(**row["acknowledged_by"]) if row["acknowledged_by"] else None
     values["roles"] = {role: Person(**person) for role, person in row["roles"].items()}

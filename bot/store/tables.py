@@ -107,6 +107,10 @@ incidents = Table(
     Column("mitigation_seq", Integer, nullable=False, server_default="0"),
     Column("trace_id", Text, nullable=False, server_default=""),
     Column("error_code", Text, nullable=False, server_default=""),
+    Column("cadence_every", Integer),
+    Column("handoff", JSON(none_as_null=True)),
+    Column("tasks", JSON, nullable=False, server_default="[]"),
+    Column("subscribers", JSON, nullable=False, server_default="[]"),
     Index("ix_incidents_status", "status", "id"),
     Index("ix_incidents_channel_id", "channel_id"),
 )

@@ -10,10 +10,11 @@ from bot import telemetry
 from bot.errors import DatabaseUnavailable
 from bot.incidents import commands as c
 from bot.incidents.model import Actor, Incident, Person, Refused
-from bot.slack import modals
+from bot.slack import catchup, modals
 from bot.slack.mrkdwn import esc
 from handlers.slack import checklists, steps
 from handlers.slack.context import DATABASE_AWAY, Asked
+from handlers.slack.speech import Answer, Reply
 
 FORMS: Mapping[str, Callable[[Incident], dict[str, Any]]] = {
     "incident_update": modals.update,
@@ -22,18 +23,23 @@ FORMS: Mapping[str, Callable[[Incident], dict[str, Any]]] = {
 COMMANDS: Mapping[str, Callable[[Actor], c.Command]] = {
     "incident_ack": c.Acknowledge,
     "incident_same": c.KeepCadence,
+    "incident_mitigate": c.Mitigate,
+    "incident_accept": c.AcceptHandoff,
     "incident_lead": lambda user: c.AssignRole(Person(user.id, user.name), user),
     "incident_reopen": c.Reopen,
     "incident_export": lambda user: c.Export("md", user),
 }
-ACTIONS: tuple[str | re.Pattern[str], ...] = (*FORMS, *COMMANDS, steps.ACTIONS, checklists.ACTIONS)
+CATCH_UP = "incident_catchup"
+ACTIONS: tuple[str | re.Pattern[str], ...] = (*FORMS, *COMMANDS, CATCH_UP, steps.ACTIONS, checklists.ACTIONS)
 
 
 async def press(asked: Asked, action_id: str, value: str, thread_ts: str | None) -> str:
     """Do what a button says; gives a line only for what could not even be put into the outbox."""
     try:
         said = await _press(asked, action_id, value)
-        if said:
+        if isinstance(said, Reply):
+            await asked.whisper(said.text, thread_ts, said.blocks)
+        elif said:
             await asked.whisper(said, thread_ts)
     except (DatabaseUnavailable, TimeoutError):
         telemetry.INTERACTIONS.labels("button", "unavailable").inc()
@@ -42,12 +48,14 @@ async def press(asked: Asked, action_id: str, value: str, thread_ts: str | None)
     return ""
 
 
-async def _press(asked: Asked, action_id: str, value: str) -> str:
+async def _press(asked: Asked, action_id: str, value: str) -> Answer:
     try:
         if steps.ACTIONS.fullmatch(action_id):
             return await steps.press(asked, action_id, value)
         if checklists.ACTIONS.fullmatch(action_id):
             return await checklists.press(asked, action_id, value)
+        if action_id == CATCH_UP:
+            return Reply(*catchup.catch_up(await asked.board(value)))
         form = FORMS.get(action_id)
         if form is None:
             await asked.apply(value, COMMANDS[action_id](asked.user))

@@ -55,7 +55,8 @@ def make_bolt(services: Services) -> AsyncApp:
         )
         with telemetry.INTERACTION_SECONDS.labels("command").time():
             said = await commands.answer(asked, body.get("text") or "")
-            await (ack(text=said, response_type="ephemeral") if said else ack())
+            blocks = [dict(block) for block in said.blocks] or None
+            await (ack(text=said.text, blocks=blocks, response_type="ephemeral") if said.text else ack())
 
     async def on_action(ack: AsyncAck, body: dict[str, Any], respond: AsyncRespond) -> None:
         action = body["actions"][0]

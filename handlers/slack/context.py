@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
+from bot import board as boards
+from bot.board import Board
 from bot.errors import OutwardError
 from bot.incidents import commands as c
-from bot.incidents.model import Actor, Delivery, Incident
+from bot.incidents.model import Actor, Delivery, Incident, Refused
 from bot.services import Services
 from bot.slack.directory import Directory
 from bot.slack.gateway import Gateway
@@ -57,6 +59,21 @@ class Asked:
 
         return await self.services.store.read(look)
 
+    async def board(self, number: str) -> Board:
+        """Give an incident with all that its messages show.
+
+        Raises:
+            Refused: there is no such incident.
+        """
+
+        def look(connection: Connection) -> Board | None:
+            return boards.load(connection, number, with_events=True)
+
+        found = await self.services.store.read(look)
+        if found is None:
+            raise Refused("no_incident", f"There is no {number}. See `/incident list`.")
+        return found
+
     async def open_incidents(self) -> list[Incident]:
         """Give the open incidents."""
         return await self.services.store.read(incidents.list_open)
@@ -87,9 +104,11 @@ class Asked:
             return f"The form did not open ({error.reason}). Try again, or type it: `{command} help` shows how."
         return ""
 
-    async def whisper(self, text: str, thread_ts: str | None = None) -> None:
+    async def whisper(self, text: str, thread_ts: str | None = None, blocks: Sequence[Any] = ()) -> None:
         """Tell the person who asked, and nobody else; through the outbox."""
-        data = {"channel": self.channel, "user": self.user.id, "text": text, "thread_ts": thread_ts}
+        data: dict[str, Any] = {"channel": self.channel, "user": self.user.id, "text": text, "thread_ts": thread_ts}
+        if blocks:
+            data["blocks"] = list(blocks)
         scope = f"whisper:{self.trigger_id[:40] or self.user.id}"
         delivery = Delivery("whisper", "whisper", "whisper", data)
         await self.write(lambda tx: self.services.desk.post(tx, scope, delivery))

@@ -1,58 +1,24 @@
-"""The slash command's words: how a line is read. Each verb is declared once, with its help."""
+"""The slash command's words: how a line and its parts are read."""
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
+from bot.durations import parse_duration
 from bot.incidents.policy import Severity
 from bot.text import clean
 
 _NUMBER = re.compile(r"^(INC-\d{8}-\d{3,6})\b\s*", re.IGNORECASE)
 _SEVERITY = re.compile(r"(?:sev[-\s]?)?([1-4])", re.IGNORECASE)
 _LAST_SEVERITY = re.compile(r"(?:^|\s)sev[-]?([1-4])\s*$", re.IGNORECASE)
+_CLOCK = re.compile(r"(?:^|\s)at\s+([01]?[0-9]|2[0-3]):([0-5][0-9])(?:\s*(?:UTC|Z))?\s*$", re.IGNORECASE)
+_NEXT = re.compile(r"(?:^|[\s,;])next\s+(?:in\s+)?(\d+\s*[smhd])\s*$", re.IGNORECASE)
+_DATE = re.compile(r"(?:^|\s)(?:by\s+)?(20\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))\s*$", re.IGNORECASE)
+_PERSON = re.compile(r"(?:^|\s)(<@[UW][A-Z0-9]+(?:\|[^>]*)?>|@[\w.-]+)\s*$")
 _QUOTES = {'"': '"', "'": "'", "\u201c": "\u201d", "\u2018": "\u2019", "\u00ab": "\u00bb"}
-
-
-@dataclass(frozen=True, slots=True)
-class Verb:
-    """One verb: what follows it, what it does, and whether it needs an incident."""
-
-    name: str
-    usage: str
-    help: str
-    needs_incident: bool = True
-
-
-VERBS = (
-    Verb("declare", "<title> [sev1-4]", "open an incident; alone it opens a form", needs_incident=False),
-    Verb("update", "<text>", "post a status update; alone it opens a form"),
-    Verb("status", "<investigating|identified|monitoring|resolved|closed>", "set the status"),
-    Verb("sev", "<1-4> [why]", "raise or lower the severity"),
-    Verb("lead", "[@who]", "take the lead, or give it to somebody"),
-    Verb("ack", "", "acknowledge: nobody else is paged"),
-    Verb("note", "<text>", "put a line on the timeline"),
-    Verb("runbook", "[words]", "post the runbook that fits the words; alone the present one again"),
-    Verb("pause", "<30m> [why]", "ask for no updates for a while"),
-    Verb("resolve", "[text]", "end the incident; alone it opens a form"),
-    Verb("reopen", "[why]", "it was not over"),
-    Verb("export", "[md|json|csv]", "get the timeline as a file"),
-    Verb("list", "", "show the open incidents", needs_incident=False),
-    Verb("help", "", "show this", needs_incident=False),
-)
-BY_NAME = {verb.name: verb for verb in VERBS}
-ALIASES = {
-    "new": "declare",
-    "create": "declare",
-    "open": "declare",
-    "acknowledge": "ack",
-    "severity": "sev",
-    "resolved": "resolve",
-    "close": "status",
-    "?": "help",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +29,6 @@ class Line:
     word: str
     rest: str
 
-    @property
-    def verb(self) -> Verb | None:
-        """The verb, if there is one of this name."""
-        return BY_NAME.get(ALIASES.get(self.word, self.word))
-
 
 def read(text: str) -> Line:
     """Split what follows the slash command."""
@@ -76,15 +37,7 @@ def read(text: str) -> Line:
     if found := _NUMBER.match(rest):
         number, rest = found.group(1).upper(), rest[found.end() :]
     word, rest = [*rest.split(None, 1), "", ""][:2]
-    if word.casefold() == "close":
-        rest = f"closed {rest}".strip()
     return Line(number, word.casefold(), rest.strip())
-
-
-def nearest(word: str) -> str | None:
-    """Give the verb that was probably meant."""
-    near = difflib.get_close_matches(word, [*BY_NAME, *ALIASES], n=1, cutoff=0.5)
-    return ALIASES.get(near[0], near[0]) if near else None
 
 
 def title_and_severity(text: str) -> tuple[str, Severity | None]:
@@ -123,13 +76,34 @@ def plain(text: str, name_of: Callable[[str], str]) -> str:
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
-def usage(command: str, verb: Verb) -> str:
-    """Show how a verb is written, fit for mrkdwn."""
-    shown = f"{command} {verb.name} {verb.usage}".strip()
-    return "`" + shown.replace("<", "&lt;").replace(">", "&gt;") + "`"
+def at_time(text: str, now: datetime) -> tuple[str, datetime | None]:
+    """Take `at 03:12` (UTC, the last such moment) or `at 2026-11-21T03:12Z` off the end of a text."""
+    if found := _CLOCK.search(text):
+        moment = now.replace(hour=int(found[1]), minute=int(found[2]), second=0, microsecond=0)
+        return text[: found.start()].rstrip(), moment if moment <= now else moment - timedelta(days=1)
+    return text, None
 
 
-def help_text(command: str) -> str:
-    """Give the help."""
-    lines = [f"{usage(command, verb)}: {verb.help}" for verb in VERBS]
-    return "\n".join(["*Type one of these in an incident's channel, or put its number first:*", *lines])
+def next_in(text: str) -> tuple[str, int | None]:
+    """Take `next 30m` off the end of a text; gives the seconds.
+
+    Raises:
+        ValueError: what follows `next` looks like a duration and is none.
+    """
+    if found := _NEXT.search(text):
+        return text[: found.start()].rstrip(" ,;"), parse_duration(found[1])
+    return text, None
+
+
+def due_date(text: str) -> tuple[str, str]:
+    """Take a date such as 2026-12-01 off the end of a text."""
+    if found := _DATE.search(text):
+        return text[: found.start()].rstrip(), found[1]
+    return text, ""
+
+
+def mention_at_end(text: str) -> tuple[str, str]:
+    """Take a person off the end of a text: `<@U1>`, `<@U1|ann>`, or `@ann`."""
+    if found := _PERSON.search(text):
+        return text[: found.start()].rstrip(), found[1]
+    return text, ""

@@ -7,16 +7,21 @@ from dataclasses import replace
 from typing import Any
 
 from bot import telemetry
+from bot.durations import parse_duration
 from bot.errors import DatabaseUnavailable
 from bot.incidents import commands as c
 from bot.incidents.model import Refused, Status
 from bot.incidents.policy import Severity
+from bot.slack import forms
 from bot.text import clean
 from handlers.slack import steps
-from handlers.slack.commands import declare, declared
+from handlers.slack.commands import filled_in
 from handlers.slack.context import DATABASE_AWAY, Asked
+from handlers.slack.speech import Mistake
+from handlers.slack.verbs.opening import declared, open_one
+from handlers.slack.verbs.state import NEXT_MAX
 
-CALLBACKS = ("declare", "update", "resolve", *steps.CALLBACKS)
+CALLBACKS = ("declare", "update", "resolve", forms.CALLBACK, *steps.CALLBACKS)
 FIRST_FIELD = {
     "declare": "title",
     "update": "state",
@@ -31,11 +36,11 @@ async def submit(asked: Asked, callback: str, metadata: str, state: Mapping[str,
     values = {name: _value(block) for name, block in state.items()}
     try:
         errors = await _submit(asked, callback, metadata, values)
-    except Refused as error:
-        errors = {FIRST_FIELD[callback]: str(error)}
+    except (Refused, Mistake) as error:
+        errors = {FIRST_FIELD.get(callback, next(iter(values), "")): str(error)}
     except (DatabaseUnavailable, TimeoutError):
         telemetry.INTERACTIONS.labels("form", "unavailable").inc()
-        return {FIRST_FIELD[callback]: DATABASE_AWAY}
+        return {FIRST_FIELD.get(callback, next(iter(values), "")): DATABASE_AWAY}
     telemetry.INTERACTIONS.labels("form", "refused" if errors else "done").inc()
     return errors
 
@@ -44,7 +49,7 @@ async def _submit(asked: Asked, callback: str, metadata: str, values: Mapping[st
     if callback == "declare":
         if not values.get("title"):
             return {"title": "Say in a few words what is wrong."}
-        incident = await declare(
+        incident = await open_one(
             asked,
             values["title"],
             Severity(values.get("severity") or Severity.SEV2.value),
@@ -55,12 +60,22 @@ async def _submit(asked: Asked, callback: str, metadata: str, values: Mapping[st
         if metadata:
             await replace(asked, channel=metadata).whisper(declared(incident))
         return {}
+    if callback == forms.CALLBACK:
+        said, channel = await filled_in(asked, metadata, dict(values))
+        await replace(asked, channel=channel).whisper(said)
+        return {}
     if callback in steps.CALLBACKS:
         return await steps.submit(asked, callback, metadata, values)
     if callback == "update":
         if not values.get("state"):
             return {"state": "Say what the state is."}
-        status = values.get("status")
+        status, after = values.get("status"), values.get("next", "")
+        try:
+            next_in = parse_duration(after) if after else None
+        except ValueError as error:
+            return {"next": str(error)}
+        if next_in is not None and not 0 < next_in <= NEXT_MAX:
+            return {"next": "Give at most 24h, such as 30m."}
         await asked.apply(
             metadata,
             c.PostUpdate(
@@ -70,6 +85,7 @@ async def _submit(asked: Asked, callback: str, metadata: str, values: Mapping[st
                 eta=values.get("eta", ""),
                 impact=values.get("impact", ""),
                 status=Status(status) if status else None,
+                next_in=next_in,
             ),
         )
         return {}

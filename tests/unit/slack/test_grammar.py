@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from pathlib import Path
+
 import pytest
 
 from bot.incidents.policy import Severity
-from handlers.slack import grammar
+from handlers.slack import grammar, table
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.parametrize(
@@ -18,7 +23,7 @@ from handlers.slack import grammar
         ("INC-20261121-001 ack", "INC-20261121-001", "ack", ""),
         ("inc-20261121-001 note x", "INC-20261121-001", "note", "x"),
         ("INC-20261121-001", "INC-20261121-001", "", ""),
-        ("close", "", "close", "closed"),
+        ("close", "", "close", ""),
     ],
 )
 def test_a_line_is_split(text: str, number: str, word: str, rest: str) -> None:
@@ -63,11 +68,68 @@ def test_a_severity_and_its_reason(text: str, severity: Severity | None, why: st
 
 @pytest.mark.parametrize(
     ("word", "verb"),
-    [("updaet", "update"), ("resovle", "resolve"), ("acknowlege", "ack"), ("lst", "list"), ("qqqq", None)],
+    [
+        ("updaet", "update"),
+        ("resovle", "resolve"),
+        ("acknowlege", "ack"),
+        ("lst", "list"),
+        ("hand-off", "handoff"),
+        ("qqqq", None),
+    ],
 )
 def test_the_nearest_verb_is_offered(word: str, verb: str | None) -> None:
     """A slip of the finger finds its verb."""
-    assert grammar.nearest(word) == verb
+    near = table.nearest(word)
+    assert (near.name if near else None) == verb
+
+
+NOW = datetime(2026, 11, 21, 3, 30, 20, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "rest", "hour", "day"),
+    [
+        ("It began at 03:12", "It began", "03:12", 21),
+        ("It began at 23:50 UTC", "It began", "23:50", 20),
+        ("Look at 3:30", "Look", "03:30", 21),
+        ("Meet at 25:00", "Meet at 25:00", "", 0),
+        ("look at graph 03:12", "look at graph 03:12", "", 0),
+    ],
+)
+def test_a_note_says_when(text: str, rest: str, hour: str, day: int) -> None:
+    """The last such moment in UTC, never one that lies ahead."""
+    said, moment = grammar.at_time(text, NOW)
+    assert said == rest
+    assert (f"{moment:%H:%M}" if moment else "", moment.day if moment else 0) == (hour, day)
+
+
+@pytest.mark.parametrize(
+    ("text", "rest", "seconds"),
+    [
+        ("Scaled next 30m", "Scaled", 1800),
+        ("Scaled, next in 1 h", "Scaled", 3600),
+        ("the next step is hard", "the next step is hard", None),
+        ("next 5m", "", 300),
+    ],
+)
+def test_an_update_names_its_next(text: str, rest: str, seconds: int | None) -> None:
+    """Only at the end, and only with a unit."""
+    assert grammar.next_in(text) == (rest, seconds)
+
+
+@pytest.mark.parametrize(
+    ("text", "rest", "who", "due"),
+    [
+        ("Raise the limit <@U1|ann> 2026-12-01", "Raise the limit", "<@U1|ann>", "2026-12-01"),
+        ("Raise the limit @ann by 2026-12-01", "Raise the limit", "@ann", "2026-12-01"),
+        ("Ask @ann about it", "Ask @ann about it", "", ""),
+        ("mail ann@example.com", "mail ann@example.com", "", ""),
+    ],
+)
+def test_a_follow_up_has_a_person_and_a_day(text: str, rest: str, who: str, due: str) -> None:
+    """Both at the end; neither is needed."""
+    typed, day = grammar.due_date(text)
+    assert (*grammar.mention_at_end(typed), day) == (rest, who, due)
 
 
 def test_slacks_escapes_are_undone() -> None:
@@ -78,9 +140,18 @@ def test_slacks_escapes_are_undone() -> None:
     )
 
 
-def test_every_verb_is_in_the_help_and_has_its_place() -> None:
-    """The help is made from the verbs."""
-    shown = grammar.help_text("/incident")
-    for verb in grammar.VERBS:
+def test_every_verb_is_in_the_help_and_in_the_docs() -> None:
+    """Both are made from the table; what an example shows is what the verb takes."""
+    shown, docs = table.help_text("/incident"), (ROOT / "docs" / "commands.md").read_text()
+    for verb in table.VERBS:
         assert f"/incident {verb.name}" in shown
         assert verb.help in shown
+        assert table.find(grammar.read(verb.example).word) is verb
+        assert verb.name in table.help_of(verb, "/incident")
+    assert table.as_markdown() in docs
+
+
+def test_no_two_verbs_share_a_name() -> None:
+    """A word means one thing."""
+    names = [name for verb in table.VERBS for name in (verb.name, *verb.aliases)]
+    assert len(names) == len(set(names))

@@ -1,0 +1,85 @@
+"""Ends other than a resolution: cancelled, merged into another; and what leads there: mitigated. Pure."""
+
+from __future__ import annotations
+
+from bot.incidents import alerting, cadence, escalation
+from bot.incidents import commands as c
+from bot.incidents.draft import Draft
+from bot.incidents.model import Refused, Status, TimerKind
+from bot.incidents.people import must_be_open
+from bot.incidents.wording import mention, plain, say
+
+
+def mitigate(draft: Draft, command: c.Mitigate) -> None:
+    """A fix is in place and watched: the milestone, and the status monitoring."""
+    must_be_open(draft)
+    incident = draft.incident
+    if incident.mitigated_at is not None and incident.status is Status.MONITORING:
+        raise Refused("no_change", f"{incident.number} is mitigated since {incident.mitigated_at:%H:%M} UTC.")
+    if incident.status is not Status.MONITORING:
+        move(draft, Status.MONITORING, command)
+    draft.set(mitigated_at=draft.incident.mitigated_at or draft.now)
+    text = f"Mitigated: {command.text}" if command.text else "Mitigated: a fix is in place and being watched"
+    draft.event("mitigated", text, actor=command.actor, data={"text": command.text})
+    why = f": {command.text}" if command.text else ""
+    say(draft, f"{mention(command.actor)} says that it is mitigated{plain(why)}. Watch it, then resolve it.")
+    draft.refresh()
+
+
+def cancel(draft: Draft, command: c.Cancel) -> None:
+    """It was no incident: everything stops."""
+    must_be_open(draft)
+    _stop(draft)
+    move(draft, Status.CANCELLED, command, kind="cancelled", text="Cancelled", why=command.why)
+    escalation.tell_pagerduty(draft)
+    why = f": {command.why}" if command.why else ""
+    say(draft, f"{mention(command.actor)} cancelled {draft.incident.number}{plain(why)}. Nobody is paged for it.")
+    draft.refresh()
+
+
+def merge(draft: Draft, command: c.MergeInto) -> None:
+    """It is a part of another incident, which goes on: everything stops here."""
+    must_be_open(draft)
+    if command.into == draft.incident.number:
+        raise Refused("same_incident", "Name another incident: this one cannot be merged into itself.")
+    _stop(draft)
+    move(draft, Status.MERGED, command, kind="merged", text=f"Merged into {command.into}", into=command.into)
+    escalation.tell_pagerduty(draft)
+    where = f" (<#{command.channel}>)" if command.channel else ""
+    say(draft, f"{mention(command.actor)} merged {draft.incident.number} into {command.into}{where}. Go on there.")
+    draft.refresh()
+
+
+def take_in(draft: Draft, command: c.MergedFrom) -> None:
+    """Another incident has become a part of this one."""
+    must_be_open(draft)
+    text = f"{command.number} was merged into this: {command.title}"
+    draft.event("merged", text, actor=command.actor, data={"from_incident": command.number})
+    say(draft, f"{mention(command.actor)} merged {command.number} into this: {plain(command.title)}")
+    draft.refresh()
+
+
+def move(
+    draft: Draft,
+    status: Status,
+    command: c.Mitigate | c.Cancel | c.MergeInto,
+    *,
+    kind: str = "status_changed",
+    text: str = "",
+    **data: str,
+) -> None:
+    """Change the status, and say so."""
+    before = draft.incident.status
+    draft.set(status=status)
+    said = text or f"Status changed from {before.value} to {status.value}"
+    why = f": {data['why']}" if data.get("why") else ""
+    facts = {"from": before.value, "to": status.value, **data}
+    draft.event(kind, f"{said}{why}", actor=command.actor, data=facts)
+
+
+def _stop(draft: Draft) -> None:
+    alerting.sum_up(draft)
+    cadence.stop(draft)
+    escalation.stop(draft)
+    draft.disarm(lambda t: t.kind is TimerKind.HANDOFF)
+    draft.set(handoff=None)

@@ -1,0 +1,183 @@
+"""Who does what: roles, a handoff that must be accepted, pages that somebody asks for, who is told of updates. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from bot.incidents import commands as c
+from bot.incidents.draft import Draft
+from bot.incidents.model import Actor, Handoff, Person, Refused, Role, TimerKind
+from bot.incidents.wording import mention, plain, say
+
+ACCEPT_WITHIN = timedelta(minutes=5)
+SUBSCRIBERS = 100  # of one incident
+
+
+def word_of(role: Role) -> str:
+    """Name a role as people do."""
+    return "Incident commander" if role is Role.LEAD else role.value.replace("_", " ").capitalize()
+
+
+def must_be_open(draft: Draft) -> None:
+    """Refuse what makes sense only while somebody works on the incident."""
+    incident = draft.incident
+    if not incident.status.is_open:
+        raise Refused("not_open", f"{incident.number} is {incident.status.value}. Reopen it first: `/incident reopen`.")
+
+
+def assign(draft: Draft, command: c.AssignRole) -> None:
+    """Give a role to a person."""
+    must_be_open(draft)
+    role, person = command.role, command.person
+    before = draft.incident.roles.get(role)
+    if before and before.id == person.id:
+        raise Refused("no_change", f"{person.name} already has this role.")
+    if role is Role.LEAD:
+        _drop_handoff(draft)
+    _give(draft, role, person, command.actor)
+    word = word_of(role)
+    if person.id == command.actor.id:
+        say(draft, f"<@{person.id}> took the lead." if role is Role.LEAD else f"<@{person.id}> is now {word.lower()}.")
+    else:
+        say(draft, f"{mention(command.actor)} made <@{person.id}> the {word.lower()}.")
+    bring_in(draft, person.id, word)
+    draft.refresh()
+
+
+def offer(draft: Draft, command: c.OfferHandoff) -> None:
+    """Offer the command of an incident to somebody; it stays where it is until they accept."""
+    must_be_open(draft)
+    lead, person = draft.incident.lead, command.person
+    if lead is not None and lead.id == person.id:
+        raise Refused("no_change", f"{person.name} has the lead already.")
+    _drop_handoff(draft)
+    draft.set(handoff=Handoff(person, Person(command.actor.id, command.actor.name), draft.now))
+    draft.arm(TimerKind.HANDOFF, draft.now + ACCEPT_WITHIN)
+    text = f"Handoff offered to {person.name}"
+    draft.event("note", text, actor=command.actor, data={"handoff": "offered", "to": _named(person)})
+    bring_in(draft, person.id, "Incident commander")
+    draft.deliver("handoff", "notice", needs=(draft.incident.home_slot,), data={"to": person.id})
+    draft.refresh()
+
+
+def accept(draft: Draft, command: c.AcceptHandoff) -> None:
+    """Take the command over: the role and the former lead's open tasks move."""
+    must_be_open(draft)
+    offered, before = draft.incident.handoff, draft.incident.lead
+    if offered is None:
+        lead = f"{before.name} has the lead" if before else "nobody has the lead"
+        raise Refused("no_handoff", f"No handoff waits: {lead}. Take it: `/incident lead`.")
+    if offered.to.id != command.actor.id:
+        raise Refused("not_yours", f"Only {offered.to.name} can accept this. To take the lead: `/incident lead`.")
+    _drop_handoff(draft)
+    _give(draft, Role.LEAD, offered.to, command.actor)
+    moved = [task for task in draft.incident.tasks if before and task.is_open and task.owner_id == before.id]
+    if moved:
+        new = offered.to
+        draft.set(
+            tasks=tuple(
+                replace(task, owner_id=new.id, owner=new.name) if task in moved else task
+                for task in draft.incident.tasks
+            )
+        )
+    was = before.name if before else "nobody"
+    draft.event(
+        "handoff",
+        f"Command handed over from {was} to {offered.to.name}",
+        actor=command.actor,
+        data={
+            "from": _named(before) if before else None,
+            "to": _named(offered.to),
+            "offered_at": offered.at.isoformat(),
+            "tasks": [task.id for task in moved],
+        },
+    )
+    tasks = f" {len(moved)} open tasks moved with it." if moved else ""
+    say(draft, f"<@{offered.to.id}> accepted: they have the lead now.{tasks}")
+    draft.refresh()
+
+
+def not_accepted(draft: Draft) -> None:
+    """Say that an offer was not taken up: the command is where it was."""
+    offered, lead = draft.incident.handoff, draft.incident.lead
+    if offered is None or not draft.incident.status.is_open:
+        return
+    _drop_handoff(draft)
+    text = f"Handoff to {offered.to.name} was not accepted within 5 minutes"
+    draft.event("note", text, data={"handoff": "not_accepted", "to": _named(offered.to)})
+    still = f"<@{lead.id}> still has the lead" if lead else "nobody has the lead"
+    say(draft, f":warning: <@{offered.by.id}> {plain(offered.to.name)} did not accept: {still}. Ask somebody else.")
+    draft.refresh()
+
+
+def page(draft: Draft, command: c.PagePeople) -> None:
+    """Page somebody who is on no ladder, because a responder asks for them; an acknowledgement does not stop it."""
+    must_be_open(draft)
+    why = f": {command.why}" if command.why else ""
+    facts: dict[str, Any] = {
+        "level": 0,
+        "name": command.name,
+        "people": list(command.people),
+        "reason": "asked",
+        "by": command.actor.name,
+        "why": command.why,
+    }
+    seq = draft.event("paged", f"Paged {command.name}{why}", actor=command.actor, data=facts).seq
+    home, invite = draft.incident.home_slot, f"invite:asked:{seq}"
+    after: tuple[str, ...] = ()
+    if draft.incident.opened_channel and command.people:
+        draft.deliver("invite", "invite", slot=invite, needs=(home,), data=facts)
+        after = (invite,)
+    if command.pagerduty:
+        facts["pagerduty"] = True
+        draft.deliver(
+            "page_pagerduty", "pagerduty", slot=f"page_pagerduty:asked:{seq}", data={**facts, **command.pagerduty}
+        )
+    draft.deliver("page", "page", slot=f"page:asked:{seq}", needs=(home,), after=after, data=facts)
+
+
+def subscribe(draft: Draft, command: c.Subscribe) -> None:
+    """Tell somebody of updates in a direct message, or stop that."""
+    known = draft.incident.subscribers
+    if (command.actor.id in known) == command.on:
+        raise Refused("no_change", "You are told of updates already." if command.on else "You are told of none.")
+    if command.on and len(known) >= SUBSCRIBERS:
+        raise Refused("too_many", f"{SUBSCRIBERS} people are told already: follow the announcement instead.")
+    others = tuple(each for each in known if each != command.actor.id)
+    draft.set(subscribers=(*others, command.actor.id) if command.on else others)
+
+
+def bring_in(draft: Draft, user_id: str, name: str) -> None:
+    """Invite somebody into the incident's channel, where it has one."""
+    if draft.incident.opened_channel:
+        draft.deliver("invite", "invite", needs=("channel",), data={"people": [user_id], "name": name})
+
+
+def invite(draft: Draft, command: c.BringIn) -> None:
+    """Invite people into the incident's channel."""
+    if not draft.incident.opened_channel:
+        raise Refused("no_channel", "This incident has no channel: raise its severity first, `/incident sev 2`.")
+    facts = {"people": list(command.people), "name": "Responders"}
+    draft.deliver("invite", "invite", needs=("channel",), data=facts)
+
+
+def _give(draft: Draft, role: Role, person: Person, actor: Actor) -> None:
+    before = draft.incident.roles.get(role)
+    draft.set(roles={**draft.incident.roles, role.value: person})
+    draft.event(
+        "role_assigned",
+        f"{word_of(role)}: {person.name}" + (f" (was {before.name})" if before else ""),
+        actor=actor,
+        data={"role": role.value, "person": _named(person), "previous": _named(before) if before else None},
+    )
+
+
+def _drop_handoff(draft: Draft) -> None:
+    draft.set(handoff=None)
+    draft.disarm(lambda t: t.kind is TimerKind.HANDOFF)
+
+
+def _named(person: Person) -> dict[str, str]:
+    return {"id": person.id, "name": person.name}

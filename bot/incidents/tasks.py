@@ -1,0 +1,62 @@
+"""What somebody has to do during an incident (tasks) and after it (follow-ups). Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.incidents import commands as c
+from bot.incidents.draft import Draft
+from bot.incidents.model import Actor, Refused, Task, TaskState
+from bot.incidents.wording import mention, plain, say
+
+MOST = 100  # tasks of one incident
+
+
+def add(draft: Draft, command: c.AddTask) -> None:
+    """Put something to do on the incident."""
+    text = command.text.strip()
+    if not text:
+        raise Refused("no_text", "Say what is to be done: `/incident task add <text>`.")
+    if len(draft.incident.tasks) >= MOST:
+        raise Refused("too_many", f"{MOST} tasks are enough: end some, or declare another incident.")
+    owner = command.owner or None
+    task = Task(len(draft.incident.tasks) + 1, text, owner.id if owner else "", owner.name if owner else "")
+    draft.set(tasks=(*draft.incident.tasks, task))
+    whom = f", {owner.name}" if owner else ""
+    _tell(draft, command.actor, task, f"Task {task.id} added: {text}{whom}")
+    who = f" for <@{owner.id}>" if owner else ""
+    say(draft, f":ballot_box_with_check: Task {task.id}{who}: {plain(text)}")
+
+
+def end(draft: Draft, command: c.EndTask) -> None:
+    """Note that a task is done, or left out."""
+    task = next((each for each in draft.incident.tasks if each.id == command.task), None)
+    if task is None:
+        raise Refused("no_task", f"There is no task {command.task}. See `/incident task list`.")
+    if not task.is_open:
+        raise Refused("no_change", f"Task {task.id} is {task.state.value} already.")
+    state = TaskState.SKIPPED if command.skipped else TaskState.DONE
+    ended = replace(task, state=state)
+    draft.set(tasks=tuple(ended if each.id == task.id else each for each in draft.incident.tasks))
+    why = f" ({command.why})" if command.why else ""
+    _tell(draft, command.actor, ended, f"Task {task.id} {state.value}: {task.text}{why}")
+    say(draft, f"{mention(command.actor)}: task {task.id} is {state.value}: {plain(task.text)}{plain(why)}")
+
+
+def follow_up(draft: Draft, command: c.AddFollowUp) -> None:
+    """Put something on the list of what is left to do afterwards; also after the end."""
+    text = command.text.strip()
+    if not text:
+        raise Refused("no_text", "Say what is left to do: `/incident followup <text> [@who] [2026-12-01]`.")
+    owner = command.owner.name if command.owner else ""
+    data = {"text": text, "owner": owner, "due": command.due}
+    draft.event("followup_added", text, actor=command.actor, data={k: v for k, v in data.items() if v})
+    whom = f", {owner}" if owner else ""
+    due = f", by {command.due}" if command.due else ""
+    say(draft, f"{mention(command.actor)} noted a follow-up: {plain(text + whom + due)}")
+
+
+def _tell(draft: Draft, actor: Actor, task: Task, text: str) -> None:
+    facts = {"id": task.id, "text": task.text, "owner": task.owner, "state": task.state.value}
+    draft.event("note", text, actor=actor, data={"task": facts})
+    draft.refresh_card()

@@ -1,0 +1,235 @@
+"""Every verb, declared once: help, suggestions, forms and the docs are made of this table."""
+
+from __future__ import annotations
+
+import difflib
+
+from bot.slack.modals import SEVERITY_NAMES
+from handlers.slack.speech import Field, Spoken, Verb, Where
+from handlers.slack.verbs import opening, people, state, work
+
+NEAR = 0.5  # how alike a word must be to a verb to be taken for it
+_WHO = Field("who", "Who?", "person")
+_WHY = Field("why", "Why?", "text", optional=True)
+_ROLES = (("tech_lead", "Tech lead"), ("communications", "Communications"), ("scribe", "Scribe"), ("lead", "Lead"))
+
+
+async def show_help(spoken: Spoken) -> str:
+    """Show all verbs, or one of them."""
+    verb = find(spoken.rest.split(" ")[0].casefold()) if spoken.rest else None
+    return help_of(verb, spoken.command) if verb else help_text(spoken.command)
+
+
+VERBS = (
+    Verb(
+        "declare",
+        "<title> [sev1-4]",
+        "open an incident; alone it opens a form",
+        opening.declare,
+        "declare Checkout fails sev1",
+        Where.ANYWHERE,
+        ("new", "create", "open"),
+    ),
+    Verb(
+        "test",
+        "<title> [sev1-4]",
+        "rehearse: an incident that pages nobody",
+        opening.test,
+        "test Failover drill",
+        Where.ANYWHERE,
+        ("drill",),
+    ),
+    Verb("list", "", "show the open incidents", opening.show_open, "list", Where.ANYWHERE),
+    Verb(
+        "status",
+        "[investigating|identified|monitoring|resolved|closed]",
+        "set the status; alone it shows it",
+        state.status,
+        "status identified",
+    ),
+    Verb(
+        "sev",
+        "<1-4> [why]",
+        "raise or lower the severity",
+        state.severity,
+        "sev 1 all regions are down",
+        aliases=("severity",),
+        form=(
+            Field("severity", "Severity", options=tuple((s.value[-1], name) for s, name in SEVERITY_NAMES.items())),
+            _WHY,
+        ),
+    ),
+    Verb(
+        "update",
+        "<text> [next 30m] | same",
+        "post a status update; same: nothing has changed; alone it opens a form",
+        state.update,
+        "update The pool is scaled next 30m",
+    ),
+    Verb("ack", "", "acknowledge: nobody else is paged", state.acknowledge, "ack", aliases=("acknowledge",)),
+    Verb("lead", "[@who]", "take the lead, or give it to somebody", people.lead, "lead @ann"),
+    Verb(
+        "role",
+        "<lead|tech_lead|communications|scribe> [@who]",
+        "give somebody a role, or take it",
+        people.role,
+        "role scribe @ann",
+        form=(Field("role", "Role", options=_ROLES), Field("who", "Who?", "person", optional=True)),
+    ),
+    Verb(
+        "handoff",
+        "@who",
+        "offer the command to somebody, who has to accept",
+        people.handoff,
+        "handoff @ann",
+        form=(_WHO,),
+    ),
+    Verb(
+        "page",
+        "<@who|@group|service> [why]",
+        "page somebody who is on no ladder",
+        people.page,
+        "page @ann the database is yours",
+        form=(_WHO, _WHY),
+    ),
+    Verb("oncall", "[service]", "show who is on call", people.oncall, "oncall", Where.ANYWHERE),
+    Verb(
+        "invite",
+        "@who|@group ...",
+        "bring people into the channel",
+        people.invite,
+        "invite @ann @bob",
+        form=(Field("who", "Who?", "people"),),
+    ),
+    Verb(
+        "note",
+        "<text> [at 03:12]",
+        "put a line on the timeline",
+        work.note,
+        "note The graph looks fine at 03:12",
+        form=(
+            Field("text", "What happened?", "text"),
+            Field("at", "When, in UTC?", optional=True, before="at ", placeholder="03:12"),
+        ),
+    ),
+    Verb(
+        "task",
+        "add <text> [@who] | done <n> | skip <n> [why] | list",
+        "what is to be done now",
+        work.task,
+        "task add Call the provider @ann",
+        aliases=("tasks",),
+    ),
+    Verb(
+        "followup",
+        "<text> [@who] [2026-12-01]",
+        "what is left to do afterwards",
+        work.follow_up,
+        "followup Raise the limit @ann 2026-12-01",
+        aliases=("follow-up", "action"),
+        form=(
+            Field("text", "What is left to do?", "text"),
+            Field("who", "Who?", "person", optional=True),
+            Field("due", "By when?", optional=True, placeholder="2026-12-01"),
+        ),
+    ),
+    Verb(
+        "runbook",
+        "[words]",
+        "post the runbook that fits the words; alone the present one again",
+        work.runbook,
+        "runbook redis",
+    ),
+    Verb(
+        "mitigate",
+        "[text]",
+        "a fix is in place; watch it",
+        state.mitigate,
+        "mitigate Rolled back",
+        aliases=("mitigated",),
+    ),
+    Verb(
+        "pause",
+        "<30m> [why]",
+        "ask for no updates for a while",
+        state.pause,
+        "pause 30m the restore runs",
+        form=(Field("for", "For how long?", placeholder="30m"), _WHY),
+    ),
+    Verb(
+        "resolve",
+        "[text]",
+        "end the incident; alone it opens a form",
+        state.resolve,
+        "resolve Scaled the pool",
+        aliases=("resolved",),
+    ),
+    Verb("close", "", "close a resolved incident", state.close, "close"),
+    Verb("cancel", "[why]", "it was no incident", state.cancel, "cancel A test alert"),
+    Verb("reopen", "[why]", "it was not over", state.reopen, "reopen It fails again"),
+    Verb(
+        "merge",
+        "INC-...",
+        "it is a part of another incident, where its alerts go on",
+        state.merge,
+        "merge INC-20261121-001",
+        form=(Field("into", "Which incident is it a part of?", placeholder="INC-20261121-001"),),
+    ),
+    Verb(
+        "summary",
+        "<text>",
+        "say what it is about",
+        state.summary,
+        "summary Writes fail since the failover",
+        form=(Field("text", "What is it about?", "text", initial=lambda incident: incident.summary),),
+    ),
+    Verb(
+        "rename",
+        "<title>",
+        "give it another title",
+        state.rename,
+        "rename Writes fail in eu-1",
+        form=(Field("title", "Title", initial=lambda incident: incident.title),),
+    ),
+    Verb("catchup", "", "show you what you have missed", state.catch_up, "catchup", aliases=("catch-up",)),
+    Verb("timeline", "", "show you the last lines of the timeline", state.timeline, "timeline"),
+    Verb("export", "[md|json|csv]", "get the timeline as a file in the channel", state.export, "export md"),
+    Verb("subscribe", "", "get each update as a direct message", people.subscribe, "subscribe"),
+    Verb("unsubscribe", "", "get them no more", people.unsubscribe, "unsubscribe"),
+    Verb("help", "[verb]", "show this, or one verb", show_help, "help update", Where.ANYWHERE, ("?",)),
+)
+BY_NAME = {name: verb for verb in VERBS for name in (verb.name, *verb.aliases)}
+
+
+def find(word: str) -> Verb | None:
+    """Give the verb of this name."""
+    return BY_NAME.get(word)
+
+
+def nearest(word: str, *, cutoff: float = NEAR) -> Verb | None:
+    """Give the verb that was probably meant."""
+    near = difflib.get_close_matches(word, [*BY_NAME], n=1, cutoff=cutoff)
+    return BY_NAME[near[0]] if near else None
+
+
+def help_of(verb: Verb, command: str) -> str:
+    """Give the help of one verb."""
+    also = f" Also: {', '.join(f'`{alias}`' for alias in verb.aliases)}." if verb.aliases else ""
+    return f"{verb.shown(command)}: {verb.help}. Example: `{command} {verb.example}`.{also}"
+
+
+def help_text(command: str) -> str:
+    """Give the help of all verbs."""
+    lines = [f"{verb.shown(command)}: {verb.help}" for verb in VERBS]
+    return "\n".join(["*Type one of these in an incident's channel, or put its number first:*", *lines])
+
+
+def as_markdown(command: str = "/incident") -> str:
+    """Give the table for the docs."""
+    rows = ["| Type | To | Where | Example |", "|---|---|---|---|"]
+    for verb in VERBS:
+        usage = f"{command} {verb.name} {verb.usage}".strip().replace("|", "\\|")
+        also = f" (also {', '.join(f'`{alias}`' for alias in verb.aliases)})" if verb.aliases else ""
+        where = "anywhere" if verb.where is Where.ANYWHERE else "an incident"
+        rows.append(f"| `{usage}`{also} | {verb.help} | {where} | `{command} {verb.example}` |")
+    return "\n".join(rows) + "\n"

@@ -1,0 +1,176 @@
+"""Verbs about where an incident stands: updates, status, severity, its ends, and what is kept of it."""
+
+from __future__ import annotations
+
+from bot.durations import parse_duration
+from bot.incidents import commands as c
+from bot.incidents.model import Incident, Refused, Status
+from bot.incidents.responding import SETTABLE
+from bot.slack import catchup, modals
+from bot.slack.mrkdwn import esc, link
+from bot.store import incidents
+from bot.store.tx import Tx
+from bot.timeline.export import FORMATS
+from handlers.slack import grammar
+from handlers.slack.speech import Mistake, Reply, Spoken, one_line
+
+PAUSE_MAX = 24 * 3600
+NEXT_MAX = 24 * 3600
+STATUSES = (*(s.value for s in SETTABLE), Status.RESOLVED.value, Status.CLOSED.value)
+SHOWN = 15  # lines of a timeline
+
+
+async def update(spoken: Spoken) -> str:
+    """Post a status update, or say that nothing has changed; alone open the form."""
+    if not spoken.rest:
+        return await spoken.asked.open_modal(modals.update(spoken.subject))
+    if spoken.rest.casefold() == "same":
+        return _next(await spoken.apply(c.KeepCadence(spoken.asked.user)), "Noted: no change.")
+    try:
+        text, seconds = grammar.next_in(spoken.text)
+    except ValueError:
+        seconds, text = 0, spoken.text
+    if seconds is not None and not 0 < seconds <= NEXT_MAX:
+        raise Mistake(
+            f"Say when the next update comes, up to 24h. Example: `{spoken.command} update DB is back next 30m`."
+        )
+    if not text:
+        raise Mistake(f"Say what the state is. Example: `{spoken.command} update DB is back next 30m`.")
+    return _next(await spoken.apply(c.PostUpdate(text, spoken.asked.user, next_in=seconds)), "Posted the update.")
+
+
+def _next(after: Incident, said: str) -> str:
+    return f"{said} Next update at {after.next_update_at:%H:%M} UTC." if after.next_update_at else said
+
+
+async def status(spoken: Spoken) -> str:
+    """Say where the incident stands, or move it."""
+    word = spoken.rest.split(" ")[0].casefold()
+    if not word:
+        return one_line(spoken.subject)
+    if word not in STATUSES:
+        raise Mistake(f"Give one of these: {', '.join(STATUSES)}. Example: `{spoken.command} status identified`.")
+    after = await spoken.apply(c.SetStatus(Status(word), spoken.asked.user))
+    return f"{after.number} is {after.status.value}."
+
+
+async def close(spoken: Spoken) -> str:
+    """Close a resolved incident."""
+    after = await spoken.apply(c.SetStatus(Status.CLOSED, spoken.asked.user))
+    return f"{after.number} is {after.status.value}."
+
+
+async def severity(spoken: Spoken) -> str:
+    """Raise or lower the severity."""
+    found, why = grammar.severity_and_why(spoken.text)
+    if found is None:
+        raise Mistake(f"Give a severity from 1 to 4. Example: `{spoken.command} sev 1 all regions are down`.")
+    after = await spoken.apply(c.SetSeverity(found, spoken.asked.user, why))
+    return f"{after.number} is {after.severity.value}."
+
+
+async def acknowledge(spoken: Spoken) -> str:
+    """Stop the ladder."""
+    after = await spoken.apply(c.Acknowledge(spoken.asked.user))
+    return f"Acknowledged {after.number}. Nobody else is paged."
+
+
+async def pause(spoken: Spoken) -> str:
+    """Ask for no updates for a while."""
+    word, _, why = spoken.text.partition(" ")
+    try:
+        seconds = parse_duration(word)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds <= PAUSE_MAX:
+        raise Mistake(f"Say for how long, up to 24h. Example: `{spoken.command} pause 30m waiting for the restore`.")
+    after = await spoken.apply(c.PauseCadence(seconds, spoken.asked.user, why.strip()))
+    return f"No update is asked for until {after.paused_until:%H:%M} UTC."
+
+
+async def mitigate(spoken: Spoken) -> str:
+    """A fix is in place and watched."""
+    after = await spoken.apply(c.Mitigate(spoken.asked.user, spoken.text))
+    return f"{after.number} is mitigated, and {after.status.value}."
+
+
+async def resolve(spoken: Spoken) -> str:
+    """End the incident; alone open the form."""
+    if not spoken.rest and spoken.subject.status.is_open:
+        return await spoken.asked.open_modal(modals.resolve(spoken.subject))
+    after = await spoken.apply(c.Resolve(spoken.asked.user, text=spoken.text))
+    return f"Resolved {after.number}."
+
+
+async def cancel(spoken: Spoken) -> str:
+    """It was no incident."""
+    after = await spoken.apply(c.Cancel(spoken.asked.user, spoken.text))
+    return f"Cancelled {after.number}."
+
+
+async def reopen(spoken: Spoken) -> str:
+    """It was not over."""
+    after = await spoken.apply(c.Reopen(spoken.asked.user, spoken.text))
+    return f"Reopened {after.number}."
+
+
+async def merge(spoken: Spoken) -> str:
+    """It is a part of another incident: its alerts go on there."""
+    line = grammar.read(spoken.rest)
+    if not line.number:
+        raise Mistake(f"Name the incident to merge into. Example: `{spoken.command} merge INC-20261121-001`.")
+    here, user, desk = spoken.subject.number, spoken.asked.user, spoken.asked.services.desk
+
+    def work(tx: Tx) -> Incident:
+        # The one with the smaller number first, so that two who merge both ways do not wait for each other.
+        for number in sorted((here, line.number)):
+            if incidents.take(tx.connection, number) is None:
+                raise Refused("no_incident", f"There is no {number}. See `/incident list`.")
+        other = incidents.load(tx.connection, line.number)
+        channel = other.channel_id if other else ""
+        gone = desk.apply(tx, here, c.MergeInto(line.number, user, channel))
+        desk.apply(tx, line.number, c.MergedFrom(here, gone.title, user))
+        desk.hand_over_alerts(tx, here, line.number)
+        return gone
+
+    await spoken.asked.write(work)
+    return f"Merged {here} into {line.number}."
+
+
+async def summary(spoken: Spoken) -> str:
+    """Say what the incident is about."""
+    await spoken.apply(c.Describe(spoken.asked.user, summary=spoken.text))
+    return "Wrote the summary."
+
+
+async def rename(spoken: Spoken) -> str:
+    """Give the incident another title."""
+    after = await spoken.apply(c.Describe(spoken.asked.user, title=spoken.text[:200]))
+    return f"Renamed {after.number}: {esc(after.title)}"
+
+
+async def export(spoken: Spoken) -> str:
+    """Share the timeline as a file."""
+    fmt = spoken.rest.casefold() or "md"
+    if fmt not in FORMATS:
+        raise Mistake(f"Give one of these formats: {', '.join(FORMATS)}. Example: `{spoken.command} export md`.")
+    await spoken.apply(c.Export(fmt, spoken.asked.user))
+    return f"The timeline of {spoken.subject.number} is on its way to the incident's channel as {fmt}."
+
+
+async def timeline(spoken: Spoken) -> str:
+    """Show the last lines of the timeline, to whoever asks alone."""
+    number = spoken.subject.number
+    events = await spoken.asked.services.store.read(lambda connection: incidents.timeline(connection, number))
+    lines = [f"{e.occurred_at:%H:%M} {esc(e.actor.name, 40)}: {esc(e.text, 160)}" for e in events[-SHOWN:]]
+    base = spoken.asked.services.settings.public_url
+    all_of_it = link(f"{base}/api/v1/incidents/{number}/timeline?format=md", "all of it") if base else ""
+    whole = all_of_it or f"`{spoken.command} export`"
+    return "\n".join([f"*The last {len(lines)} of {len(events)} lines of {number}* (UTC; {whole})", *lines])
+
+
+async def catch_up(spoken: Spoken) -> Reply:
+    """Tell whoever asks, and nobody else, what they have missed."""
+    board = await spoken.asked.board(spoken.subject.number)
+    text, blocks = catchup.catch_up(board)
+    return Reply(text, blocks)

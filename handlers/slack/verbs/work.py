@@ -1,0 +1,81 @@
+"""Verbs about what is known, what is to be done, and how: notes, tasks, follow-ups, runbooks."""
+
+from __future__ import annotations
+
+from bot.incidents import commands as c
+from bot.incidents.model import Task, TaskState
+from bot.runbooks.search import search
+from bot.slack.mrkdwn import esc
+from handlers.slack import grammar
+from handlers.slack.context import LISTED
+from handlers.slack.speech import Mistake, Spoken
+
+MARKS = {
+    TaskState.OPEN: ":white_large_square:",
+    TaskState.DONE: ":white_check_mark:",
+    TaskState.SKIPPED: ":fast_forward:",
+}
+
+
+async def note(spoken: Spoken) -> str:
+    """Put a line on the timeline, now or at the time at which it happened."""
+    text, moment = grammar.at_time(spoken.text, spoken.asked.services.clock.now())
+    await spoken.apply(c.AddNote(text, spoken.asked.user, moment))
+    return f"Noted on the timeline at {moment:%H:%M} UTC." if moment else "Noted on the timeline."
+
+
+async def task(spoken: Spoken) -> str:
+    """Add, end or list what is to be done now."""
+    word, _, rest = spoken.rest.partition(" ")
+    rest = rest.strip()
+    user = spoken.asked.user
+    if word.casefold() == "add" and rest:
+        typed, who = grammar.mention_at_end(rest)
+        owner = await spoken.person(who) if who and typed else None
+        after = await spoken.apply(c.AddTask(spoken.meant(typed if owner else rest)[:500], user, owner))
+        return f"Task {len(after.tasks)} added. End it: `{spoken.command} task done {len(after.tasks)}`."
+    if word.casefold() in {"done", "skip"} and rest:
+        number, _, why = rest.partition(" ")
+        if not number.isdecimal() or len(number) > 4:
+            raise Mistake(f"Give the task's number. See `{spoken.command} task list`.")
+        skipped = word.casefold() == "skip"
+        await spoken.apply(c.EndTask(int(number), user, skipped, spoken.meant(why).strip()[:300]))
+        return f"Task {number} is {'skipped' if skipped else 'done'}."
+    if word.casefold() in {"", "list"}:
+        lines = [_task(each) for each in spoken.subject.tasks]
+        return "\n".join(lines) or f"No tasks yet. Add one: `{spoken.command} task add Call the provider @ann`."
+    raise Mistake(f"Say add, done, skip or list. Example: `{spoken.command} task add Call the provider @ann`.")
+
+
+def _task(each: Task) -> str:
+    whom = f" ({esc(each.owner, 80)})" if each.owner else ""
+    return f"{MARKS[each.state]} {each.id}. {esc(each.text, 200)}{whom}"
+
+
+async def follow_up(spoken: Spoken) -> str:
+    """Put something on the list for afterwards."""
+    typed, due = grammar.due_date(spoken.rest)
+    typed, who = grammar.mention_at_end(typed)
+    owner = await spoken.person(who) if who else None
+    await spoken.apply(c.AddFollowUp(spoken.meant(typed)[:500], spoken.asked.user, owner, due))
+    return "Added the follow-up."
+
+
+async def runbook(spoken: Spoken) -> str:
+    """Post the runbook that the words name; without words the present one again, at the channel's end."""
+    incident, catalog = spoken.subject, spoken.asked.services.catalog
+    if not spoken.rest:
+        book = catalog.get(incident.runbook_id) or catalog.general
+        await spoken.apply(c.PostRunbook(book.id, spoken.asked.user))
+        return f"Posting {esc(book.title)} again. For another one: `{spoken.command} runbook &lt;words&gt;`."
+    found = search(catalog, spoken.text)
+    if not found:
+        raise Mistake(
+            f"No runbook is about {esc(spoken.text, 80)}. Try one word, such as `{spoken.command} runbook redis`."
+        )
+    if len(found) > 1:
+        listed = "\n".join(f"`{esc(book.id)}`: {esc(book.title, 100)}" for book in found[:LISTED])
+        more = f"\nand {len(found) - LISTED} more" if len(found) > LISTED else ""
+        raise Mistake(f"Several fit. Take one by its id, `{spoken.command} runbook &lt;id&gt;`:\n{listed}{more}")
+    await spoken.apply(c.PostRunbook(found[0].id, spoken.asked.user))
+    return f"Posting {esc(found[0].title)} (`{esc(found[0].id)}`)."
