@@ -122,6 +122,15 @@ def doctor() -> None:
         typer.echo(f"note: {warning}")
 
 
+@cli.command()
+def commands() -> None:
+    """Print the table of what can be typed in Slack, as Markdown."""
+    from handlers.slack.table import as_markdown
+
+    settings = load_settings()
+    typer.echo(as_markdown(settings.config.slack.command), nl=False)
+
+
 @db.command()
 def upgrade() -> None:
     """Bring the database to this version's schema."""

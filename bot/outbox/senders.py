@@ -12,7 +12,7 @@ from bot import telemetry
 from bot.board import Board
 from bot.errors import Permanent, Retryable
 from bot.incidents.escalation import is_needless
-from bot.outbox import periodic, runbooks
+from bot.outbox import homes, periodic, runbooks
 from bot.outbox.call import Call, Result, Tools
 from bot.outbox.worker import Superseded
 from bot.slack import card, messages
@@ -371,6 +371,7 @@ _SENDERS: Mapping[str, Callable[[Call], Awaitable[Result]]] = {
     "note": _note,
     "handoff": _handoff,
     "direct": _direct,
+    "home": homes.publish,
     "operators": _operators,
     "whisper": _whisper,
     "triage": _triage,

@@ -30,7 +30,15 @@ COMMANDS: Mapping[str, Callable[[Actor], c.Command]] = {
     "incident_export": lambda user: c.Export("md", user),
 }
 CATCH_UP = "incident_catchup"
-ACTIONS: tuple[str | re.Pattern[str], ...] = (*FORMS, *COMMANDS, CATCH_UP, steps.ACTIONS, checklists.ACTIONS)
+DECLARE = "home_declare"
+ACTIONS: tuple[str | re.Pattern[str], ...] = (
+    *FORMS,
+    *COMMANDS,
+    re.compile(rf"{CATCH_UP}(_INC-[0-9-]+)?"),
+    DECLARE,
+    steps.ACTIONS,
+    checklists.ACTIONS,
+)
 
 
 async def press(asked: Asked, action_id: str, value: str, thread_ts: str | None) -> str:
@@ -54,7 +62,9 @@ async def _press(asked: Asked, action_id: str, value: str) -> Answer:
             return await steps.press(asked, action_id, value)
         if checklists.ACTIONS.fullmatch(action_id):
             return await checklists.press(asked, action_id, value)
-        if action_id == CATCH_UP:
+        if action_id == DECLARE:
+            return await asked.open_modal(modals.declare("", asked.channel))
+        if action_id.startswith(CATCH_UP):
             return Reply(*catchup.catch_up(await asked.board(value)))
         form = FORMS.get(action_id)
         if form is None:

@@ -94,6 +94,12 @@ def make_bolt(services: Services) -> AsyncApp:
         with telemetry.INTERACTION_SECONDS.labels("event").time():
             await events.joined(services, body.get("event_id", ""), event.get("channel", ""), event.get("user", ""))
 
+    @bolt.event("app_home_opened")
+    async def on_home(event: dict[str, Any]) -> None:
+        if event.get("tab", "home") == "home":
+            with telemetry.INTERACTION_SECONDS.labels("event").time():
+                await events.home_opened(services, event.get("user", ""))
+
     return bolt
 
 

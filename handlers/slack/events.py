@@ -1,14 +1,19 @@
-"""Slack's events: who joined an incident's channel."""
+"""Slack's events: who joined an incident's channel, who looks at the App Home."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from bot import board as boards
 from bot.incidents import commands as c
-from bot.incidents.model import Actor
+from bot.incidents.model import Actor, Delivery
 from bot.services import Services
+from bot.slack import catchup
 from bot.store import inbox, incidents
 from bot.store.tx import Tx
 
 SLACK = "slack"
+LATE = timedelta(minutes=5)  # after the declaration: whoever joins by then was asked to
 
 
 async def joined(services: Services, event_id: str, channel: str, user_id: str) -> None:
@@ -27,5 +32,30 @@ async def joined(services: Services, event_id: str, channel: str, user_id: str) 
         services.desk.apply(
             tx, found.number, c.Record("responder_joined", f"{name} joined the channel", actor, refresh=False)
         )
+        late = tx.now - found.declared_at > LATE and found.status.is_open
+        if late and (whisper := _catch_up(tx, found.number, channel, user_id)) is not None:
+            services.desk.post(tx, f"catchup:{event_id[:40]}", whisper)
 
     await services.store.write(work)
+
+
+def _catch_up(tx: Tx, number: str, channel: str, user_id: str) -> Delivery | None:
+    """Tell somebody who joins late what they have missed, and nobody else."""
+    board = boards.load(tx.connection, number, with_events=True)
+    if board is None:
+        return None
+    text, blocks = catchup.catch_up(board)
+    data = {"channel": channel, "user": user_id, "text": text, "blocks": blocks}
+    return Delivery("whisper", "whisper", "whisper", data)
+
+
+async def home_opened(services: Services, user_id: str) -> None:
+    """Show somebody their Home; opened twice at once it is published once."""
+
+    def work(tx: Tx) -> None:
+        services.desk.post(
+            tx, f"home:{user_id[:40]}", Delivery("home", "home", "home", {"user": user_id}, coalesce=True)
+        )
+
+    if user_id:
+        await services.store.write(work)

@@ -11,7 +11,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from bot.board import Board
-from bot.incidents.model import Actor, Alert, Event, Incident, Person, Status
+from bot.incidents.model import Actor, Alert, Event, Handoff, Incident, Person, Status, Task
 from bot.incidents.policy import DEFAULT_POLICY, Severity
 from bot.incidents.runs import Done, Mitigation, Tick
 from bot.runbooks.catalog import Catalog
@@ -21,11 +21,13 @@ from bot.runbooks.model import Section
 from bot.runbooks.render import VARIABLES
 from bot.runbooks.templates import Templates
 from bot.sandbox.blocks import check_message_blocks, check_view
-from bot.slack import card, messages, modals
+from bot.slack import card, catchup, forms, messages, modals, panel
 from bot.slack.blocks import fit
+from bot.slack.home import Desktop, home
 from bot.slack.mrkdwn import esc
 from bot.slack.runbook import checklist, folded, options, pages, runbook
 from bot.store.alerts import Counts, Roll, Shown
+from bot.store.standing import Standing
 from bot.text import clean
 from tests.unit.runbooks.sheets import a_run, a_sheet, ticked
 
@@ -121,6 +123,12 @@ def test_every_message_fits(board: Board, state: str, more: str) -> None:
     fits(messages.overdue(incident, due, ["<@U1>"]))
     fits(messages.page(board, page, ["<@U1>"]))
     fits(messages.note({"text": state, "author": "<@U1>"}))
+    fits(messages.update_for(incident, update))
+    fits(messages.handoff(board, Handoff(Person("U1", state), Person("U2", more), NOW)))
+    fits(catchup.catch_up(board))
+    fits(panel.panel(incident))
+    asked = page | {"reason": "asked", "by": state, "why": more}
+    fits(messages.page(board, asked, ["<@U1>"]))
     fits(messages.operators(state))
     if board.alerts:
         fits(messages.triage(Roll(board.alerts, board.counts), "sev3"))
@@ -183,6 +191,25 @@ def test_every_message_about_a_change_fits(board: Board, text: str, more: str) -
 def test_every_form_fits(board: Board, title: str) -> None:
     """The forms are within the limits whatever they are prefilled with."""
     for view in (modals.declare(title, "C1"), modals.update(board.incident), modals.resolve(board.incident)):
+        assert check_view(view) == []
+    kinds = [("line", ()), ("text", ()), ("person", ()), ("people", ()), ("line", (("1", "One"),))]
+    inputs = [
+        forms.Input(f"f{n}", "Field", kind, options=choices, initial=title if not choices else "")
+        for n, (kind, choices) in enumerate(kinds)
+    ]
+    assert check_view(forms.form("INC-1|x|C1", "x" * 40, inputs)) == []
+    tasks = tuple(Task(n, title, "U1", title) for n in range(30))
+    one = replace(board.incident, tasks=tasks, status=Status.INVESTIGATING)
+    standing = Standing({"pending": 3}, NOW - timedelta(hours=1), 2, NOW, {})
+    full = Desktop(
+        "U1",
+        NOW,
+        [replace(one, number=f"INC-20261121-{n:03}") for n in range(50)],
+        [board.incident] * 20,
+        CATALOG.runbooks,
+        standing,
+    )
+    for view in (home(full), home(Desktop("U2", NOW))):
         assert check_view(view) == []
     book = CATALOG.general
     left = options(a_run(book, facts=dict.fromkeys(VARIABLES, title)), book)

@@ -1,0 +1,30 @@
+"""Publishes App Homes: what one person sees when they open the tab."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from bot.incidents.model import Incident
+from bot.outbox.call import Call, Result
+from bot.runbooks.review import stale
+from bot.slack.home import SHOWN, Desktop, home
+from bot.store import incidents
+from bot.store.standing import Standing, standing
+
+LOOKED_AT = 40  # newest incidents, to find those that are over
+
+
+async def publish(call: Call) -> Result:
+    """Show what stands at this moment."""
+    user, now = str(call.row.data["user"]), call.tools.clock.now()
+
+    def look(connection: Connection) -> tuple[list[Incident], list[Incident], Standing]:
+        newest = incidents.page(connection, limit=LOOKED_AT, before=None, status=None)
+        over = [incident for _, incident in newest if not incident.status.is_open][:SHOWN]
+        return incidents.list_open(connection), over, standing(connection)
+
+    opened, over, waiting = await call.tools.store.read(look)
+    books = [book for book in call.tools.catalog if stale(book, now.date())]
+    view = home(Desktop(user, now, opened, over, books, waiting))
+    await call.gateway.call("views.publish", user_id=user, view=view)
+    return {}

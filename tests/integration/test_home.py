@@ -1,0 +1,78 @@
+"""The App Home, and what somebody sees who joins late."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import Client, Hands, wait_for
+
+pytestmark = pytest.mark.timeout(60)
+
+
+def home(bot: Client, user: str, wanted: str) -> str:
+    """Open somebody's Home and wait until it says so."""
+    assert bot.people.open_home(user).status == 200
+
+    def look() -> str:
+        view = bot.workspace.home(user)
+        shown = str(view.body["blocks"]) if view else ""
+        return shown if wanted in shown else ""
+
+    return str(wait_for(look, what=f"{wanted} in the Home of {user}"))
+
+
+def test_the_home_says_first_what_needs_you(bot: Client, hands: Hands) -> None:
+    """Roles, overdue updates, unacknowledged incidents and tasks; what others have to do is not there."""
+    assert "Nothing. Rest while you can." in home(bot, "dana", "What needs you now")
+    number, channel = bot.open_one()
+    assert "*Acknowledge*" in home(bot, "dana", number)
+    bot.slash("ack", "alice", channel)
+    bot.slash("lead", "alice", channel)
+    bot.slash("task add Call the provider @dana", "alice", channel)
+    assert "Call the provider" in home(bot, "dana", "Task 1 in")
+    hands.advance(minutes=16)
+    bot.wait_event(number, "update_overdue")
+    assert "*Post an update*" in home(bot, "alice", "overdue")
+    assert "*Post an update*" not in home(bot, "dana", "Open incidents: 1")
+    bot.slash("resolve Done", "alice", channel)
+    shown = home(bot, "alice", "Lately over")
+    assert "Open incidents: 0" in shown
+    assert "The bot is well" in shown
+
+
+def test_an_incident_is_declared_from_the_home(bot: Client) -> None:
+    """The button opens the form; what it declares is there when the tab is opened again."""
+    home(bot, "bob", "Declare an incident")
+    view = bot.workspace.home("bob")
+    assert view is not None
+    bot.people.press_in_view("bob", view.id, "home_declare", "home")
+    form = bot.workspace.open_views("bob")[-1]
+    assert bot.people.submit("bob", form.id, {"title": "Search is slow"}).ok
+    home(bot, "bob", "Search is slow")
+
+
+def test_whoever_joins_late_is_caught_up(bot: Client, hands: Hands) -> None:
+    """Privately, once, and only after the first minutes: whoever is called at the start knows why."""
+    number, channel = bot.open_one()
+    bot.slash("note The pool is full", "alice", channel)
+    bot.workspace.join(channel, "bob")
+    event = {
+        "type": "member_joined_channel",
+        "user": bot.workspace.user("bob").id,
+        "channel": bot.workspace.channel(channel).id,
+    }
+    bot.people.event(event)
+    hands.advance(minutes=6)
+    bot.workspace.join(channel, "dana")
+    late = event | {"user": bot.workspace.user("dana").id}
+    for _ in range(2):
+        bot.people.event(late, event_id="Ev-late")
+
+    def whispered(user: str) -> list[str]:
+        log = bot.workspace.channel(channel).log
+        return [str(m.blocks) for m in log if m.ephemeral_to == bot.workspace.user(user).id]
+
+    (shown,) = wait_for(lambda: whispered("dana"), what="the catch-up")
+    assert number in shown
+    assert "The pool is full" in shown
+    assert whispered("bob") == []
