@@ -105,30 +105,41 @@ def export(
 
 @cli.command()
 def doctor() -> None:
-    """Check the settings and say what is switched on; each problem with its fix."""
-    from bot.doctor import integrations, warnings
-    from bot.runbooks.catalog import Catalog
-    from bot.runbooks.templates import Templates
-    from bot.store.database import exists, shown
+    """Check the settings, Slack, PagerDuty, Alertmanager and the database; each fault with its fix. Changes nothing."""
+    from bot.doctor import warnings
+    from bot.doctor.examine import examine
+    from bot.doctor.finding import State
+    from bot.doctor.slack import command_hint
 
     settings = load_settings()
-    url = settings.database_url
-    typer.echo(f"database: {shown(url)}" + ("" if exists(url) else " (made at the first start)"))
-    typer.echo(f"runbooks: {len(Catalog.load(settings.runbooks))} in {settings.runbooks}")
-    Templates(settings.runbooks / "templates")
-    for integration in integrations(settings):
-        typer.echo(integration.line)
-    for warning in warnings(settings):
-        typer.echo(f"note: {warning}")
+
+    async def tell() -> int:
+        found = await examine(settings)
+        for finding in found:
+            typer.echo(str(finding))
+        for note in [*([command_hint(settings)] if settings.slack_on else []), *warnings(settings)]:
+            typer.echo(f"note   {note}")
+        return sum(finding.state is State.FAULT for finding in found)
+
+    # All is told before the loop ends, which waits for whatever still asks for an address.
+    if faults := asyncio.run(tell()):
+        raise SitrepError(f"doctor found {faults} {'fault' if faults == 1 else 'faults'}.")
 
 
 @cli.command()
-def commands() -> None:
-    """Print the table of what can be typed in Slack, as Markdown."""
-    from handlers.slack.table import as_markdown
+def manifest(
+    *,
+    socket_mode: Annotated[
+        bool, typer.Option("--socket-mode", help="Without addresses, as when SLACK_APP_TOKEN is set.")
+    ] = False,
+) -> None:
+    """Print the Slack app's manifest for this configuration."""
+    from bot.manifest import manifest as written
 
     settings = load_settings()
-    typer.echo(as_markdown(settings.config.slack.command), nl=False)
+    sockets = socket_mode or settings.slack_app_token is not None
+    made = written(command=settings.config.slack.command, public_url=settings.public_url, socket_mode=sockets)
+    typer.echo(made, nl=False)
 
 
 @db.command()

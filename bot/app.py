@@ -58,6 +58,7 @@ from bot.slack.throttles import Throttles
 from bot.store.database import Database, database_clock, open_store
 from bot.store.postgres import PostgresStore, is_postgres
 from bot.store.tx import Store
+from bot.triage import Triage
 from handlers.api.routes import HANDLERS, Api
 from handlers.http import LimitBody, problem
 from handlers.slack.app import make_bolt
@@ -108,22 +109,12 @@ def make_services(settings: Settings, store: Database, engine: Engine, clock: Cl
         reception=reception,
         intake=Intake(store, reception),
         pagerduty=PagerDutyReception(desk, reception),
+        triage=Triage(desk, reception),
         catalog=catalog,
         runner=Runner(desk, catalog, config.mitigations.rollback_within),
         gateway=gateway,
         directory=directory,
-        pager=PagerDuty(_pagerduty_keys(settings), throttles),
-    )
-
-
-def _pagerduty_keys(settings: Settings) -> Keys:
-    token, routing_key = settings.pagerduty_api_token, settings.pagerduty_routing_key
-    return Keys(
-        api_token=token.get_secret_value() if token else "",
-        routing_key=routing_key.get_secret_value() if routing_key else "",
-        sender=settings.pagerduty_from,
-        api_url=settings.pagerduty_api_url,
-        events_url=settings.pagerduty_events_url,
+        pager=PagerDuty(Keys.of(settings), throttles),
     )
 
 

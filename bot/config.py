@@ -37,6 +37,17 @@ def _channel(value: object) -> object:
 ChannelName = Annotated[str, BeforeValidator(_channel), Field(min_length=1)]
 
 
+def _emoji(value: object) -> object:
+    if value is None or value is False:  # how YAML reads `off`
+        return None
+    if isinstance(value, str):
+        return None if value.strip().casefold() in {"", "none"} else value.strip().strip(":")
+    return value
+
+
+Emoji = Annotated[Annotated[str, Field(pattern=r"^[a-z0-9_+'-]{1,100}$")] | None, BeforeValidator(_emoji)]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -48,6 +59,7 @@ class SlackConfig(_Strict):
     announcements_channel: ChannelName = "incidents"
     operators_channel: ChannelName | None = None
     command: str = Field(default="/incident", pattern=r"^/[a-z0-9_-]{1,31}$")
+    timeline_reaction: Emoji = "pushpin"  # puts a message on the timeline; empty or none: no reaction does
 
     @property
     def operators(self) -> str:

@@ -12,7 +12,8 @@ from bot.incidents import commands as c
 from bot.incidents.machine import decide
 from bot.incidents.model import PAGE_LANES, Decision, Delivery, Incident, Refused, TimerKind
 from bot.incidents.policy import Policy
-from bot.store import alerts, deliveries, incidents
+from bot.store import alerts, deliveries, incidents, triage
+from bot.store.alerts import Group
 from bot.store.tx import Tx
 
 
@@ -50,6 +51,12 @@ class Desk:
     def refresh(self, tx: Tx, number: str) -> None:
         """Have an incident's live messages show what has changed beside its own state."""
         self.apply(tx, number, c.Refresh())
+
+    def refresh_triage(self, tx: Tx, group: Group) -> None:
+        """Have the message show it in which a group waits for a look, or has waited."""
+        edit = triage.edit_of(group)
+        if edit is not None:
+            self.post(tx, *edit)
 
     def hand_over_alerts(self, tx: Tx, number: str, into: str) -> None:
         """Let the alerts of an incident that was merged go on in the other; both cards show it."""
@@ -99,7 +106,15 @@ class Desk:
         decision = decide(before, command, self._policy, tx.now)
         incident_id = incidents.save(tx.connection, before, decision.incident, decision.events, fired)
         self._follow(tx, before, decision, incident_id)
+        if decision.incident.channel_id != before.channel_id:
+            self._show_the_way(tx, incident_id)
         return decision.incident
+
+    def _show_the_way(self, tx: Tx, incident_id: int) -> None:
+        """Have the messages in which an incident's groups had waited name its channel, now that it is there."""
+        edits = (triage.edit_of(group) for group in alerts.groups_of(tx.connection, incident_id))
+        for scope, edit in dict(edit for edit in edits if edit is not None).items():
+            self.post(tx, scope, edit)
 
     def _follow(self, tx: Tx, before: Incident | None, decision: Decision, incident_id: int) -> None:
         number = decision.incident.number

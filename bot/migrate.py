@@ -74,8 +74,17 @@ def upgrade(engine: Engine) -> None:
 
 
 def is_current(connection: Connection) -> bool:
-    """True when the newest migration is in; its revision is what its file's name begins with."""
-    newest = max(file.stem.partition("_")[0] for file in (SCRIPTS / "versions").glob("*.py"))
+    """True when the newest migration is in."""
+    return revisions(connection) == [known_revisions()[-1]]
+
+
+def known_revisions() -> list[str]:
+    """Give this version's revisions, the newest last; each is what its file's name begins with."""
+    return sorted(file.stem.partition("_")[0] for file in (SCRIPTS / "versions").glob("*.py"))
+
+
+def revisions(connection: Connection) -> list[str]:
+    """Give what a database is at: one revision, or none before the first start."""
     if not inspect(connection).has_table(_VERSION.name):
-        return False
-    return list(connection.execute(select(_VERSION.c.version_num)).scalars()) == [newest]
+        return []
+    return list(connection.execute(select(_VERSION.c.version_num)).scalars())

@@ -6,17 +6,16 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from bot import naming
 from bot.desk import Desk
 from bot.gate import Gate, Passage
 from bot.incidents import commands as c
-from bot.incidents.digest import PACE
 from bot.incidents.intake import News, Occurrence, Rule, Then, Verdict, judge, news, worst_first
 from bot.incidents.model import SYSTEM, Actor, Alert, Delivery, Incident
 from bot.incidents.storm import Course, FlapPolicy, StormPolicy, flapping
-from bot.store import alerts, incidents
+from bot.incidents.triage import Decision, Outcome
+from bot.store import alerts, incidents, triage
 from bot.store.alerts import Group
 from bot.store.tx import Tx
 
@@ -70,12 +69,13 @@ class Reception:
         if incident is not None:
             if fresh.opened or fresh.closed or changed:
                 self._desk.apply(tx, incident.number, c.AlertsChanged(fresh.opened, fresh.closed, flaps, left_out))
+            self._settle(tx, group, incident.number)
             return f"{'attached to' if fresh.opened or fresh.closed else 'repeat of'} {incident.number}"
         past = self._tell_past(tx, group, ended, flaps)
         if fresh.opened:
             return self._meet_rules(tx, group, fresh.opened, again=any_open, flaps=flaps, left_out=left_out)
         if fresh.closed or changed:
-            self._refresh_triage(tx, group)
+            self._desk.refresh_triage(tx, group)
         if past:
             return f"noted on {past}"
         return "recorded" if fresh.closed else "nothing new"
@@ -87,6 +87,7 @@ class Reception:
             return f"repeat of {incident.number}"
         incident = self._relative(tx, group)
         if incident is not None:
+            self._settle(tx, group, incident.number)
             return f"attached to {incident.number}"
         fresh = news((alert,), (), alerts.known(tx.connection, group.id), tx.now)
         self._save(tx, group, fresh, None)
@@ -107,12 +108,15 @@ class Reception:
         known = alerts.known(tx.connection, group.id).get(alert.fingerprint)
         if known is not None and not known.is_open:
             alerts.open_alerts(tx.connection, group.id, group.incident_id, (alert,), tx.now)
-        self._refresh_triage(tx, group)
+            if (decision := triage.decision_of(group)) and decision.keeps_quiet:
+                self._meet_rules(tx, group, (alert,), again=False)
+                return
+        self._desk.refresh_triage(tx, group)
 
     def close_pagerduty(self, tx: Tx, group: Group, moment: datetime) -> None:
         """Note that a PagerDuty incident is over: its alert stops firing."""
         alerts.close_group(tx.connection, group.id, moment, tx.now)
-        self._refresh_triage(tx, group)
+        self._desk.refresh_triage(tx, group)
 
     def incident_of(self, tx: Tx, group: Group) -> Incident | None:
         """Give the incident that a group belongs or belonged to."""
@@ -228,7 +232,7 @@ class Reception:
         self._gate.settle(tx, passage, number=incident.number, incident_id=incident_id)
         if why:
             self._desk.apply(tx, incident.number, c.AddNote(why, SYSTEM))
-        self._link(tx, group, incident_id)
+        self.link(tx, group, incident_id, incident.number)
         return f"declared {incident.number}"
 
     def _join(self, tx: Tx, group: Group, passage: Passage, opened: Sequence[Alert], left_out: int) -> str:
@@ -236,8 +240,8 @@ class Reception:
         self._gate.settle(tx, passage)
         incident_id = passage.storm.incident_id
         assert incident_id is not None  # noqa: S101 - a storm of incidents has one
-        self._link(tx, group, incident_id)
         number = incidents.number_of(tx.connection, incident_id)
+        self.link(tx, group, incident_id, number)
         incident = self._desk.apply(tx, number, c.AlertsChanged(tuple(opened), left_out=left_out))
         if passage.is_worse and passage.severity.value < incident.severity.value:
             lead = opened[0]
@@ -245,51 +249,52 @@ class Reception:
             self._desk.apply(tx, number, raised)
         return f"joined {number}"
 
-    def _link(self, tx: Tx, group: Group, incident_id: int) -> None:
+    def link(self, tx: Tx, group: Group, incident_id: int, number: str, decision: Decision | None = None) -> None:
+        """Have an incident take a group; where it waited for a look, by a person's decision or without one."""
         alerts.set_group(tx.connection, group.id, incident_id=incident_id)
+        self._settle(tx, group, number, decision)
         for other in alerts.relatives(tx.connection, group):
             # The other source told of the same group before, below the bar for an incident, and it still fires.
             still_fires = alerts.open_fingerprints(tx.connection, other.id)
             if still_fires and self._open_incident(tx, other) is None:
                 alerts.set_group(tx.connection, other.id, incident_id=incident_id)
+                self._settle(tx, triage.locked(tx.connection, other), number)
+
+    def _settle(self, tx: Tx, group: Group, number: str, decision: Decision | None = None) -> None:
+        """Have the message in which a group waited say which incident has taken it."""
+        scope, made = triage.scope_of(group), triage.decision_of(group)
+        if decision is None:
+            if scope is None or (made is not None and not made.keeps_quiet):
+                return
+            joined = Decision(scope, Outcome.JOINED, tx.now, number=number)
+            decision = replace(made, number=number) if made else joined
+        self._desk.refresh_triage(tx, triage.keep(tx.connection, group, decision))
+
+    def ranked(self, opened: Sequence[Alert]) -> list[Alert]:
+        """Put the alert first after which an incident of these is named."""
+        return worst_first(opened, self._rules)
 
     def _triage(self, tx: Tx, group: Group, verdict: Verdict, opened: Sequence[Alert], *, again: bool) -> str:
-        if again and (group.storm or group.data.get("triage")):
-            self._refresh_triage(tx, group)
+        if again and triage.stands(group):
+            self._desk.refresh_triage(tx, group)
             return "triage"
         passage = self._gate.ask(tx, Then.TRIAGE, opened, verdict.severity)
         storm = self._gate.settle(tx, passage)
+        data = {**group.data, "severity": verdict.severity.value}
         if storm is not None:
+            alerts.set_group(tx.connection, group.id, data=data)
             alerts.put_in_storm(tx.connection, group.id, storm.scope)
             if passage.course is Course.BEGIN:
                 where = {"where": passage.family.where}
                 self._desk.post(tx, storm.scope, Delivery("triage_storm", "triage", "triage", where))
             else:
-                self._refresh_triage(tx, replace(group, storm=storm.scope))
+                self._desk.refresh_triage(tx, replace(group, storm=storm.scope))
             return "triage"
-        data = dict(group.data)
         data["triage"] = int(data.get("triage") or 0) + 1
-        data["severity"] = verdict.severity.value
         alerts.set_group(tx.connection, group.id, data=data)
         alerts.put_in_storm(tx.connection, group.id, None)
         facts = {"group_id": group.id, "severity": verdict.severity.value}
-        self._desk.post(tx, _triage_scope(group, data), Delivery("triage", "triage", "triage", facts))
+        scope = triage.scope_of(replace(group, data=data, storm=None))
+        assert scope is not None  # noqa: S101 - it has just been counted
+        self._desk.post(tx, scope, Delivery("triage", "triage", "triage", facts))
         return "triage"
-
-    def _refresh_triage(self, tx: Tx, group: Group) -> None:
-        """Have the message show it in which the group waits for a look, if it does."""
-        facts: dict[str, Any]
-        if group.storm:
-            scope, kind, wait = group.storm, "refresh_triage_storm", PACE
-            facts = {}
-        elif group.data.get("triage"):
-            scope, kind, wait = _triage_scope(group, group.data), "refresh_triage", 0
-            facts = {"group_id": group.id, "severity": group.data.get("severity", "sev3")}
-        else:
-            return
-        needs = ("triage",)
-        self._desk.post(tx, scope, Delivery(kind, kind, "triage", facts, needs=needs, coalesce=True, wait=wait))
-
-
-def _triage_scope(group: Group, data: Mapping[str, Any]) -> str:
-    return f"group:{group.id}:{data.get('triage')}"

@@ -22,7 +22,7 @@ from bot.runbooks.model import Book, Checklist, Kind, Runbook, Step
 from bot.runbooks.render import render
 from bot.store import incidents, runbooks
 from bot.store.tx import Tx
-from bot.text import clip
+from bot.text import clip, first_sentence
 
 FACT = 1000  # characters of a value that a run keeps
 
@@ -184,5 +184,5 @@ def facts_for(board: Board, run: Run) -> dict[str, str]:
 
 
 def _named(run: Run, step: Step) -> c.Step:
-    text = render(step.text, "", run.facts).text
+    text = first_sentence(render(step.text, "", run.facts).text)
     return c.Step(run.book, step.number, text, step.section, step.approval or "")

@@ -18,6 +18,7 @@ from bot.settings import Settings
 from bot.slack.directory import Directory
 from bot.slack.gateway import Gateway
 from bot.store.tx import Store
+from bot.triage import Triage
 
 
 @dataclass(slots=True)
@@ -47,6 +48,7 @@ class Services:
     reception: Reception
     intake: Intake
     pagerduty: PagerDutyReception
+    triage: Triage
     catalog: Catalog
     runner: Runner
     gateway: Gateway | None

@@ -33,7 +33,7 @@ def clip(text: str, limit: int) -> str:
 
 def first_sentence(text: str) -> str:
     """Give the beginning of a text up to the end of its first sentence, on one line."""
-    return _SENTENCE_ENDS.split(" ".join(text.split()), maxsplit=1)[0]
+    return _SENTENCE_ENDS.split(" ".join(text.split()), maxsplit=1)[0].rstrip(";")
 
 
 def clean_deep(value: Any) -> Any:

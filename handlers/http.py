@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot import telemetry
+from bot.incidents.model import Incident
 
 
 def problem(
@@ -26,6 +27,11 @@ def problem(
         }
     }
     return JSONResponse(body, status_code=status, headers=headers)
+
+
+def hidden(request: Request, incident: Incident) -> bool:
+    """True for a private incident, unless the token's role is admin: for others there is none of that number."""
+    return incident.private and request.state.role != "admin"
 
 
 def credentials(request: Request) -> str | None:

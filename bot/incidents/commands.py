@@ -37,6 +37,7 @@ class Declare:
     left_out: int = 0
     started_at: datetime | None = None
     drill: bool = False
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,12 +187,13 @@ class EndTask:
 
 @dataclass(frozen=True, slots=True)
 class AddFollowUp:
-    """Something is left to do afterwards; `due` is an ISO date, or empty."""
+    """Something is left to do afterwards; `due` is an ISO date, or empty; `source` a permalink to where it was said."""
 
     text: str
     actor: Actor
     owner: Person | None = None
     due: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +263,62 @@ class AddNote:
     text: str
     actor: Actor
     occurred_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A message as Slack tells it: `text` as it was meant, `raw` as it was sent, `source` its permalink.
+
+    `ts` names it within its channel; `edited` is its last edit's time stamp, or empty.
+    """
+
+    author: Person
+    channel: str
+    ts: str
+    text: str
+    raw: str
+    at: datetime
+    source: str = ""
+    edited: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureMessage:
+    """A message belongs on the timeline. `known` is the line that it has already, or 0; `mark` asks for a reaction."""
+
+    said: Said
+    actor: Actor
+    via: str
+    known: int = 0
+    mark: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseMessage:
+    """A message is to be on the timeline no more; `known` is its line."""
+
+    known: int
+    channel: str
+    ts: str
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class RewordMessage:
+    """A message that is on the timeline was edited; `known` is its line."""
+
+    known: int
+    said: Said
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class LoseMessage:
+    """A message that is on the timeline was deleted; `known` is its line."""
+
+    known: int
+    channel: str
+    ts: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -460,6 +518,10 @@ Command = (
     | BringIn
     | Acknowledge
     | AddNote
+    | CaptureMessage
+    | ReleaseMessage
+    | RewordMessage
+    | LoseMessage
     | StartRun
     | PostRunbook
     | TickStep

@@ -78,7 +78,8 @@ class Draft:
         """Have the live messages (card, announcement, topic) show the new state, once however often it is asked."""
         self.refresh_card()
         if self.incident.opened_channel:
-            self._edit("refresh_announcement", "announce", "announcement")
+            if not self.incident.private:
+                self._edit("refresh_announcement", "announce", "announcement")
             self._edit("topic", "topic", "channel")
 
     def refresh_card(self, *, wait: int = 0) -> None:

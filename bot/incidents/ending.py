@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bot.incidents import alerting, cadence, escalation
+from bot.incidents import alerting, cadence, escalation, people
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
-from bot.incidents.model import Refused, Status, TimerKind
+from bot.incidents.model import Refused, Status
 from bot.incidents.people import must_be_open
 from bot.incidents.wording import mention, plain, say
 
@@ -81,5 +81,4 @@ def _stop(draft: Draft) -> None:
     alerting.sum_up(draft)
     cadence.stop(draft)
     escalation.stop(draft)
-    draft.disarm(lambda t: t.kind is TimerKind.HANDOFF)
-    draft.set(handoff=None)
+    people.drop_handoff(draft, "withdrawn")

@@ -123,6 +123,8 @@ def delivery_failed(draft: Draft, command: c.DeliveryFailed) -> None:
         data={"delivery": command.kind, "reason": command.reason, "fix": command.fix, **command.data},
     )
     escalation.unreached(draft, command.slot)
+    if command.kind == "channel" and draft.incident.private:
+        return  # a thread would show it to everybody: the operators are told
     if command.kind == "channel" and draft.incident.opened_channel:
         # No channel must not mean no pages: go on in a thread of the alerts channel.
         draft.set(opened_channel=False)

@@ -9,7 +9,18 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from bot.incidents import checking, ending, flagging, happenings, mitigating, opening, people, responding, tasks
+from bot.incidents import (
+    capturing,
+    checking,
+    ending,
+    flagging,
+    happenings,
+    mitigating,
+    opening,
+    people,
+    responding,
+    tasks,
+)
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
 from bot.incidents.model import Decision, Incident, Refused
@@ -63,6 +74,10 @@ _HANDLERS: Mapping[type, Callable[[Draft, Any], None]] = {
     c.BringIn: people.invite,
     c.Acknowledge: responding.acknowledge,
     c.AddNote: responding.add_note,
+    c.CaptureMessage: capturing.capture,
+    c.ReleaseMessage: capturing.release,
+    c.RewordMessage: capturing.reword,
+    c.LoseMessage: capturing.lose,
     c.StartRun: checking.start,
     c.PostRunbook: checking.swap,
     c.TickStep: checking.tick,

@@ -10,7 +10,7 @@ from bot.incidents import commands as c
 from bot.incidents.draft import Draft
 from bot.incidents.model import Actor, Refused, TimerKind
 from bot.incidents.runs import Mitigation
-from bot.incidents.wording import iso, mention
+from bot.incidents.wording import iso, mention, plain
 
 TEXT = 300  # characters of what was done
 
@@ -111,8 +111,8 @@ def facts(made: Mitigation) -> dict[str, Any]:
 def _drop(draft: Draft, made: Mitigation, said: str) -> None:
     draft.set(mitigations=tuple(m for m in draft.incident.mitigations if m.id != made.id))
     draft.disarm(lambda t: t.kind is TimerKind.ROLLBACK and t.level == made.id)
-    data = {"mitigation": made.to_json(), "said": said}
-    draft.deliver("end_mitigation", "runbook_edit", needs=(_slot(made),), data=data)
+    text = f":heavy_check_mark: {plain(said)}: {plain(made.text)}"
+    draft.deliver("end_message", "runbook_edit", needs=(_slot(made),), data={"slot": _slot(made), "text": text})
 
 
 def _slot(made: Mitigation) -> str:

@@ -139,6 +139,7 @@ class Handoff:
     to: Person
     by: Person
     at: datetime
+    slot: str = ""  # the delivery that offers it
 
 
 class TaskState(StrEnum):
@@ -296,6 +297,11 @@ class Incident:
     def lead(self) -> Person | None:
         """The incident commander, if there is one."""
         return self.roles.get(Role.LEAD)
+
+    def is_shown_to(self, user_id: str) -> bool:
+        """False where somebody must not even know of it: a private one that they have no part in."""
+        people = {self.declared_by.id, *(person.id for person in self.roles.values()), *self.subscribers}
+        return not self.private or user_id in people
 
     @property
     def run(self) -> Run | None:

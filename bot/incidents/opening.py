@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from bot.incidents import alerting, cadence, correlating, escalation
+from bot.incidents import alerting, cadence, correlating, escalation, people
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
 from bot.incidents.model import Decision, Incident, Status
@@ -36,8 +36,9 @@ def declare(command: c.Declare, policy: Policy, now: datetime) -> Decision:
         source=command.source,
         started_at=command.started_at or now,
         detected_at=now,
-        opened_channel=rule.channel,
+        opened_channel=rule.channel or command.private,
         drill=command.drill,
+        private=command.private,
     )
     draft = Draft(incident, now)
     alerting.tell(draft, command.alerts, left_out=command.left_out)
@@ -60,7 +61,8 @@ def _correlate(draft: Draft, ids: Mapping[str, str]) -> None:
 
 def open_up(draft: Draft, *, has_thread: bool = False) -> None:
     """Ask for everything that an incident of this severity shows in Slack, and start its timers."""
-    if not draft.incident.rule.channel:
+    private = draft.incident.private
+    if not (draft.incident.rule.channel or private):
         draft.deliver("thread", "channel", slot="thread")
         draft.deliver("runbook", "channel", needs=("thread",))  # a channel, once it is raised, gets its own
         escalation.start(draft, mention=True)
@@ -72,7 +74,10 @@ def open_up(draft: Draft, *, has_thread: bool = False) -> None:
     invite = escalation.start(draft, mention=False)
     cadence.restart(draft)
     in_channel = ("channel",)
-    draft.deliver("announcement", "announce", slot="announcement", needs=in_channel)
+    if not private:
+        draft.deliver("announcement", "announce", slot="announcement", needs=in_channel)
+    elif draft.incident.declared_by.type == "human":  # nobody finds the way in without an invitation
+        people.bring_in(draft, draft.incident.declared_by.id, "Whoever declared it")
     draft.deliver("topic", "topic", needs=in_channel)
     draft.deliver("pin", "pin", slot="pin", needs=("card",))
     first = ("card", invite) if invite else ("card",)

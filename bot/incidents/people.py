@@ -35,7 +35,7 @@ def assign(draft: Draft, command: c.AssignRole) -> None:
     if before and before.id == person.id:
         raise Refused("no_change", f"{person.name} already has this role.")
     if role is Role.LEAD:
-        _drop_handoff(draft)
+        drop_handoff(draft, "withdrawn")
     _give(draft, role, person, command.actor)
     word = word_of(role)
     if person.id == command.actor.id:
@@ -52,13 +52,14 @@ def offer(draft: Draft, command: c.OfferHandoff) -> None:
     lead, person = draft.incident.lead, command.person
     if lead is not None and lead.id == person.id:
         raise Refused("no_change", f"{person.name} has the lead already.")
-    _drop_handoff(draft)
-    draft.set(handoff=Handoff(person, Person(command.actor.id, command.actor.name), draft.now))
+    drop_handoff(draft, "withdrawn")
+    slot = f"handoff:{draft.incident.delivery_seq + 1}"
+    draft.set(handoff=Handoff(person, Person(command.actor.id, command.actor.name), draft.now, slot))
     draft.arm(TimerKind.HANDOFF, draft.now + ACCEPT_WITHIN)
     text = f"Handoff offered to {person.name}"
     draft.event("note", text, actor=command.actor, data={"handoff": "offered", "to": _named(person)})
+    draft.deliver("handoff", "notice", slot=slot, needs=(draft.incident.home_slot,), data={"to": person.id})
     bring_in(draft, person.id, "Incident commander")
-    draft.deliver("handoff", "notice", needs=(draft.incident.home_slot,), data={"to": person.id})
     draft.refresh()
 
 
@@ -71,7 +72,7 @@ def accept(draft: Draft, command: c.AcceptHandoff) -> None:
         raise Refused("no_handoff", f"No handoff waits: {lead}. Take it: `/incident lead`.")
     if offered.to.id != command.actor.id:
         raise Refused("not_yours", f"Only {offered.to.name} can accept this. To take the lead: `/incident lead`.")
-    _drop_handoff(draft)
+    drop_handoff(draft, "accepted")
     _give(draft, Role.LEAD, offered.to, command.actor)
     moved = [task for task in draft.incident.tasks if before and task.is_open and task.owner_id == before.id]
     if moved:
@@ -104,7 +105,7 @@ def not_accepted(draft: Draft) -> None:
     offered, lead = draft.incident.handoff, draft.incident.lead
     if offered is None or not draft.incident.status.is_open:
         return
-    _drop_handoff(draft)
+    drop_handoff(draft, "not accepted")
     text = f"Handoff to {offered.to.name} was not accepted within 5 minutes"
     draft.event("note", text, data={"handoff": "not_accepted", "to": _named(offered.to)})
     still = f"<@{lead.id}> still has the lead" if lead else "nobody has the lead"
@@ -174,7 +175,13 @@ def _give(draft: Draft, role: Role, person: Person, actor: Actor) -> None:
     )
 
 
-def _drop_handoff(draft: Draft) -> None:
+def drop_handoff(draft: Draft, how: str) -> None:
+    """End an offer: its message says how it ended, and has no button any more."""
+    offered = draft.incident.handoff
+    if offered is None:
+        return
+    said = f":handshake: Handoff to <@{offered.to.id}>: {how} at {draft.now:%H:%M} UTC"
+    draft.deliver("end_message", "runbook_edit", needs=(offered.slot,), data={"slot": offered.slot, "text": said})
     draft.set(handoff=None)
     draft.disarm(lambda t: t.kind is TimerKind.HANDOFF)
 

@@ -50,7 +50,8 @@ def follow_up(draft: Draft, command: c.AddFollowUp) -> None:
         raise Refused("no_text", "Say what is left to do: `/incident followup <text> [@who] [2026-12-01]`.")
     owner = command.owner.name if command.owner else ""
     data = {"text": text, "owner": owner, "due": command.due}
-    draft.event("followup_added", text, actor=command.actor, data={k: v for k, v in data.items() if v})
+    facts = {k: v for k, v in data.items() if v}
+    draft.event("followup_added", text, actor=command.actor, data=facts, source=command.source)
     whom = f", {owner}" if owner else ""
     due = f", by {command.due}" if command.due else ""
     say(draft, f"{mention(command.actor)} noted a follow-up: {plain(text + whom + due)}")

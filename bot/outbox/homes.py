@@ -20,8 +20,9 @@ async def publish(call: Call) -> Result:
 
     def look(connection: Connection) -> tuple[list[Incident], list[Incident], Standing]:
         newest = incidents.page(connection, limit=LOOKED_AT, before=None, status=None)
-        over = [incident for _, incident in newest if not incident.status.is_open][:SHOWN]
-        return incidents.list_open(connection), over, standing(connection)
+        over = [i for _, i in newest if not i.status.is_open and i.is_shown_to(user)][:SHOWN]
+        opened = [i for i in incidents.list_open(connection) if i.is_shown_to(user)]
+        return opened, over, standing(connection)
 
     opened, over, waiting = await call.tools.store.read(look)
     books = [book for book in call.tools.catalog if stale(book, now.date())]

@@ -83,10 +83,9 @@ async def _rollback_due(call: Call) -> Result:
     return await call.post(messages.rollback_due(call.board.incident, made))
 
 
-async def _end_mitigation(call: Call) -> Result:
-    made = Mitigation.from_json(call.row.data["mitigation"])
-    message = messages.mitigation_ended(made, str(call.row.data["said"]))
-    return await _replace(call, f"mitigation:{made.id}", message)
+async def _end_message(call: Call) -> Result:
+    """Let a message that asked for something say how it ended instead."""
+    return await _replace(call, str(call.row.data["slot"]), messages.plain(str(call.row.data["text"])))
 
 
 def _in_place(call: Call) -> Mitigation:
@@ -155,5 +154,5 @@ SENDERS: Mapping[str, Callable[[Call], Awaitable[Result]]] = {
     "fold_runbook": _fold,
     "mitigation": _mitigation,
     "rollback_due": _rollback_due,
-    "end_mitigation": _end_mitigation,
+    "end_message": _end_message,
 }

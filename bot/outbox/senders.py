@@ -12,14 +12,13 @@ from bot import telemetry
 from bot.board import Board
 from bot.errors import Permanent, Retryable
 from bot.incidents.escalation import is_needless
-from bot.outbox import homes, periodic, runbooks
+from bot.outbox import homes, periodic, reactions, runbooks, triage
 from bot.outbox.call import Call, Result, Tools
 from bot.outbox.worker import Superseded
 from bot.slack import card, messages
 from bot.slack.directory import Resolved
 from bot.slack.gateway import Posted
-from bot.slack.messages import Message
-from bot.store import alerts, deliveries
+from bot.store import deliveries
 from bot.store.deliveries import Outgoing
 from bot.timeline.collect import collect
 from bot.timeline.export import render
@@ -87,7 +86,7 @@ async def _channel(call: Call) -> Result:
     first = [spec for level in incident.rule.ladder[:1] for spec in level.slack]
     # Looking people up costs a round trip of its own; the invitation that follows must not wait for it.
     (channel, name), _ = await asyncio.gather(
-        call.gateway.open_channel(name, maybe_done=call.row.tried), call.directory.warm(first)
+        call.gateway.open_channel(name, maybe_done=call.row.tried, private=incident.private), call.directory.warm(first)
     )
     return {"channel": channel, "name": name}
 
@@ -285,49 +284,6 @@ async def _whisper(call: Call) -> Result:
     return {}
 
 
-async def _triage(call: Call) -> Result:
-    roll = await call.tools.store.read(lambda c: alerts.group_roll(c, int(call.row.data["group_id"])))
-    if not roll.shown:
-        raise Superseded
-    channel = await call.gateway.channel_id(call.tools.slack.alerts_channel)
-    return await call.post(messages.triage(roll, str(call.row.data["severity"])), channel=channel)
-
-
-async def _refresh_triage(call: Call) -> Result:
-    roll = await call.tools.store.read(lambda c: alerts.group_roll(c, int(call.row.data["group_id"])))
-    if not roll.shown:
-        raise Superseded
-    return await _edit_triage(call, await _first(call), messages.triage(roll, str(call.row.data["severity"])))
-
-
-async def _triage_storm(call: Call) -> Result:
-    roll = await call.tools.store.read(lambda c: alerts.storm_roll(c, call.row.scope))
-    channel = await call.gateway.channel_id(call.tools.slack.alerts_channel)
-    return await call.post(messages.triage_storm(roll.counts, str(call.row.data["where"])), channel=channel)
-
-
-async def _refresh_triage_storm(call: Call) -> Result:
-    first = await _first(call)
-    roll = await call.tools.store.read(lambda c: alerts.storm_roll(c, call.row.scope))
-    return await _edit_triage(call, first, messages.triage_storm(roll.counts, str(first.data["where"])))
-
-
-async def _first(call: Call) -> Outgoing:
-    """Find the message that the others of its scope edit."""
-    rows = await call.tools.store.read(lambda c: deliveries.by_slots(c, call.row.scope, ("triage",)))
-    first = next((row for row in rows if row.result), None)
-    if first is None:
-        raise Superseded
-    return first
-
-
-async def _edit_triage(call: Call, first: Outgoing, message: Message) -> Result:
-    text, blocks = message
-    posted = Posted(str(first.result["channel"]), str(first.result["ts"]))
-    await call.gateway.edit(posted, text, blocks, key=first.key)
-    return {}
-
-
 async def _export(call: Call) -> Result:
     data, progress = call.row.data, dict(call.row.result)
     fmt, number = str(data["format"]), call.row.scope
@@ -362,6 +318,7 @@ _SENDERS: Mapping[str, Callable[[Call], Awaitable[Result]]] = {
     "page_pagerduty": _page_pagerduty,
     "pagerduty_state": _pagerduty_state,
     **runbooks.SENDERS,
+    **reactions.SENDERS,
     "reminder": _reminder,
     "overdue": _overdue,
     "update": _update,
@@ -374,10 +331,7 @@ _SENDERS: Mapping[str, Callable[[Call], Awaitable[Result]]] = {
     "home": homes.publish,
     "operators": _operators,
     "whisper": _whisper,
-    "triage": _triage,
-    "refresh_triage": _refresh_triage,
-    "triage_storm": _triage_storm,
-    "refresh_triage_storm": _refresh_triage_storm,
+    **triage.SENDERS,
     "export": _export,
     "periodic": periodic.post,
     "refresh_periodic": periodic.refresh,

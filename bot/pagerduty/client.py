@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -21,9 +19,10 @@ import pagerduty
 from bot import lease, telemetry
 from bot.errors import OutwardError, Permanent, Retryable
 from bot.pagerduty.faults import Api, Throttled, is_open_already, sort, unclear
-from bot.settings import is_loopback
+from bot.settings import Settings, is_loopback
 from bot.slack.throttles import UNSAID, Throttles
 from bot.text import clip
+from bot.threads import in_thread
 
 T = TypeVar("T")
 
@@ -44,6 +43,18 @@ class Keys:
     sender: str = ""
     api_url: str = "https://api.pagerduty.com"
     events_url: str = "https://events.pagerduty.com"
+
+    @classmethod
+    def of(cls, settings: Settings) -> Keys:
+        """Take them from the settings."""
+        token, routing_key = settings.pagerduty_api_token, settings.pagerduty_routing_key
+        return cls(
+            api_token=token.get_secret_value() if token else "",
+            routing_key=routing_key.get_secret_value() if routing_key else "",
+            sender=settings.pagerduty_from,
+            api_url=settings.pagerduty_api_url,
+            events_url=settings.pagerduty_events_url,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +220,7 @@ class PagerDuty:
 
     async def request_responders(self, incident_id: str, escalation_policy: str, message: str) -> None:
         """Ask an escalation policy's on-call people to join an incident; each call notifies them anew."""
-        requester = await self._who_asks()
+        requester = await self.requester()
         target = {"id": escalation_policy, "type": "escalation_policy_reference"}
         body = {
             "requester_id": requester,
@@ -240,8 +251,12 @@ class PagerDuty:
         ]
         return tuple(dict.fromkeys(names))
 
-    async def _who_asks(self) -> str:
-        """Find the id of the user in whose name we write: that of PAGERDUTY_FROM, else the API key's own."""
+    async def requester(self) -> str:
+        """Find the id of the user in whose name we write: that of PAGERDUTY_FROM, else the API key's own.
+
+        Raises:
+            OutwardError: there is none, or PagerDuty could not be asked.
+        """
         if not self._requester:
             sender = self._keys.sender
 
@@ -288,7 +303,7 @@ class PagerDuty:
         with telemetry.outward_call("pagerduty", name):
             try:
                 async with asyncio.timeout(within):
-                    return await _in_thread(send)
+                    return await in_thread(send, "pagerduty")
             except TimeoutError as error:
                 raise unclear(f"{name}: no answer in {within:g} s", writes=writes) from error
             except pagerduty.Error as error:
@@ -332,32 +347,6 @@ def _tune(client: pagerduty.ApiClient) -> None:
     client.max_network_attempts = 0
     client.retry = {}
     client.timeout = TIMEOUTS  # type: ignore[assignment]  # handed to httpx2 as it is
-
-
-async def _in_thread(work: Callable[[], T]) -> T:
-    """Run `work` in a daemon thread of its own: one that hangs holds up no other call, and no end of the process."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[T] = loop.create_future()
-
-    def settle(result: T | None, error: Exception | None) -> None:
-        if done.done():  # nobody waits any more
-            return
-        if error is None:
-            done.set_result(result)  # type: ignore[arg-type]
-        else:
-            done.set_exception(error)
-
-    def run() -> None:
-        result, problem = None, None
-        try:
-            result = work()
-        except Exception as error:  # noqa: BLE001 - handed to whoever asked
-            problem = error
-        with suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(settle, result, problem)
-
-    threading.Thread(target=copy_context().run, args=(run,), name="pagerduty", daemon=True).start()
-    return await done
 
 
 def _incident(facts: Mapping[str, Any]) -> PagerDutyIncident:

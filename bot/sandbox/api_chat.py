@@ -99,14 +99,14 @@ def _own(ws: Workspace, message: Message, refusal: str) -> Message:
 def update(ws: Workspace, args: Args) -> Json:
     channel = args.channel()
     message = _own(ws, args.message(channel, "ts"), "cant_update_message")
-    metadata = _metadata(args)
+    metadata, before = _metadata(args), message.api()
     only_metadata = metadata is not None and "text" not in args and "blocks" not in args
     if not only_metadata:
         text, blocks = _content(args, UPDATE_TEXT)
         apply_update(ws, message, text if "text" in args else None, blocks if "blocks" in args else None)
     if metadata is not None:
         message.metadata = metadata
-    ws.changed(message)
+    ws.emit_changed(message, before)
     shown = message.api(with_metadata=True)
     return {"channel": channel.id, "ts": message.ts, "text": message.text, "message": shown}
 
@@ -133,18 +133,17 @@ def delete(ws: Workspace, args: Args) -> Json:
 
 def remove(ws: Workspace, channel: Channel, message: Message) -> None:
     """Take a message away, its pin too."""
+    if message.ephemeral_to is None:
+        ws.delete(channel.id, message.ts)
+        return
     channel.log.remove(message)
-    channel.pins = [ts for ts in channel.pins if ts != message.ts]
     ws.changed(message)
 
 
 def get_permalink(ws: Workspace, args: Args) -> Json:
     channel = args.channel(member=False, archived_ok=True)
     message = args.message(channel, "message_ts")
-    link = f"{ws.base_url}/archives/{channel.id}/p{message.ts.replace('.', '')}"
-    if message.is_reply:
-        link += f"?thread_ts={message.thread_ts}&cid={channel.id}"
-    return {"channel": channel.id, "permalink": link}
+    return {"channel": channel.id, "permalink": ws.permalink(message)}
 
 
 def _emoji(args: Args) -> str:
@@ -162,14 +161,8 @@ def reactions_add(ws: Workspace, args: Args) -> Json:
 
 def reactions_remove(ws: Workspace, args: Args) -> Json:
     channel, name = args.channel(), _emoji(args)
-    message = args.message(channel, "timestamp")
-    given = message.reactions.get(name, [])
-    if ws.bot.id not in given:
-        raise SlackError("no_reaction")
-    given.remove(ws.bot.id)
-    if not given:
-        del message.reactions[name]
-    return ws.changed({})
+    ws.unreact(channel.id, args.text("timestamp"), ws.bot.id, name)
+    return {}
 
 
 METHODS: dict[str, Callable[[Workspace, Args], Json]] = {

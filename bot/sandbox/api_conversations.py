@@ -6,10 +6,9 @@ from typing import Any
 
 from bot.sandbox.args import Args
 from bot.sandbox.model import Channel, Json, Message, SlackError
-from bot.sandbox.workspace import Workspace
+from bot.sandbox.workspace import MAX_PINS, Workspace
 
 TOPIC_LIMIT = 250
-MAX_PINS = 100
 _NAME_LIMIT = 80
 
 
@@ -227,25 +226,14 @@ def open_(ws: Workspace, args: Args) -> Json:
 
 def pins_add(ws: Workspace, args: Args) -> Json:
     channel = args.channel()
-    message = args.message(channel, "timestamp")
-    if message.ts in channel.pins:
-        raise SlackError("already_pinned")
-    if len(channel.pins) >= MAX_PINS:
-        raise SlackError("too_many_pins")
-    channel.pins.append(message.ts)
-    note = f"<@{ws.bot.id}> pinned a message to this channel."
-    extra = {"item_type": "C", "item": {"type": "message", "ts": message.ts}}
-    ws.post(channel.id, ws.bot.id, note, subtype="pinned_item", extra=extra)
+    ws.pin(channel.id, args.text("timestamp"), ws.bot.id)
     return {}
 
 
 def pins_remove(ws: Workspace, args: Args) -> Json:
     channel = args.channel()
-    message = args.message(channel, "timestamp")
-    if message.ts not in channel.pins:
-        raise SlackError("no_pin")
-    channel.pins.remove(message.ts)
-    return ws.changed({})
+    ws.unpin(channel.id, args.text("timestamp"), ws.bot.id)
+    return {}
 
 
 def pins_list(ws: Workspace, args: Args) -> Json:

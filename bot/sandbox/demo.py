@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 
+from bot.manifest import SHORTCUTS
 from bot.sandbox.model import Json
 from bot.sandbox.samples import SAMPLES, started_at
 from bot.sandbox.server import SandboxServer
@@ -184,6 +185,7 @@ def _run(port: int, command: list[str], folder: Path, stop: threading.Event) -> 
     bot_port, token = _free_port(), secrets.token_urlsafe(16)
     bot_url = f"http://127.0.0.1:{bot_port}"
     workspace = Workspace.demo(signing_secret=secrets.token_urlsafe(16), now=clock.now)
+    workspace.shortcuts = [dict(shortcut) for shortcut in SHORTCUTS]
     toolbar = DemoToolbar(clock, bot_url, token)
     with SandboxServer(workspace, port=port, bot_url=bot_url, emit_events=True, toolbar=toolbar) as server:
         env = environment(workspace, server, folder, bot_port=bot_port, alertmanager_token=token)

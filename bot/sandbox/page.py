@@ -56,6 +56,7 @@ class Page:
             "home": self._home,
             "join": self._join,
             "react": self._react,
+            "pin": self._pin,
             "alert": self._alert,
             "advance": self._advance,
         }
@@ -144,7 +145,17 @@ class Page:
         return {"ok": self._ws.join(body["channel"], body["user"])}
 
     def _react(self, body: Json) -> Json:
-        self._ws.react(body["channel"], body["ts"], body["user"], body["name"])
+        """Add an emoji, or take it away where it is there already, as a click on it does."""
+        where = (body["channel"], body["ts"], body["user"], body["name"])
+        message = self._ws.channel(body["channel"]).find(body["ts"])
+        given = message.reactions.get(body["name"], []) if message else []
+        act = self._ws.unreact if self._ws.user(body["user"]).id in given else self._ws.react
+        act(*where)
+        return {"ok": True}
+
+    def _pin(self, body: Json) -> Json:
+        act = self._ws.unpin if body["ts"] in self._ws.channel(body["channel"]).pins else self._ws.pin
+        act(body["channel"], body["ts"], body["user"])
         return {"ok": True}
 
     def _alert(self, body: Json) -> Json:

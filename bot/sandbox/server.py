@@ -74,7 +74,7 @@ class SandboxServer:
             self.workspace.event_sink = self._events.put
             self._teller = threading.Thread(target=self._send_events, name="sandbox-events", daemon=True)
             self._teller.start()
-        self._listener.start(self._app(self._api))
+        self._listener.start(self._app(self._api), dated=False)
         return self
 
     def stop(self) -> None:

@@ -76,10 +76,17 @@ class Listener:
         self._socket.bind((self.host, self.port))
         self.port = self._socket.getsockname()[1]
 
-    def start(self, app: Starlette) -> None:
-        """Serve; returns when requests are answered."""
+    def start(self, app: Starlette, *, dated: bool = True) -> None:
+        """Serve; returns when requests are answered. Unless `dated` the application itself tells the date."""
         config = uvicorn.Config(
-            app, http=_Protocol, loop="asyncio", ws="none", lifespan="off", log_config=None, access_log=False
+            app,
+            http=_Protocol,
+            loop="asyncio",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            date_header=dated,
         )
         self._server = _Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="sandbox", daemon=True)

@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Callable
+from email.utils import formatdate
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from bot.sandbox import api_chat, api_conversations, api_people, views
+from bot.sandbox import api_chat, api_conversations, api_people, scopes, views
 from bot.sandbox.answers import answer_later
 from bot.sandbox.args import Args
 from bot.sandbox.faults import Fault
@@ -30,6 +31,7 @@ def act(workspace: Workspace, method: str, values: Json) -> Json:
         return {"ok": False, "error": "unknown_method", "req_method": method}
     try:
         with workspace.lock:
+            scopes.check(workspace, method, values)
             return {"ok": True, **handler(workspace, Args(workspace, values))}
     except SlackError as error:
         return {"ok": False, "error": error.code, **error.extra}
@@ -61,7 +63,10 @@ class WebApi:
         values, malformed = _read(request, await request.body())
         token = _token(request, values)
         call = self._workspace.record_call(method, values)
-        return await self.serve(request, call, lambda: self._answer(method, values, token, malformed=malformed))
+        response = await self.serve(request, call, lambda: self._answer(method, values, token, malformed=malformed))
+        if token == self._workspace.bot_token:
+            response.headers["x-oauth-scopes"] = ",".join(self._workspace.scopes)
+        return response
 
     def _answer(self, method: str, values: Json, token: str | None, *, malformed: bool) -> Json:
         if method != "api.test" and token != self._workspace.bot_token:
@@ -117,6 +122,14 @@ class WebApi:
         shown: Callable[[Json], Response] = JSONResponse,
     ) -> Response:
         """Answer one recorded call with `handler`'s answer as `shown`, through latency, faults and hooks."""
+        response = await self._serve(request, call, handler, shown)
+        # By the workspace's clock, as Slack's header is by Slack's.
+        response.headers["date"] = formatdate(self._workspace.now(), usegmt=True)
+        return response
+
+    async def _serve(
+        self, request: Request, call: Call, handler: Callable[[], Json], shown: Callable[[Json], Response]
+    ) -> Response:
         workspace = self._workspace
         fault = workspace.faults.take(call.method, call.args)
         if seconds := workspace.latency_by_method.get(call.method, workspace.latency):

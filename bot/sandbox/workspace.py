@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
+from bot.manifest import SCOPES
 from bot.sandbox.faults import FaultRegistry
 from bot.sandbox.model import (
     Call,
@@ -28,6 +29,7 @@ CallHook = Callable[[int, str, Mapping[str, Any]], None]
 TRIGGER_SECONDS = 3.0
 RESPONSE_URL_SECONDS = 30 * 60
 RESPONSE_URL_USES = 5
+MAX_PINS = 100
 
 
 class Workspace:
@@ -48,6 +50,7 @@ class Workspace:
         monotonic: the clock of `trigger_id`s, in seconds.
         shortcuts: what the page offers, as in the app's manifest: `{"callback_id", "name", "type"}` where `type` is
             `message` or `global`.
+        scopes: what the app was installed with; all that the manifest asks for unless a test changes it.
         event_sink: gets each event that Slack would send to the bot; None switches them off.
     """
 
@@ -70,6 +73,7 @@ class Workspace:
         self.after_call: CallHook | None = None
         self.event_sink: Callable[[Json], None] | None = None
         self.shortcuts: list[Json] = []
+        self.scopes: list[str] = list(SCOPES)
         self.base_url = "http://sandbox.invalid"
         self.version = 1
         self.calls: list[Call] = []
@@ -284,17 +288,116 @@ class Workspace:
     def react(self, channel: str, ts: str, user: str, name: str) -> None:
         """Add an emoji. Raises SlackError `message_not_found` or `already_reacted`."""
         with self.lock:
-            place, person = self.channel(channel), self.user(user)
-            message = place.find(ts)
-            if message is None or message.ephemeral_to:
-                raise SlackError("message_not_found")
+            _place, person, message = self._on_message(channel, ts, user)
             given = message.reactions.setdefault(name, [])
             if person.id in given:
                 raise SlackError("already_reacted")
             given.append(person.id)
-            item = {"type": "message", "channel": place.id, "ts": ts}
-            self.emit({"type": "reaction_added", "user": person.id, "reaction": name, "item": item})
+            self._emit_reaction("reaction_added", person, message, name)
+
+    def unreact(self, channel: str, ts: str, user: str, name: str) -> None:
+        """Take one's emoji away. Raises SlackError `message_not_found` or `no_reaction`."""
+        with self.lock:
+            _place, person, message = self._on_message(channel, ts, user)
+            given = message.reactions.get(name, [])
+            if person.id not in given:
+                raise SlackError("no_reaction")
+            given.remove(person.id)
+            if not given:
+                del message.reactions[name]
+            self._emit_reaction("reaction_removed", person, message, name)
+
+    def pin(self, channel: str, ts: str, user: str) -> None:
+        """Pin a message. Raises SlackError `message_not_found`, `already_pinned` or `too_many_pins`."""
+        with self.lock:
+            place, person, message = self._on_message(channel, ts, user)
+            if ts in place.pins:
+                raise SlackError("already_pinned")
+            if len(place.pins) >= MAX_PINS:
+                raise SlackError("too_many_pins")
+            place.pins.append(ts)
+            note = f"<@{person.id}> pinned a message to this channel."
+            extra = {"item_type": "C", "item": {"type": "message", "ts": ts}}
+            self.post(place.id, person.id, note, subtype="pinned_item", extra=extra)
+            self._emit_pin("pin_added", person, message)
+
+    def unpin(self, channel: str, ts: str, user: str) -> None:
+        """Unpin a message. Raises SlackError `message_not_found` or `no_pin`."""
+        with self.lock:
+            place, person, message = self._on_message(channel, ts, user)
+            if ts not in place.pins:
+                raise SlackError("no_pin")
+            place.pins.remove(ts)
+            self._emit_pin("pin_removed", person, message)
+
+    def edit(self, channel: str, ts: str, text: str) -> None:
+        """Have a message's author write it anew: `message_changed`. Raises SlackError `message_not_found`."""
+        with self.lock:
+            _place, author, message = self._on_message(channel, ts, None)
+            before = message.api()
+            message.text, message.blocks = text, []
+            message.edited = {"user": author.id, "ts": self.new_ts()}
+            self.emit_changed(message, before)
+
+    def delete(self, channel: str, ts: str) -> None:
+        """Take a message away, its pin too: `message_deleted`; one with replies leaves a tombstone, as in Slack.
+
+        Raises SlackError `message_not_found`.
+        """
+        with self.lock:
+            place, _author, message = self._on_message(channel, ts, None)
+            place.pins = [pinned for pinned in place.pins if pinned != ts]
+            before = message.api()
+            if any(m.thread_ts == ts and m is not message for m in place.log):
+                message.subtype, message.text, message.blocks = "tombstone", "This message was deleted.", []
+                message.reactions, message.files = {}, []
+                self.emit_changed(message, before)
+                return
+            place.log.remove(message)
+            about: Json = {"deleted_ts": ts, "previous_message": before}
+            self._emit_hidden("message_deleted", place, about)
             self.changed(message)
+
+    def emit_changed(self, message: Message, before: Json) -> None:
+        """Tell of a message that says something else than `before`, its earlier object."""
+        about = {"message": message.api(), "previous_message": before}
+        self._emit_hidden("message_changed", self.channel(message.channel), about)
+        self.changed(message)
+
+    def permalink(self, message: Message) -> str:
+        """A message's address; a reply's names its thread."""
+        link = f"{self.base_url}/archives/{message.channel}/p{message.ts.replace('.', '')}"
+        return f"{link}?thread_ts={message.thread_ts}&cid={message.channel}" if message.is_reply else link
+
+    def _on_message(self, channel: str, ts: str, user: str | None) -> tuple[Channel, User, Message]:
+        """Give what somebody (its author, unless told) acts upon."""
+        place = self.channel(channel)
+        message = place.find(ts)
+        if message is None or message.ephemeral_to or message.subtype == "tombstone":
+            raise SlackError("message_not_found")
+        return place, self.user(user or message.user), message
+
+    def _emit_reaction(self, kind: str, person: User, message: Message, name: str) -> None:
+        item = {"type": "message", "channel": message.channel, "ts": message.ts}
+        self.emit({"type": kind, "user": person.id, "reaction": name, "item_user": message.user, "item": item})
+        self.changed(message)
+
+    def _emit_pin(self, kind: str, person: User, message: Message) -> None:
+        place = self.channel(message.channel)
+        shown = message.api() | {"permalink": self.permalink(message)}
+        if message.ts in place.pins:
+            shown["pinned_to"] = [place.id]
+        item: Json = {"type": "message", "channel": place.id, "message": shown}
+        item |= {"created": int(self.now()), "created_by": person.id}
+        about: Json = {"channel_id": place.id, "item": item, "item_user": message.user, "pin_count": len(place.pins)}
+        if kind == "pin_removed":
+            about["has_pins"] = bool(place.pins)
+        self.emit({"type": kind, "user": person.id} | about)
+        self.changed(message)
+
+    def _emit_hidden(self, subtype: str, place: Channel, about: Json) -> None:
+        event = {"type": "message", "subtype": subtype, "hidden": True, "channel": place.id, "ts": self.new_ts()}
+        self.emit(event | {"channel_type": _channel_type(place)} | about)
 
     def emit(self, event: Json) -> None:
         """Hand an event to whoever sends events to the bot."""

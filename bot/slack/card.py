@@ -13,7 +13,6 @@ from bot.incidents.runs import Done, Run
 from bot.slack import blocks as b
 from bot.slack.mrkdwn import clock_time, date_time, esc, link
 from bot.store.alerts import Counts, Shown
-from bot.text import first_sentence
 
 MARKS = {
     Severity.SEV1: ":red_circle:",
@@ -240,7 +239,7 @@ def _work(board: Board, next_step: str) -> str:
     for made in incident.mitigations[:MITIGATIONS_SHOWN]:
         due = clock_time(made.due_at)
         when = f":warning: rollback was due at {due}" if incident.is_late(made) else f"roll back by {due}"
-        said = f"{esc(first_sentence(made.text), 150)} ({esc(made.name, 80)})"
+        said = f"{esc(made.text, 150)} ({esc(made.name, 80)})"
         lines.append(f":leftwards_arrow_with_hook: *In place*: {said}: {when}")
     more = len(incident.mitigations) - MITIGATIONS_SHOWN
     return "\n".join([*lines, *([f"and {more} more changes in place"] if more > 0 else [])])

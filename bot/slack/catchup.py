@@ -22,7 +22,8 @@ def catch_up(board: Board) -> Message:
     lines = [_line(event) for event in told[-LINES:]]
     skipped = len(told) - len(lines)
     before = [f"_{skipped} lines before_"] if skipped > 0 else []
-    summary = f"{esc(incident.summary, 600)}\n" if incident.summary else ""
+    news = incident.summary and incident.summary not in {incident.impact, incident.title}
+    summary = f"{esc(incident.summary, 600)}\n" if news else ""
     impact = esc(incident.impact, 300) or "not stated yet"
     state = f"{summary}*Impact*: {impact}\n*Since*: {clock_time(incident.started_at or incident.declared_at)}"
     state += f"\n*Alerts firing*: {board.counts.firing:,}"

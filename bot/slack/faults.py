@@ -27,7 +27,7 @@ FIXES = {
     "token_revoked": _REINSTALL,
     "token_expired": _REINSTALL,
     "account_inactive": _REINSTALL,
-    "missing_scope": "Add the scope to the app (see the manifest in the README) and reinstall it.",
+    "missing_scope": "Add the scope to the app (`sitrep manifest` names all) and reinstall it.",
     "channel_not_found": "Create the channel, or invite the bot to it: `/invite @Sitrep`.",
     "not_in_channel": "Invite the bot to the channel: `/invite @Sitrep`.",
     "is_archived": "Unarchive the channel.",

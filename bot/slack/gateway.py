@@ -123,7 +123,7 @@ class Gateway:
 
     # Channels
 
-    async def open_channel(self, name: str, *, maybe_done: bool) -> tuple[str, str]:
+    async def open_channel(self, name: str, *, maybe_done: bool, private: bool = False) -> tuple[str, str]:
         """Create an incident's channel; gives its id and name.
 
         A channel that already has the name is taken over only after an attempt whose outcome is unknown, and only
@@ -132,7 +132,7 @@ class Gateway:
         for suffix in range(1, MAX_SUFFIX + 1):
             candidate = name if suffix == 1 else f"{name}-{suffix}"
             try:
-                answer = await self.call("conversations.create", name=candidate)
+                answer = await self.call("conversations.create", name=candidate, is_private=private or None)
             except Permanent as error:
                 if error.reason != "name_taken":
                     raise

@@ -111,8 +111,8 @@ def _health(desktop: Desktop) -> str:
     standing = desktop.standing
     if standing is None:
         return ":warning: The database did not answer: look at the log of the bot."
-    waiting = sum(standing.deliveries.values())
+    waiting = max(sum(standing.deliveries.values()) - 1, 0)  # this one is on its way
     if standing.oldest is not None and desktop.now - standing.oldest > SLOW:
         age = spell((desktop.now - standing.oldest).total_seconds())
         return f":warning: {waiting} messages wait to go out, the oldest for {age}: see `sitrep outbox list`."
-    return f":white_check_mark: The bot is well: {standing.armed} timers armed, {waiting} messages on their way."
+    return f":white_check_mark: The bot is well: {standing.armed} timers armed, {waiting} more messages on their way."

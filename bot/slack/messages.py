@@ -12,9 +12,8 @@ from bot.incidents.model import Event, Handoff, Incident
 from bot.incidents.runs import Mitigation
 from bot.runbooks.templates import Mrkdwn, Templates
 from bot.slack import blocks as b
-from bot.slack.card import most, next_update
+from bot.slack.card import next_update
 from bot.slack.mrkdwn import clock_time, code, date_time, esc, link, shorten
-from bot.store.alerts import Counts, Roll
 from bot.store.lateness import LATE
 
 Message = tuple[str, list[b.Block]]
@@ -209,43 +208,12 @@ def mitigation(incident: Incident, made: Mitigation) -> Message:
     return shorten(text, TEXT), [b.section("\n".join(lines)), b.actions(_ways_out(incident, made))]
 
 
-def mitigation_ended(made: Mitigation, said: str) -> Message:
-    """What has become of a change."""
-    text = f":heavy_check_mark: {esc(said, 300)}: {esc(made.text, 600)}"
-    return text, [b.section(text)]
-
-
 def rollback_due(incident: Incident, made: Mitigation) -> Message:
     """Ask for a rollback whose time has come; mentions whoever made the change, and the lead."""
     asked = dict.fromkeys([_by(made), *([f"<@{incident.lead.id}>"] if incident.lead else [])])
     text = f":warning: {' '.join(asked)} roll back, or say that it stays: {esc(made.text, 600)}"
     since = f"It was to be taken back by {clock_time(made.due_at)}: {esc(made.rollback, 600)}"
     return shorten(text, TEXT), [b.section(f"{text}\n{since}"), b.actions(_ways_out(incident, made))]
-
-
-def triage(roll: Roll, severity: str) -> Message:
-    """Alerts that want a human's judgement."""
-    first = roll.shown[0].alert
-    state = f"{roll.counts.firing:,} firing" if roll.counts.firing else "resolved"
-    summary = first.fact("summary", "description", "title")
-    where = ", ".join(v for v in (first.fact("service", "job"), first.fact("region", "cluster")) if v)
-    text = f"Triage ({severity}): {esc(first.name, 150)}, {state}" + (f" on {esc(where, 150)}" if where else "")
-    lines = [f":mag: *{text}*"]
-    if summary:
-        lines.append(esc(summary, 500))
-    lines.append("Look at it. If it is an incident: `/incident declare &lt;title&gt;`.")
-    return f"{text}.", [b.section("\n".join(lines))]
-
-
-def triage_storm(counts: Counts, where: str) -> Message:
-    """Very many alerts that want a human's judgement, in one message."""
-    state = f"{counts.firing:,} firing" if counts.firing else "all resolved"
-    text = f"Triage storm {esc(where, 150)}: {counts.groups:,} alert groups, {state}"
-    lines = [f":mag: *{text}*"]
-    if counts.names:
-        lines.append(most(counts))
-    lines.append("New groups join this message. If it is an incident: `/incident declare &lt;title&gt;`.")
-    return f"{text}.", [b.section("\n".join(lines))]
 
 
 def plain(text: str) -> Message:

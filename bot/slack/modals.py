@@ -22,8 +22,12 @@ SEVERITY_NAMES = {
 }
 
 
-def declare(title: str, channel: str) -> View:
+VISIBLE = (("everybody", "Everybody"), ("private", "Only who is invited"))
+
+
+def declare(title: str, channel: str, error: str = "", *, private: bool = False) -> View:
     """Declare an incident: the title is the only required field."""
+    seen_by = select("visible", "Who may see it?", list(VISIBLE), VISIBLE[private][0])
     return view(
         "declare",
         "Declare an incident",
@@ -39,7 +43,8 @@ def declare(title: str, channel: str) -> View:
             ),
             text("service", "Service", "", optional=True, limit=200),
             text("impact", "Impact", "", optional=True, multiline=True, placeholder="Who is hit, and how badly?"),
-            text("error", "Error", "", optional=True, multiline=True, placeholder="Paste it: its ids are kept"),
+            text("error", "Error", error, optional=True, multiline=True, placeholder="Paste it: its ids are kept"),
+            {**seen_by, "optional": True},
         ],
     )
 

@@ -115,7 +115,7 @@ def group(connection: Connection, source: str, key: str, hash_: str) -> Group:
     if hash_ and row["group_hash"] != hash_:
         connection.execute(update(alert_groups).where(alert_groups.c.id == row["id"]).values(group_hash=hash_))
         row = connection.execute(query).mappings().one()
-    return _group(row)
+    return group_of(row)
 
 
 def relatives(connection: Connection, group_: Group) -> list[Group]:
@@ -134,7 +134,7 @@ def relatives(connection: Connection, group_: Group) -> list[Group]:
         .order_by(alert_groups.c.id.desc())
         .limit(RELATIVES)
     )
-    return [_group(row) for row in rows.mappings()]
+    return [group_of(row) for row in rows.mappings()]
 
 
 def set_group(
@@ -169,7 +169,7 @@ _GROUPS_OF = select(alert_groups).where(alert_groups.c.incident_id == bindparam(
 
 def groups_of(connection: Connection, incident_id: int) -> list[Group]:
     """Give the groups that are linked to an incident."""
-    return [_group(row) for row in connection.execute(_GROUPS_OF, {"of": incident_id}).mappings()]
+    return [group_of(row) for row in connection.execute(_GROUPS_OF, {"of": incident_id}).mappings()]
 
 
 def known(connection: Connection, group_id: int) -> dict[str, Occurrence]:
@@ -337,7 +337,8 @@ def _roll(connection: Connection, kind: str, of: int | str) -> Roll:
     return Roll(tuple(_shown(row) for row in connection.execute(first, {"of": of}).mappings()), counts)
 
 
-def _group(row: RowMapping) -> Group:
+def group_of(row: RowMapping) -> Group:
+    """Give the group of its row."""
     return Group(
         row["id"], row["source"], row["group_key"], row["group_hash"], row["incident_id"], row["data"], row["storm"]
     )

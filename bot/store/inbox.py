@@ -93,5 +93,11 @@ def by_key(connection: Connection, source: str, dedup_key: str) -> Letter | None
     return _letter(row) if row else None
 
 
+def came_between(connection: Connection, source: str, after: str, until: str) -> bool:
+    """True where a body has come whose key lies between two others."""
+    between = (inbox.c.source == source) & (inbox.c.dedup_key > after) & (inbox.c.dedup_key < until)
+    return connection.execute(select(inbox.c.id).where(between).limit(1)).first() is not None
+
+
 def _letter(row: RowMapping) -> Letter:
     return Letter(row["receipt"], row["source"], row["received_at"], row["body"], row["state"], row["outcome"])

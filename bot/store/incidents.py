@@ -270,7 +270,8 @@ _WRITE: Mapping[str, Callable[[Any], Any]] = {
 def _handoff(written: Mapping[str, Any] | None) -> Handoff | None:
     if written is None:
         return None
-    return Handoff(Person(**written["to"]), Person(**written["by"]), datetime.fromisoformat(written["at"]))
+    people = {name: Person(**written[name]) for name in ("to", "by")}
+    return Handoff(**people, at=datetime.fromisoformat(written["at"]), slot=written["slot"])
 
 
 def _row(incident: Incident, columns: Iterable[str] = _COLUMNS) -> dict[str, Any]:

@@ -57,3 +57,23 @@ def save(connection: Connection, storm: Storm) -> None:
             severity=count.severity.value if count.severity else None,
         )
     )
+
+
+def take_scope(connection: Connection, scope: str) -> None:
+    """Lock the row of the storm whose message this is: no group joins it until the transaction ends."""
+    connection.execute(select(storms.c.id).where(storms.c.id == _id(scope)).with_for_update()).all()
+
+
+def key_of(connection: Connection, scope: str) -> str:
+    """Give the key under which the storm of a message was taken."""
+    return str(connection.execute(select(storms.c.key).where(storms.c.id == _id(scope))).scalar_one())
+
+
+def end(connection: Connection, scope: str) -> None:
+    """Let no further group join the storm of a message, if it is still the family's latest."""
+    latest = (storms.c.id == _id(scope)) & (storms.c.serial == int(scope.rpartition(":")[2]))
+    connection.execute(update(storms).where(latest).values(joined_at=None))
+
+
+def _id(scope: str) -> int:
+    return int(scope.split(":")[1])

@@ -204,6 +204,13 @@ deliveries = Table(
     Column("failures", Integer),
     Index("ix_deliveries_scope", "scope", "id"),
     Index("ix_deliveries_state_next_at", "state", "next_at"),
+    # Few are: what is said in a thread is looked up here.
+    Index(
+        "ix_deliveries_thread",
+        "slot",
+        sqlite_where=text("slot = 'thread'"),
+        postgresql_where=text("slot = 'thread'"),
+    ),
 )
 
 replicas = Table(
@@ -306,4 +313,19 @@ postings = Table(
     Column("ticks", JSON, nullable=False),
     Column("posted_at", Moment, nullable=False),
     Column("channel", Text, nullable=False),
+)
+
+# Slack messages that are, or were, on a timeline; `seq` is the line that each has now.
+captures = Table(
+    "captures",
+    metadata,
+    Column("channel", String(32), primary_key=True),
+    Column("ts", String(32), primary_key=True),
+    Column("incident_id", ForeignKey("incidents.id"), primary_key=True),
+    Column("seq", Integer, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("by", String(32), nullable=False),
+    Column("via", String(12), nullable=False),
+    Column("edited", String(32), nullable=False),
+    Column("removed", Boolean, nullable=False),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from bot.incidents.model import Event, Incident, Role
@@ -128,6 +128,7 @@ def _alerts(alerts: tuple[AlertRow, ...]) -> Iterator[str]:
 
 
 def _timeline(events: tuple[Event, ...]) -> Iterator[str]:
+    superseded = {old: event.seq for event in events if isinstance(old := event.data.get("supersedes"), int)}
     yield "## Timeline"
     yield ""
     yield from table(
@@ -139,7 +140,7 @@ def _timeline(events: tuple[Event, ...]) -> Iterator[str]:
                 inline(event.kind),
                 inline(event.actor.name or event.actor.id),
                 inline(event.text),
-                _note(event),
+                _note(event, superseded.get(event.seq)),
             )
             for event in sorted(events, key=lambda event: (event.occurred_at, event.seq))
         ),
@@ -147,8 +148,11 @@ def _timeline(events: tuple[Event, ...]) -> Iterator[str]:
     yield ""
 
 
-def _note(event: Event) -> str:
-    notes = []
+def _note(event: Event, later: int | None) -> str:
+    notes = [] if later is None else [f"superseded by line {later}"]
+    author = event.data.get("author")
+    if isinstance(author, Mapping) and author.get("id") != event.actor.id:  # who said it is not who noted it
+        notes.append(f"said by {inline(str(author.get('name') or author.get('id') or 'somebody'))}")
     if event.recorded_at - event.occurred_at > RECORDED_LATER:
         notes.append(f"recorded later, at {utc(event.recorded_at)}")
     if event.source:

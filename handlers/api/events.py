@@ -33,7 +33,7 @@ from bot.store import inbox, incidents
 from bot.store.tx import Tx
 from bot.text import clean
 from bot.timeline.as_json import event_json
-from handlers.http import problem
+from handlers.http import hidden, problem
 
 SOURCE = "api"
 KEY = 100  # characters of an idempotency key
@@ -159,10 +159,13 @@ class EventRoutes:
         except ValidationError as error:
             wrong = [{"at": ".".join(map(str, e["loc"][1:])), "what": e["msg"]} for e in error.errors()]
             return problem(400, "bad_body", "Correct the body: see details.", details={"problems": wrong})
+        incident = await self._services.store.read(lambda c: incidents.load(c, number))
+        if incident is None or hidden(request, incident):
+            return problem(404, "no_incident", f"There is no {number}. See /api/v1/incidents.")
         try:
             return await self._services.store.write(lambda tx: self._take(tx, number, report.root, body, key))
         except Refused as error:
-            return problem(404 if error.code == "no_incident" else 409, error.code, str(error))
+            return problem(409, error.code, str(error))
 
     def _take(self, tx: Tx, number: str, report: _Report, body: bytes, key: str) -> Response:
         receipt = inbox.keep_once(tx.connection, SOURCE, body, tx.now, f"{number}/{key}") if key else None

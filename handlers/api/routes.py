@@ -29,7 +29,7 @@ from handlers.api import openapi
 from handlers.api.events import EventRoutes
 from handlers.api.limits import PAGE, PAGE_MAX, STATUS, whole
 from handlers.api.runbooks import RunbookRoutes
-from handlers.http import credentials, problem
+from handlers.http import credentials, hidden, problem
 
 READY_WITHIN = 2.0  # seconds
 NUMBER = 40  # characters of an incident's number that are looked at
@@ -104,7 +104,7 @@ class Api:
         rows = rows[:wanted]
         return JSONResponse(
             {
-                "incidents": [_shown(incident) for _, incident in rows],
+                "incidents": [_shown(incident) for _, incident in rows if not hidden(request, incident)],
                 "next": str(rows[-1][0]) if more else None,
             }
         )
@@ -113,13 +113,15 @@ class Api:
         """One incident."""
         number = _number(request)
         incident = await self._services.store.read(lambda c: incidents.load(c, number))
-        return JSONResponse(_shown(incident)) if incident else self._unknown(number)
+        if incident is None or hidden(request, incident):
+            return self._unknown(number)
+        return JSONResponse(_shown(incident))
 
     async def timeline(self, request: Request) -> Response:
         """One incident's timeline: `?format=md|json|csv`."""
         number = _number(request)
         dossier = await self._services.store.read(lambda c: collect(c, number))
-        if dossier is None:
+        if dossier is None or hidden(request, dossier.incident):
             return self._unknown(number)
         try:
             made = render(dossier, request.query_params.get("format", "json"))
@@ -146,6 +148,7 @@ class Api:
                 )
             if ROLES.index(has) < ROLES.index(role):
                 return problem(403, "forbidden", f"Use a token with the role {role}.")
+            request.state.role = has
             return await endpoint(request)
 
         return guarded

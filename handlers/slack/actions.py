@@ -12,7 +12,7 @@ from bot.incidents import commands as c
 from bot.incidents.model import Actor, Incident, Person, Refused
 from bot.slack import catchup, modals
 from bot.slack.mrkdwn import esc
-from handlers.slack import checklists, steps
+from handlers.slack import checklists, steps, triage
 from handlers.slack.context import DATABASE_AWAY, Asked
 from handlers.slack.speech import Answer, Reply
 
@@ -38,6 +38,7 @@ ACTIONS: tuple[str | re.Pattern[str], ...] = (
     DECLARE,
     steps.ACTIONS,
     checklists.ACTIONS,
+    triage.ACTIONS,
 )
 
 
@@ -62,6 +63,8 @@ async def _press(asked: Asked, action_id: str, value: str) -> Answer:
             return await steps.press(asked, action_id, value)
         if checklists.ACTIONS.fullmatch(action_id):
             return await checklists.press(asked, action_id, value)
+        if triage.ACTIONS.fullmatch(action_id):
+            return await triage.press(asked, action_id, value)
         if action_id == DECLARE:
             return await asked.open_modal(modals.declare("", asked.channel))
         if action_id.startswith(CATCH_UP):

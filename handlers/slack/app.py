@@ -14,7 +14,7 @@ from bot import telemetry
 from bot.errors import SitrepError
 from bot.incidents.model import Actor
 from bot.services import Services
-from handlers.slack import actions, commands, events, views
+from handlers.slack import actions, captures, commands, events, shortcuts, views
 from handlers.slack.context import Asked, actor
 from handlers.slack.verification import Verification
 
@@ -89,6 +89,8 @@ def make_bolt(services: Services) -> AsyncApp:
     for callback in views.CALLBACKS:
         bolt.view(callback)(on_view)
 
+    _bind_messages(bolt, services)
+
     @bolt.event("member_joined_channel")
     async def on_joined(event: dict[str, Any], body: dict[str, Any]) -> None:
         with telemetry.INTERACTION_SECONDS.labels("event").time():
@@ -101,6 +103,29 @@ def make_bolt(services: Services) -> AsyncApp:
                 await events.home_opened(services, event.get("user", ""))
 
     return bolt
+
+
+def _bind_messages(bolt: AsyncApp, services: Services) -> None:
+    """Bind what people do with messages: shortcuts, pins, reactions, edits."""
+
+    async def on_shortcut(ack: AsyncAck, body: dict[str, Any], respond: AsyncRespond) -> None:
+        channel = (body.get("channel") or {}).get("id", "")
+        asked = Asked(services, _who(services, body["user"]), channel, body.get("trigger_id", ""))
+        with telemetry.INTERACTION_SECONDS.labels("shortcut").time():
+            said = await shortcuts.use(asked, body["callback_id"], body.get("message") or {})
+            await ack()
+        if said and body.get("response_url"):
+            await _tell(respond, said)
+
+    for name in shortcuts.SHORTCUTS:
+        bolt.shortcut(name)(on_shortcut)
+
+    async def on_message_event(body: dict[str, Any]) -> None:
+        with telemetry.INTERACTION_SECONDS.labels("event").time():
+            await captures.heard(services, body)
+
+    for kind in captures.EVENTS:
+        bolt.event(kind)(on_message_event)
 
 
 def _who(services: Services, user: dict[str, Any]) -> Actor:

@@ -53,9 +53,10 @@ class Asked:
         """Give the incident of a number, or the one whose channel this is."""
 
         def look(connection: Connection) -> Incident | None:
-            if number:
-                return incidents.load(connection, number)
-            return incidents.by_channel(connection, self.channel)
+            here = incidents.by_channel(connection, self.channel)
+            found = incidents.load(connection, number) if number else here
+            is_here = found is not None and here is not None and found.number == here.number
+            return found if found and (is_here or found.is_shown_to(self.user.id)) else None
 
         return await self.services.store.read(look)
 
@@ -76,7 +77,8 @@ class Asked:
 
     async def open_incidents(self) -> list[Incident]:
         """Give the open incidents."""
-        return await self.services.store.read(incidents.list_open)
+        found = await self.services.store.read(incidents.list_open)
+        return [incident for incident in found if incident.is_shown_to(self.user.id)]
 
     async def apply(self, number: str, command: c.Command) -> Incident:
         """Do a command.

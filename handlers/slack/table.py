@@ -39,6 +39,14 @@ VERBS = (
         Where.ANYWHERE,
         ("drill",),
     ),
+    Verb(
+        "private",
+        "<title> [sev1-4]",
+        "open an incident that only those who are invited see",
+        opening.private,
+        "private A laptop is gone sev2",
+        Where.ANYWHERE,
+    ),
     Verb("list", "", "show the open incidents", opening.show_open, "list", Where.ANYWHERE),
     Verb(
         "status",

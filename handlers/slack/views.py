@@ -14,20 +14,25 @@ from bot.incidents.model import Refused, Status
 from bot.incidents.policy import Severity
 from bot.slack import forms
 from bot.text import clean
-from handlers.slack import steps
+from handlers.slack import shortcuts, steps, triage
 from handlers.slack.commands import filled_in
 from handlers.slack.context import DATABASE_AWAY, Asked
 from handlers.slack.speech import Mistake
 from handlers.slack.verbs.opening import declared, open_one
 from handlers.slack.verbs.state import NEXT_MAX
 
-CALLBACKS = ("declare", "update", "resolve", forms.CALLBACK, *steps.CALLBACKS)
+CALLBACKS = ("declare", "update", "resolve", forms.CALLBACK, *steps.CALLBACKS, *shortcuts.CALLBACKS, *triage.CALLBACKS)
 FIRST_FIELD = {
     "declare": "title",
     "update": "state",
     "resolve": "fix",
     "runbook_skip": "why",
     "runbook_approve": "person",
+    "timeline_pick": "incident",
+    "followup_form": "text",
+    "triage_accept": "title",
+    "triage_merge": "incident",
+    "triage_decline": "why",
 }
 
 
@@ -56,6 +61,7 @@ async def _submit(asked: Asked, callback: str, metadata: str, values: Mapping[st
             service=values.get("service", ""),
             impact=values.get("impact", ""),
             error=values.get("error", ""),
+            private=values.get("visible") == "private",
         )
         if metadata:
             await replace(asked, channel=metadata).whisper(declared(incident))
@@ -66,6 +72,10 @@ async def _submit(asked: Asked, callback: str, metadata: str, values: Mapping[st
         return {}
     if callback in steps.CALLBACKS:
         return await steps.submit(asked, callback, metadata, values)
+    if callback in triage.CALLBACKS:
+        return await triage.submit(asked, callback, metadata, values)
+    if callback in shortcuts.CALLBACKS:
+        return await shortcuts.submit(asked, callback, metadata, values)
     if callback == "update":
         if not values.get("state"):
             return {"state": "Say what the state is."}

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, text
 
+from bot.incidents.capturing import Kept
 from bot.migrate import migrate
-from bot.store import alerts, deliveries, inbox, incidents
+from bot.store import alerts, captures, deliveries, inbox, incidents
 from bot.store.database import connect
 from tests.bench import lives
 
@@ -33,6 +34,9 @@ HOT: dict[str, Callable[[Connection], object]] = {
     "open incidents": incidents.list_open,
     "an incident by its number": lambda c: incidents.take(c, "INC-20200101-001"),
     "an incident by its channel": lambda c: incidents.by_channel(c, "C90000007"),
+    "an incident by its thread": lambda c: captures.by_thread(c, "C90000007", "1.0"),
+    "incidents in a channel's threads": lambda c: captures.has_threads(c, "C90000007"),
+    "a message on a timeline": lambda c: captures.of_message(c, "C90000007", "1.0"),
     "dead letters": inbox.dead,
 }
 
@@ -53,6 +57,9 @@ def full(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     with engine.begin() as connection:
         lives.closed(connection, CLOSED)
         lives.armed(connection, 4, [f"C7{n:07}" for n in range(4)])
+        number = connection.execute(text("SELECT number FROM incidents LIMIT 1")).scalar_one()
+        for n in range(CLOSED):
+            captures.keep(connection, Kept(number, "C90000007", f"{n}.5", n, "0" * 64, "U1", "pin"))
     if request.param == "postgres":  # it does so by itself after a while; SQLite never does
         with engine.connect() as connection:
             connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("ANALYZE"))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bot.sandbox.faults import Fault
 from bot.sandbox.model import Message
 from handlers.slack import table
 from handlers.slack.speech import Verb, Where
@@ -116,6 +117,7 @@ def test_the_command_is_handed_over_by_accepting(bot: Client, hands: Hands) -> N
     event = bot.wait_event(number, "handoff")
     assert (event["data"]["from"]["name"], event["data"]["to"]["name"], event["data"]["tasks"]) == ("alice", "bob", [1])
     assert bot.incident(number)["lead"]["name"] == "bob"
+    wait_for(lambda: "incident_accept" not in str(offer.blocks) and ": accepted at" in said(offer), what="its end")
     assert "(bob)" in bot.slash("task list", "alice", channel)
     bot.slash("handoff @dana", "bob", channel)
     hands.advance(minutes=5.1)
@@ -211,3 +213,34 @@ def test_ends_other_than_a_resolution(bot: Client, service: InProcess) -> None:
     assert bot.incident(number)["status"] == "cancelled"
     assert service.server is not None
     assert "Reopen" in bot.slash("update x", channel=channel)
+
+
+def test_a_private_incident_is_nobodys_business(bot: Client) -> None:
+    """A private channel with whoever declared it; in no announcement, list or answer of others; they cannot name it."""
+    answer = bot.slash("private A laptop is gone sev2", "dana")
+    assert "Only who is invited sees it" in answer
+    number = next(word for word in answer.split() if word.startswith("INC-"))
+    channel = f"incident-{number.removeprefix('INC-')}"
+    room = wait_for(lambda: next((c for c in bot.workspace.channels.values() if c.name == channel), None), what="it")
+    wait_for(lambda: bot.workspace.user("dana").id in room.members, what="the invitation")
+    wait_for(lambda: bot.workspace.pinned(channel), what="the card")
+    assert room.is_private
+    assert number not in " ".join(bot.workspace.texts("incidents") + bot.workspace.texts("ops-alerts"))
+    assert "laptop" not in bot.slash("list", "bob")
+    assert "laptop" in bot.slash("list", "dana")
+    assert f"There is no {number}" in bot.slash(f"{number} timeline", "bob")
+    assert bot.get(f"/api/v1/incidents/{number}").status_code == 404
+    assert bot.get(f"/api/v1/incidents/{number}/timeline").status_code == 404
+    assert bot.incidents() == []
+    bot.slash("update Looking for it", "dana", channel)
+    wait_for(lambda: bot.workspace.find(channel, "Update on"), what="the update")
+    assert number not in " ".join(bot.workspace.texts("incidents"))
+
+
+def test_a_private_incident_without_its_channel_shows_itself_nowhere(bot: Client) -> None:
+    """Where Slack refuses the private channel, no thread takes its place; the operators hear of the failure alone."""
+    bot.workspace.faults.add(Fault("conversations.create", "error", error="restricted_action"))
+    bot.slash("private A laptop is gone", "dana")
+    told = wait_for(lambda: bot.workspace.find("ops-alerts", "restricted_action"), what="the operators' message")
+    assert "laptop" not in said(told)
+    assert "laptop" not in " ".join(bot.workspace.texts("ops-alerts") + bot.workspace.texts("incidents"))

@@ -6,10 +6,15 @@ from slack_sdk import WebClient
 from bot.sandbox import SandboxServer, Workspace
 from tests.sandbox.standin import StandIn
 
+# of methods that the bot itself does not call
+MORE = ["im:read", "bookmarks:read", "bookmarks:write", "files:read"]
+
 
 @pytest.fixture
 def workspace() -> Workspace:
-    return Workspace.demo()
+    made = Workspace.demo()
+    made.scopes += MORE
+    return made
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What people do reaches the bot as Slack would send it, and its answers are shown as Slack would."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -8,6 +9,7 @@ import pytest
 from starlette.responses import Response
 
 from bot.sandbox import SandboxServer, Signing
+from bot.sandbox.model import SlackError
 from bot.sandbox.workspace import RESPONSE_URL_SECONDS
 from tests.sandbox.standin import StandIn, api
 
@@ -291,3 +293,64 @@ def test_joins_and_messages_are_emitted_when_asked_for(bot: StandIn, server: San
     events = [payload["event"] for payload in bot.received]
     assert [e["type"] for e in events] == ["member_joined_channel", "message", "reaction_added"]
     assert (events[0]["user"], events[0]["inviter"]) == (erin, workspace.bot.id)
+
+
+def test_what_people_do_with_messages_is_emitted(bot: StandIn, server: SandboxServer) -> None:
+    """Pins, reactions, edits and deletions come as Slack sends them; the bot's own edits too."""
+    workspace = server.workspace
+    server.stop()
+    with SandboxServer(workspace, bot_url=server.bot_url, emit_events=True) as emitting:
+        root = workspace.post("incidents", "alice", "hello").ts
+        ts = workspace.post("incidents", "bob", "hi", thread_ts=root).ts
+        workspace.pin("incidents", ts, "alice")
+        workspace.unpin("incidents", ts, "alice")
+        workspace.react("incidents", ts, "alice", "eyes")
+        workspace.unreact("incidents", ts, "alice", "eyes")
+        workspace.edit("incidents", ts, "hi all")
+        workspace.delete("incidents", root)
+        workspace.delete("incidents", ts)
+        channel = workspace.channel("incidents").id
+        mine = api(emitting.url, "chat.postMessage", channel=channel, text="one")["ts"]
+        api(emitting.url, "chat.update", channel=channel, ts=mine, text="two")
+        workspace.wait_for(lambda: len(bot.received) >= 10)
+    pin, unpin, react, unreact, edit, tombstone, gone, own = [payload["event"] for payload in bot.received][2:]
+    alice, bob = workspace.user("alice").id, workspace.user("bob").id
+    assert (pin["type"], pin["user"], pin["channel_id"], pin["item_user"]) == ("pin_added", alice, channel, bob)
+    assert (pin["item"]["message"]["text"], pin["item"]["message"]["pinned_to"]) == ("hi", [channel])
+    assert f"thread_ts={root}" in pin["item"]["message"]["permalink"]
+    assert (unpin["type"], unpin["has_pins"]) == ("pin_removed", False)
+    assert react["item"] == {"type": "message", "channel": channel, "ts": ts}
+    assert (unreact["type"], unreact["reaction"], unreact["item_user"]) == ("reaction_removed", "eyes", bob)
+    assert (edit["subtype"], edit["message"]["text"], edit["previous_message"]["text"]) == (
+        "message_changed",
+        "hi all",
+        "hi",
+    )
+    assert edit["message"]["edited"]["user"] == bob
+    assert (tombstone["subtype"], tombstone["message"]["subtype"]) == ("message_changed", "tombstone")
+    assert (gone["subtype"], gone["deleted_ts"]) == ("message_deleted", ts)
+    assert (own["message"]["text"], own["message"]["user"]) == ("two", workspace.bot.id)
+
+
+@pytest.mark.parametrize(
+    ("act", "error"),
+    [
+        ("unreact", "no_reaction"),
+        ("unpin", "no_pin"),
+        ("react_twice", "already_reacted"),
+        ("pin_twice", "already_pinned"),
+    ],
+)
+def test_what_slack_refuses_with_messages(server: SandboxServer, act: str, error: str) -> None:
+    """A second pin or reaction, and taking away what is not there."""
+    workspace = server.workspace
+    ts = workspace.post("incidents", "alice", "hello").ts
+    where = ("incidents", ts, "bob")
+    acts: dict[str, Callable[[], object]] = {
+        "unreact": lambda: workspace.unreact(*where, "eyes"),
+        "unpin": lambda: workspace.unpin(*where),
+        "react_twice": lambda: [workspace.react(*where, "eyes") for _ in range(2)],
+        "pin_twice": lambda: [workspace.pin(*where) for _ in range(2)],
+    }
+    with pytest.raises(SlackError, match=error):
+        acts[act]()

@@ -71,7 +71,8 @@ export class MessageList {
     for (const file of message.files ?? []) body.append(fileNode(file));
     if (message.reactions) {
       body.append(el("div", { class: "reactions" }, ...Object.entries(message.reactions).map(([name, users]) => (
-        el("span", { title: users.map((id) => context.names.users[id]).join(", ") }, `${emoji(name)} ${users.length}`)))));
+        el("button", { type: "button", title: users.map((id) => context.names.users[id]).join(", "), "aria-pressed": String(users.includes(context.me)),
+          onclick: () => this.post("react", { channel: this.channel, ts: message.ts, name }) }, `${emoji(name)} ${users.length}`)))));
     }
     const node = el("article", { class: classes.filter(Boolean).join(" "), id: anchor(message.ts) },
       avatar(user, message.thread), body);
@@ -85,6 +86,8 @@ export class MessageList {
     return el("div", { class: "tools" },
       el("button", { type: "button", title: "Reply in the thread", onclick: () => extras.reply(parent) }, "Reply"),
       el("button", { type: "button", "aria-label": "React with eyes", onclick: () => this.post("react", { ...where, name: "eyes" }) }, "👀"),
+      el("button", { type: "button", "aria-label": "React with a pushpin", onclick: () => this.post("react", { ...where, name: "pushpin" }) }, "📌"),
+      el("button", { type: "button", title: "Pin or unpin", onclick: () => this.post("pin", where) }, "Pin"),
       ...context.shortcuts.filter((s) => s.type === "message").map((s) => (
         el("button", { type: "button", onclick: () => this.post("shortcut", { ...where, callback: s.callback_id }) }, s.name))));
   }

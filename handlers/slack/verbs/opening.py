@@ -31,6 +31,15 @@ async def test(spoken: Spoken) -> str:
     return f"{declared(made)} It is a test: nobody is paged."
 
 
+async def private(spoken: Spoken) -> str:
+    """Open an incident that only those who are invited can see."""
+    title, severity = grammar.title_and_severity(spoken.plain)
+    if not title:
+        return await spoken.asked.open_modal(modals.declare("", spoken.asked.channel, private=True))
+    made = await open_one(spoken.asked, title, severity or Severity.SEV2, private=True)
+    return f"{declared(made)} Only who is invited sees it."
+
+
 async def show_open(spoken: Spoken) -> str:
     """List the open incidents."""
     return await open_ones(spoken.asked)
@@ -45,6 +54,7 @@ async def open_one(
     impact: str = "",
     error: str = "",
     drill: bool = False,
+    private: bool = False,
 ) -> Incident:
     """Open an incident in the name of whoever asked; a pasted `error` gives it its ids."""
     made = c.Declare(
@@ -56,6 +66,7 @@ async def open_one(
         impact=impact,
         ids=envelope.read(f"{error}\n{impact}\n{title}"),
         drill=drill,
+        private=private,
     )
 
     def work(tx: Tx) -> Incident:

@@ -26,7 +26,7 @@ from bot.slack.blocks import fit
 from bot.slack.home import Desktop, home
 from bot.slack.mrkdwn import esc
 from bot.slack.runbook import checklist, folded, options, pages, runbook
-from bot.store.alerts import Counts, Roll, Shown
+from bot.store.alerts import Counts, Shown
 from bot.store.standing import Standing
 from bot.text import clean
 from tests.unit.runbooks.sheets import a_run, a_sheet, ticked
@@ -130,9 +130,6 @@ def test_every_message_fits(board: Board, state: str, more: str) -> None:
     asked = page | {"reason": "asked", "by": state, "why": more}
     fits(messages.page(board, asked, ["<@U1>"]))
     fits(messages.operators(state))
-    if board.alerts:
-        fits(messages.triage(Roll(board.alerts, board.counts), "sev3"))
-        fits(messages.triage_storm(board.counts, "in cluster eu-1"))
 
 
 def test_every_runbook_and_the_checklist_fit() -> None:
@@ -179,7 +176,6 @@ def test_every_message_about_a_change_fits(board: Board, text: str, more: str) -
     for message in (
         messages.mitigation(incident, made),
         messages.rollback_due(incident, made),
-        messages.mitigation_ended(made, text),
         card.card(replace(board, incident=incident), f"*2.* {esc(text, 150)}"),
     ):
         fits(message)

@@ -178,6 +178,22 @@ def test_markdown_says_which_command_was_run(make_incident: MakeIncident, make_e
     assert len(row) < 500
 
 
+def test_markdown_says_what_was_superseded(make_incident: MakeIncident, make_event: MakeEvent) -> None:
+    """The old line names the new one, and a message its author where somebody else has noted it."""
+    bob = {"author": {"id": "U2", "name": "Bob | <b>"}}
+    events = (
+        make_event(1, "pinned", text="Half fail", data=bob),
+        make_event(2, "pinned", text="A tenth fails", data=bob | {"supersedes": 1, "edited": True}),
+        make_event(3, "pinned", text="Line 2 was taken off", data={"supersedes": 2, "removed": True}),
+    )
+    content = render(Dossier(make_incident(), events), "md").content.decode()
+    rows = [line for line in content.splitlines() if " pinned | " in line]
+    assert "superseded by line 2; said by Bob" in rows[0]
+    assert "superseded by line 3" in rows[1]
+    assert "superseded" not in rows[2]
+    assert "<b>" not in content
+
+
 def test_an_open_incident_says_what_is_missing(make_incident: MakeIncident) -> None:
     """Unknown facts read "not recorded", and the retrospective waits for the resolution."""
     incident = make_incident(

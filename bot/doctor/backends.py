@@ -1,0 +1,86 @@
+"""PagerDuty, Alertmanager and the runbooks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+
+from bot.alertmanager import Alertmanager
+from bot.doctor.finding import DEADLINE, Finding, Findings, fault, ok
+from bot.errors import OutwardError, Permanent, SitrepError
+from bot.pagerduty.client import PagerDuty
+from bot.runbooks import lint
+from bot.runbooks.catalog import Catalog
+from bot.runbooks.templates import Templates
+from bot.settings import Settings
+
+PAGERDUTY, ROUTING_KEY, ALERTMANAGER, RUNBOOKS = (
+    "pagerduty token",
+    "pagerduty routing key",
+    "alertmanager api",
+    "runbooks",
+)
+ALERTMANAGER_FIX = "Start it, or correct ALERTMANAGER_API_URL: its own address, without /api."
+RUNBOOKS_FIX = "Run `sitrep runbooks lint`, which names each file and the fix."
+_ROUTING_KEY = re.compile(r"[A-Za-z0-9]{32}")
+
+
+def pagerduty_reach(settings: Settings) -> str:
+    """Say what to do where PagerDuty does not answer."""
+    host = urlsplit(settings.pagerduty_api_url).hostname
+    return f"Let this machine reach {host} (PAGERDUTY_API_URL); see https://status.pagerduty.com for outages."
+
+
+async def pagerduty(settings: Settings, client: PagerDuty) -> Findings:
+    """Ask the REST API who writes: the key and PAGERDUTY_FROM are seen by one call that reads."""
+    try:
+        user = await client.requester()
+    except Permanent as error:
+        if not settings.pagerduty_from and error.reason == "pagerduty_invalid":
+            fix = "Set PAGERDUTY_FROM to a user's login e-mail."
+            return [fault(PAGERDUTY, "it is an account's key, which must name a user in all that it writes", fix)]
+        return [fault(PAGERDUTY, str(error), error.fix)]
+    except OutwardError as error:
+        return [fault(PAGERDUTY, f"PagerDuty does not answer: {error}", pagerduty_reach(settings))]
+    return [ok(PAGERDUTY, f"it writes as {settings.pagerduty_from or 'its own user'} ({user})")]
+
+
+def routing_key(settings: Settings) -> Iterator[Finding]:
+    """Look at the key's form: only a page would show whether it is valid."""
+    if settings.pagerduty_routing_key is None:
+        return
+    if _ROUTING_KEY.fullmatch(settings.pagerduty_routing_key.get_secret_value()):
+        yield ok(ROUTING_KEY, "it has the form of one; only a page shows that it is valid")
+    else:
+        fix = "Set PAGERDUTY_ROUTING_KEY to the Integration Key of an Events API v2 integration of the service."
+        yield fault(ROUTING_KEY, "it is not 32 letters and digits", fix)
+
+
+async def alertmanager(settings: Settings) -> Findings:
+    """Ask each Alertmanager what fires, as the auditor does."""
+    urls = settings.alertmanager_urls
+    async with httpx.AsyncClient(timeout=DEADLINE - 1) as http:  # so that the one that hangs is named
+        problems = (await Alertmanager(urls, http).look()).problems
+    answered = len(urls) - len(problems)
+    found = [fault(ALERTMANAGER, problem, ALERTMANAGER_FIX) for problem in problems]
+    return found or [ok(ALERTMANAGER, f"{answered} asked, {answered} answered")]
+
+
+def runbooks(folder: Path, today: date) -> Findings:
+    """Read the runbooks and the templates, and count what is to be mended; blocks."""
+    try:
+        catalog = Catalog.load(folder)
+        templates = Templates(folder / "templates")
+        tally = lint.counted(lint.lint(folder, catalog, today))
+    except SitrepError as error:
+        return [fault(RUNBOOKS, f"{folder} cannot be used: {error}", RUNBOOKS_FIX)]
+    there = f"{len(catalog)} in {folder}, {len(catalog.checklists)} checklists, {len(templates.names)} templates"
+    if errors := tally[lint.Level.ERROR]:
+        return [fault(RUNBOOKS, f"{there}: {errors} {'error' if errors == 1 else 'errors'}", RUNBOOKS_FIX)]
+    warned = tally[lint.Level.WARNING]
+    return [ok(RUNBOOKS, there + (f"; {warned} warned of" if warned else ""))]

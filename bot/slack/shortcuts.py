@@ -1,0 +1,71 @@
+"""The forms of message shortcuts. `private_metadata` holds the message, as JSON, until the form is submitted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from bot.incidents.model import Incident
+from bot.slack.modals import View, plain, select, text, view
+from bot.text import clip
+
+METADATA = 3000  # characters that Slack takes
+OPTION = 75  # likewise, of an option's label
+LISTED = 100  # likewise, options
+FOLLOW_UP = 500
+PICK, FOLLOW = "timeline_pick", "followup_form"
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """The message that a form is about: where it is, who wrote it, what it said. `number` is its incident, if known."""
+
+    channel: str
+    ts: str
+    thread_ts: str = ""
+    number: str = ""
+    author: str = ""
+    text: str = ""
+    edited: str = ""
+
+    def packed(self) -> str:
+        """Write it as metadata; the text is cut until it fits."""
+        facts, said = asdict(self), self.text
+        while len(packed := json.dumps({**facts, "text": said}, ensure_ascii=False)) > METADATA and said:
+            said = clip(said, max(len(said) - (len(packed) - METADATA) // 2 - 1, 1)) if len(said) > 1 else ""
+        return packed
+
+    @classmethod
+    def unpacked(cls, metadata: str) -> Noted:
+        """Read it from metadata."""
+        return cls(**{name: str(value) for name, value in json.loads(metadata).items()})
+
+
+def pick(noted: Noted, incidents: Sequence[Incident]) -> View:
+    """Choose the incident whose timeline a message belongs on."""
+    return view(PICK, "Add to timeline", "Add", noted.packed(), [_choice(incidents)])
+
+
+def follow_up(noted: Noted, said: str, incidents: Sequence[Incident]) -> View:
+    """Make a message a follow-up; without an incident of its own, choose among those that are open."""
+    person = {"type": "users_select", "action_id": "owner"}
+    owner: dict[str, Any] = {"type": "input", "block_id": "owner", "label": plain("Owner"), "optional": True}
+    return view(
+        FOLLOW,
+        "Make it a follow-up",
+        "Add",
+        noted.packed(),
+        [
+            *([] if noted.number else [_choice(incidents)]),
+            text("text", "What is left to do?", said, multiline=True, limit=FOLLOW_UP),
+            {**owner, "element": person},
+            text("due", "Due", "", optional=True, placeholder="2026-12-01", limit=10),
+        ],
+    )
+
+
+def _choice(incidents: Sequence[Incident]) -> dict[str, Any]:
+    options = [(i.number, clip(f"{i.number} {i.severity.value}: {i.title}", OPTION)) for i in incidents[:LISTED]]
+    return select("incident", "Incident", options, options[0][0])

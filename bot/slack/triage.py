@@ -1,0 +1,194 @@
+"""Alerts that wait for a look: the message with its three buttons, what it says once it is decided, and the forms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from bot.incidents import commands as c
+from bot.incidents.model import Incident
+from bot.incidents.policy import Severity
+from bot.incidents.triage import Decision, Outcome
+from bot.slack import blocks as b
+from bot.slack import modals
+from bot.slack.card import most
+from bot.slack.messages import Message
+from bot.slack.modals import SEVERITY_NAMES, View
+from bot.slack.mrkdwn import date_time, esc, link
+from bot.store.alerts import Shown
+from bot.store.triage import Look
+from bot.text import clip
+
+ACCEPT, MERGE, DECLINE = "triage_accept", "triage_merge", "triage_decline"
+OPTIONS = 100  # of a select, by Slack's limit
+OPTION = 75  # characters of an option, by Slack's limit
+NAMES = 5  # of alerts, decisions and incidents that are named
+WHY = 500  # characters of a reason
+URL = 1000  # characters of a link that is shown
+VERBS = {Outcome.ACCEPTED: "Accepted", Outcome.MERGED: "Merged", Outcome.DECLINED: "Declined"}
+
+
+def triage(look: Look) -> Message:
+    """Alerts that want a human's judgement."""
+    firing = [shown for shown in look.roll.shown if shown.firing] or list(look.roll.shown)
+    first = firing[0].alert
+    where = ", ".join(v for v in (first.fact("service", "job"), first.fact("region", "cluster")) if v)
+    about = f" on {esc(where, 150)}" if where else ""
+    head = f"Triage ({look.severity}): {esc(first.name, 150)}{_state(look, 'resolved')}{about}"
+    made = [b.section("\n".join([f":mag: *{head}*", *_facts(firing)]))]
+    if look.roll.counts.firing > 1 and len(look.roll.counts.names) > 1:
+        made.append(b.context(most(look.roll.counts)))
+    if look.moved and look.roll.counts.firing:
+        made.append(b.context("They have fired anew since: decide in their newest message."))
+    return _sentence(head, look), [*made, *_outcome(look)]
+
+
+def triage_storm(look: Look) -> Message:
+    """Very many alerts that want a human's judgement, in one message."""
+    counts = look.roll.counts
+    head = f"Triage storm {esc(look.where, 150)}: {counts.groups:,} alert groups{_state(look, 'all resolved')}"
+    lines = [f":mag: *{head}*"]
+    if counts.names:
+        lines.append(most(counts))
+    if look.waits:
+        waiting = sum(member.waits for member in look.members)
+        lines.append(f"Decide for the {waiting:,} that wait. New groups join this message until somebody has.")
+    return _sentence(head, look), [b.section("\n".join(lines)), *_outcome(look)]
+
+
+def accept(metadata: str, drafted: c.Declare) -> View:
+    """Declare the incident that the alerts would have declared."""
+    return modals.view(
+        ACCEPT,
+        "Accept the alerts",
+        "Declare",
+        metadata,
+        [
+            modals.text("title", "What is wrong?", drafted.title, limit=200),
+            modals.select(
+                "severity", "Severity", [(s.value, SEVERITY_NAMES[s]) for s in Severity], drafted.severity.value
+            ),
+            modals.text("service", "Service", drafted.service, optional=True, limit=200),
+            modals.text("impact", "Impact", drafted.impact, optional=True, multiline=True),
+        ],
+    )
+
+
+def merge(metadata: str, found: Sequence[Incident]) -> View:
+    """Have an open incident take the alerts; `found` are those to choose from, the newest first."""
+    options = [(incident.number, _option(incident)) for incident in found[:OPTIONS]]
+    return modals.view(
+        MERGE,
+        "Merge the alerts",
+        "Merge",
+        metadata,
+        [modals.select("incident", "Into which incident?", options, options[0][0])],
+    )
+
+
+def decline(metadata: str) -> View:
+    """Say why it is no incident."""
+    return modals.view(
+        DECLINE,
+        "Decline the alerts",
+        "Decline",
+        metadata,
+        [
+            modals.text("why", "Why?", "", multiline=True, placeholder="Known, and being worked on", limit=WHY),
+            b.context("They are quiet until they have resolved and fire anew."),
+        ],
+    )
+
+
+def _state(look: Look, over: str) -> str:
+    """Say whether the alerts fire; an incident that has taken them tells that better."""
+    if look.moved:
+        return f", {over}"
+    if look.decisions and not look.waits and any(decision.number for decision in look.decisions):
+        return ""
+    return f", {look.roll.counts.firing:,} firing" if look.roll.counts.firing else f", {over}"
+
+
+def _facts(firing: Sequence[Shown]) -> list[str]:
+    """Say what is known of the alerts: what, how much, since when, where to look."""
+    alerts = [shown.alert for shown in firing]
+    first = alerts[0]
+    summary = first.fact("summary", "description", "title")
+    values = [
+        ("value", first.fact("value", "current_value")),
+        ("threshold", first.fact("threshold")),
+        ("metric", first.fact("metric", "primary_metric")),
+        ("instance", first.fact("instance", "pod")),
+        ("tenant", first.fact("tenant", "tenant_id", "customer")),
+    ]
+    since = min(shown.alert.starts_at or shown.opened_at for shown in firing)
+    links = [
+        _link((alert.fact("runbook_url", "runbook") for alert in alerts), "Runbook"),
+        _link((alert.fact("dashboard_url", "dashboard", "grafana_url") for alert in alerts), "Dashboard"),
+        _link((alert.url for alert in alerts), "Source"),
+    ]
+    lines = [
+        esc(summary, 500) if summary and summary != first.name else "",
+        ", ".join(f"{name} {esc(value, 100)}" for name, value in values if value),
+        f"Since {date_time(since)}",
+        "  |  ".join(found for found in links if found),
+    ]
+    return [line for line in lines if line]
+
+
+def _link(urls: Iterable[str], label: str) -> str:
+    """Give the first address that a browser should open, and a message has room for."""
+    found = next((url for url in urls if url.startswith(("http://", "https://")) and len(url) <= URL), "")
+    made = link(found, label) if found else ""
+    return made if made.startswith("<") else ""
+
+
+def _outcome(look: Look) -> list[b.Block]:
+    """Say what was decided; what still waits has its buttons."""
+    made = [b.section(_decided(decision, look)) for decision in look.decisions[:NAMES]]
+    more = len(look.decisions) - NAMES
+    if more > 0:
+        made.append(b.context(f"and {more} more"))
+    if look.waits:
+        buttons = [
+            b.button("Accept", ACCEPT, look.scope, "primary"),
+            b.button("Merge into…", MERGE, look.scope),
+            b.button("Decline…", DECLINE, look.scope),
+        ]
+        made.append(b.actions(buttons))
+    return made
+
+
+def _decided(decision: Decision, look: Look) -> str:
+    when = _at(decision.at)
+    channel = (look.channels or {}).get(decision.number, "")
+    into = f"*{decision.into}*" + (f" in <#{channel}>" if channel else "")
+    if decision.outcome is Outcome.JOINED:
+        return f":link: {into} took it {when}."
+    who = f"<@{decision.user}>"
+    if decision.outcome is Outcome.DECLINED:
+        since = f"\nSince then {into} took it." if decision.number else ""
+        return f":no_entry_sign: Declined by {who} {when}: {esc(decision.why, 3 * WHY)}{since}"
+    if decision.outcome is Outcome.MERGED:
+        return f":twisted_rightwards_arrows: Merged by {who} {when} into {into}"
+    return f":white_check_mark: Accepted by {who} {when}: {into}"
+
+
+def _sentence(head: str, look: Look) -> str:
+    """Say it for notifications and screen readers, which see no buttons."""
+    said = [f"{head}."]
+    for decision in look.decisions[:NAMES]:
+        into = f" {decision.into}" if decision.number else ""
+        if decision.outcome is Outcome.JOINED:
+            said.append(f"Taken by{into}.")
+        else:
+            said.append(f"{VERBS[decision.outcome]} by {esc(decision.name, 80)}{into and f':{into}'}.")
+    return " ".join(said)
+
+
+def _at(moment: datetime) -> str:
+    return f"at {moment:%H:%M} UTC"
+
+
+def _option(incident: Incident) -> str:
+    return clip(" ".join(f"{incident.number} {incident.severity.value}: {incident.title}".split()), OPTION)

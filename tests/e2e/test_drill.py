@@ -1,0 +1,116 @@
+"""A whole drill in a browser, with two people, from the alert to the export."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.sandbox.server import SandboxServer
+from tests.conftest import Client, Hands
+from tests.e2e.browser import CHROMIUM, Browser, Tab
+from tests.integration.bodies import alert, body
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
+    pytest.mark.timeout(110),
+]
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    with Browser(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Where the pictures go: SITREP_PICTURES keeps them."""
+    folder = Path(os.environ.get("SITREP_PICTURES", tmp_path / "pictures"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def test_a_drill_from_the_alert_to_the_export(
+    bot: Client, slack: SandboxServer, hands: Hands, browser: Browser, pictures: Path
+) -> None:
+    """Alert, lead, steps, update, handoff, escalation, mitigation, resolution, export: each by its button."""
+    one = alert("aa", labels={**alert()["labels"], "alertname": "HighErrorRate", "namespace": "shop"})
+    number = bot.alertmanager(body(one)).json()["outcome"].removeprefix("declared ")
+    bot.wait_opened(number)
+    channel = f"incident-{number.removeprefix('INC-')}"
+
+    def open_as(user: str) -> Tab:
+        tab = browser.tab(f"{slack.url}/?user={user}&channel={channel}")
+        tab.sees(number)
+        return tab
+
+    alice, bob = open_as("alice"), open_as("bob")
+    alice.scroll_to(f"{number} sev2")
+    alice.picture(pictures / "incident.png")
+
+    # Nobody acknowledges for five minutes: the next level is paged. Then somebody does.
+    hands.advance(minutes=5.1)
+    bot.wait_event(number, "escalated")
+    alice.sees("you are paged as")
+    alice.click("Acknowledge", 0)
+    bot.wait_event(number, "acknowledged")
+    alice.click("Take lead", 0)
+    bot.wait_event(number, "role_assigned")
+
+    # Two people work through the runbook; each sees what the other does.
+    alice.click("Done", 0)
+    bot.wait_event(number, "runbook_step_done")
+    bob.sees("1 of 17 done")
+    bob.click("Skip a step...")
+    bob.fill("why", "there is one service only")
+    bob.submit()
+    bot.wait_event(number, "runbook_step_skipped")
+    alice.sees("1 of 17 done, 1 skipped")
+    alice.scroll_to("Runbook: ")
+    alice.picture(pictures / "checklist.png")
+
+    alice.click("Update", 0)
+    alice.fill("state", "The last rollout is the cause; we go back")
+    alice.fill("action", "Alice rolls back")
+    alice.picture(pictures / "update.png")
+    alice.submit()
+    bot.wait_event(number, "update_posted")
+    bob.sees("The last rollout is the cause")
+
+    alice.say("/incident handoff @bob")
+    bob.sees("offers you the command")
+    bob.scroll_to("offers you the command")
+    bob.picture(pictures / "handoff.png")
+    bob.click("Accept")
+    bot.wait_event(number, "handoff")
+    alice.sees("they have the lead now")
+
+    bob.say("/incident catchup")
+    bob.sees("Who does what")
+    bob.scroll_to("Catch-up:")
+    bob.picture(pictures / "catchup.png")
+
+    bob.say("/incident")
+    bob.click("Mitigated")
+    bot.wait_event(number, "mitigated")
+    bob.click("Resolve", 0)
+    bob.fill("fix", "Went back to revision 41")
+    bob.submit()
+    bot.wait_event(number, "resolved")
+    alice.sees("Went back to revision 41")
+    alice.click("Export timeline", 0)
+    bot.wait_event(number, "exported")
+    alice.sees(f"{number}-timeline.md")
+    alice.scroll_to("is resolved")
+    alice.picture(pictures / "resolved.png")
+
+    bob.go("Sitrep home")
+    bob.sees("What needs you now")
+    bob.picture(pictures / "home.png")
+    kinds = bot.kinds(number)
+    assert [kinds.count(kind) for kind in ("declared", "handoff", "mitigated", "resolved", "exported")] == [1] * 5
+    assert "delivery_failed" not in kinds
+    assert bot.incident(number)["lead"]["name"] == "bob"
