@@ -47,6 +47,11 @@ def _utc(moment: datetime) -> datetime:
         raise ValueError("give a time that is one in UTC too") from error
 
 
+def _whole(value: object) -> object:
+    """Take 1.0 as 1, as JSON does."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _clean(value: object) -> object:
     return clean(value) if isinstance(value, str) else value
 
@@ -54,7 +59,7 @@ def _clean(value: object) -> object:
 def _said(longest: int) -> Any:
     """Take a text that says something; it is stored without control characters."""
     form = StringConstraints(strip_whitespace=True, min_length=1, max_length=longest, pattern=r"\S")
-    return Annotated[str, BeforeValidator(_clean), form]
+    return Annotated[str, form, BeforeValidator(_clean)]
 
 
 def _rfc3339(value: object) -> object:
@@ -77,7 +82,7 @@ class _Report(BaseModel):
 
 class _OfStep(_Report):
     runbook_id: _said(100)  # type: ignore[valid-type]
-    step: Annotated[int, Field(ge=1, le=1000, strict=True)]
+    step: Annotated[int, Field(ge=1, le=1000, strict=True), BeforeValidator(_whole)]
 
 
 class StepDone(_OfStep):

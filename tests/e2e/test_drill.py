@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.sandbox.server import SandboxServer
-from tests.conftest import Client, Hands
+from tests.conftest import Client, Hands, wait_for
 from tests.e2e.browser import CHROMIUM, Browser, Tab
 from tests.integration.bodies import alert, body
 
@@ -36,18 +36,27 @@ def pictures(tmp_path: Path) -> Path:
 def test_a_drill_from_the_alert_to_the_export(
     bot: Client, slack: SandboxServer, hands: Hands, browser: Browser, pictures: Path
 ) -> None:
-    """Alert, lead, steps, update, handoff, escalation, mitigation, resolution, export: each by its button."""
-    one = alert("aa", labels={**alert()["labels"], "alertname": "HighErrorRate", "namespace": "shop"})
-    number = bot.alertmanager(body(one)).json()["outcome"].removeprefix("declared ")
-    bot.wait_opened(number)
-    channel = f"incident-{number.removeprefix('INC-')}"
+    """Alert, accept, lead, steps, update, handoff, escalation, mitigation, resolution, export: each by its button."""
 
     def open_as(user: str) -> Tab:
-        tab = browser.tab(f"{slack.url}/?user={user}&channel={channel}")
-        tab.sees(number)
-        return tab
+        return browser.tab(f"{slack.url}/?user={user}&channel=ops-alerts")
 
     alice, bob = open_as("alice"), open_as("bob")
+    labels = {"alertname": "HighErrorRate", "severity": "warning", "namespace": "shop"}
+    assert bot.alertmanager(body(alert("aa", labels={**alert()["labels"], **labels}))).status_code == 202
+    bob.sees("Accept")
+    bob.picture(pictures / "triage.png")
+    bob.click("Accept")
+    bob.fill("severity", "sev2")
+    bob.submit()
+    number = str(wait_for(bot.incidents, what="the incident")[0]["number"])
+    channel = f"incident-{number.removeprefix('INC-')}"
+    bot.wait_opened(number)
+    bob.go("ops-alerts")
+    bob.sees("Accepted by")
+    for tab in (alice, bob):
+        tab.go(channel)
+        tab.sees(f"{number} sev2")
     alice.scroll_to(f"{number} sev2")
     alice.picture(pictures / "incident.png")
 

@@ -457,10 +457,14 @@ def test_hostile_labels_are_text(bot: Client, world: World) -> None:
     assert told(bot, world, "alice")[0].startswith("bob accepted it at ")
 
 
-def storm(bot: Client, world: World, groups: int = 12) -> tuple[list[Message], Message]:
+EDITED = 6  # seconds; a message that many share is edited each 5
+
+
+def storm(bot: Client, world: World, hands: Hands, groups: int = 12) -> tuple[list[Message], Message]:
     """Let a storm of warnings come; gives the messages of the first groups, and the one that the others share."""
     for n in range(groups):
         assert send(bot, group(n, severity="warning")) == "triage"
+    hands.advance(EDITED)
     shared = f"Triage storm in cluster eu-1: {groups - 5} alert groups, {groups - 5} firing."
     wait_for(lambda: shared in [m.text for m in waiting(bot, world)], PATIENCE, "the storm")
     *own, last = waiting(bot, world)
@@ -471,13 +475,14 @@ def storm(bot: Client, world: World, groups: int = 12) -> tuple[list[Message], M
 
 @both_databases
 @pytest.mark.timeout(90)
-def test_a_storm_is_accepted_as_one_incident(bot: Client, world: World) -> None:
+def test_a_storm_is_accepted_as_one_incident(bot: Client, world: World, hands: Hands) -> None:
     """All its groups that still wait go along; what comes after that waits in another message."""
-    storm(bot, world)
+    storm(bot, world, hands)
     send(bot, group(5, severity="warning", status="resolved"))
     worse = group(6, severity="warning")
     worse["alerts"].append({**worse["alerts"][0], "fingerprint": "worse", "labels": {"severity": "critical"}})
     declared = send(bot, worse).removeprefix("declared ")
+    hands.advance(EDITED)
     wait_for(lambda: f"*{declared}*" in spoken(waiting(bot, world)[5]), PATIENCE, "the edit")
     message = waiting(bot, world)[5]
     assert buttons(message) == BUTTONS
@@ -490,6 +495,7 @@ def test_a_storm_is_accepted_as_one_incident(bot: Client, world: World) -> None:
     assert "5 firing, 0 resolved in 5 groups" in world.card(number)
     assert "5 alert groups" in bot.wait_event(number, "note")["text"]
     assert bot.incident(number)["declared_by"]["name"] == "bob"
+    hands.advance(EDITED)
     wait_for(lambda: f"*{number}* in <#" in spoken(waiting(bot, world)[5]), PATIENCE, "the channel")
     message = waiting(bot, world)[5]
     assert buttons(message) == []
@@ -505,7 +511,7 @@ def test_a_storm_is_accepted_as_one_incident(bot: Client, world: World) -> None:
 @pytest.mark.timeout(90)
 def test_a_storm_is_merged_or_declined_as_a_whole(bot: Client, world: World, hands: Hands) -> None:
     """Declined, its groups are quiet until they fire anew; the next storm's are merged into one incident."""
-    _own, message = storm(bot, world, 8)
+    _own, message = storm(bot, world, hands, 8)
     press(bot, "bob", message, "decline")
     submit(bot, "bob", {"why": "The cluster is being upgraded"})
     message = waiting(bot, world)[5]
@@ -519,6 +525,7 @@ def test_a_storm_is_merged_or_declined_as_a_whole(bot: Client, world: World, han
         send(bot, group(n, alerts=2, severity="warning", status="resolved"))
     for n in (5, 6, 7):
         assert send(bot, group(n, severity="warning", startsAt=again)) == "triage"
+    hands.advance(EDITED)
     shared = "Triage storm in cluster eu-1: 3 alert groups, 3 firing."
     wait_for(lambda: [m.text for m in waiting(bot, world)][6:] == [shared], PATIENCE, "the next storm")
     number, _ = bot.open_one("declare The cluster is down sev2")
