@@ -74,7 +74,7 @@ class Browser:
         """Run something to its end."""
         return self._loop.run_until_complete(asyncio.wait_for(work, PATIENCE))
 
-    def tab(self, url: str, *, width: int = 1200, height: int = 1400) -> Tab:
+    def tab(self, url: str, *, width: int = 1100, height: int = 1100) -> Tab:
         """Open a page."""
         return Tab(self, self.wait(self._open(url)), width, height)
 
