@@ -59,6 +59,10 @@ def _share(draft: Draft, actor: Actor, state: str, *, next_in: int | None = None
     }
     draft.event("update_posted", state, actor=actor, data=data)
     draft.deliver("update", "notice", needs=(incident.home_slot,), data={**data, "author": mention(actor)})
+    if incident.opened_channel and not incident.private and "no_change" not in facts:
+        # Under the announcement, so that whoever follows it there sees what has been said and not only how it stands.
+        shown = {**data, "author": actor.name}
+        draft.deliver("announced_update", "announce", needs=("announcement",), data=shown)
     for user in incident.subscribers:
         if user != actor.id:
             draft.deliver("direct", f"direct:{user}"[:24], data={**data, "author": actor.name, "user": user})

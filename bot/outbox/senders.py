@@ -18,6 +18,7 @@ from bot.outbox.worker import Superseded
 from bot.slack import card, messages
 from bot.slack.directory import Resolved
 from bot.slack.gateway import Posted
+from bot.slack.messages import Message
 from bot.store import deliveries
 from bot.store.deliveries import Outgoing
 from bot.timeline.collect import collect
@@ -236,15 +237,23 @@ async def _say(call: Call) -> Result:
 
 
 async def _moved(call: Call) -> Result:
-    thread = call.board.result("thread")
-    text, blocks = messages.plain(f"The channel is open now: go on in <#{call.board.incident.channel_id}>.")
+    said = messages.plain(f"The channel is open now: go on in <#{call.board.incident.channel_id}>.")
+    return await _under(call, "thread", said)
+
+
+async def _under(call: Call, slot: str, message: Message) -> Result:
+    """Post in the thread of a slot's message."""
+    there = call.board.result(slot)
+    if not there:
+        raise Superseded
+    text, blocks = message
     posted = await call.gateway.post(
-        str(thread["channel"]),
+        str(there["channel"]),
         text,
         blocks,
         key=call.row.key,
         number=call.row.scope,
-        thread_ts=str(thread["ts"]),
+        thread_ts=str(there["ts"]),
         maybe_done=call.row.tried,
     )
     return {"channel": posted.channel, "ts": posted.ts}
@@ -257,6 +266,11 @@ async def _handoff(call: Call) -> Result:
     if offered is None or offered.to.id != call.row.data["to"]:
         raise Superseded
     return await call.post(messages.handoff(call.board, offered))
+
+
+async def _announced_update(call: Call) -> Result:
+    """Say an update in the thread of the announcement."""
+    return await _under(call, "announcement", messages.update_for(call.board.incident, call.row.data))
 
 
 async def _direct(call: Call) -> Result:
@@ -327,6 +341,7 @@ _SENDERS: Mapping[str, Callable[[Call], Awaitable[Result]]] = {
     "moved": _moved,
     "note": _note,
     "handoff": _handoff,
+    "announced_update": _announced_update,
     "direct": _direct,
     "home": homes.publish,
     "operators": _operators,

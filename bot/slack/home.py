@@ -31,12 +31,14 @@ class Desktop:
     recent: Sequence[Incident] = ()
     stale: Sequence[Runbook] = field(default_factory=tuple)
     standing: Standing | None = None
+    triage: int = 0
 
 
 def home(desktop: Desktop) -> dict[str, Any]:
     """Make the view."""
     made = [b.header("What needs you now")]
-    needs = [line for incident in desktop.open for line in _needs(incident, desktop.user)]
+    needs = [_triage(desktop.triage)] if desktop.triage else []
+    needs += [line for incident in desktop.open for line in _needs(incident, desktop.user)]
     made += b.paragraphs("\n".join(needs[: 2 * SHOWN]) or ":white_check_mark: Nothing. Rest while you can.")[:3]
     made.append(b.actions([b.button("Declare an incident", "home_declare", "home", "danger")]))
     made.append(b.header(f"Open incidents: {len(desktop.open)}"))
@@ -53,6 +55,11 @@ def home(desktop: Desktop) -> dict[str, Any]:
         made.append(b.section("\n".join(_book(book) for book in desktop.stale[:BOOKS])))
     made.append(b.context(f"{_health(desktop)} Looked at {clock_time(desktop.now)}; open this tab again to refresh."))
     return {"type": "home", "blocks": b.fit(made)}
+
+
+def _triage(count: int) -> str:
+    what = "1 alert group waits" if count == 1 else f"{count} alert groups wait"
+    return f":mag: *Decide*: {what} for a look in the alerts channel"
 
 
 def _needs(incident: Incident, user: str) -> list[str]:

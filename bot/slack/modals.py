@@ -64,8 +64,20 @@ def update(incident: Incident) -> View:
             text("next", "Next update in", "", optional=True, placeholder="30m, or leave it to the cadence", limit=10),
             text("eta", "When should it be over?", "", optional=True, placeholder="15:00 UTC, or unknown", limit=200),
             text("impact", "Impact", incident.impact, optional=True, multiline=True),
+            b.context(_goes_to(incident)),
         ],
     )
+
+
+def _goes_to(incident: Incident) -> str:
+    """Say who will read an update."""
+    places = [f"<#{incident.channel_id}>" if incident.channel_id else "the incident's thread"]
+    if incident.opened_channel and not incident.private:
+        places.append("the thread of its announcement")
+    people = len(incident.subscribers)
+    if people:
+        places.append("one subscriber" if people == 1 else f"{people} subscribers")
+    return f"Goes to {', '.join(places[:-1])} and {places[-1]}." if len(places) > 1 else f"Goes to {places[0]}."
 
 
 def resolve(incident: Incident) -> View:

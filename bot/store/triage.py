@@ -22,6 +22,7 @@ from bot.store.alerts import Group, Roll
 from bot.store.tables import alert_groups, alerts, incidents
 
 _SCOPE = re.compile(r"(group|storm):([0-9]{1,9}):[0-9]{1,9}")
+COUNTED = 500
 NO_FACTS: Mapping[str, Any] = {}
 
 
@@ -150,6 +151,14 @@ def members(connection: Connection, scope: str) -> list[Member]:
         taken = row["stands"] is not None and Status(row["stands"]).is_open
         found.append(Member(group, decision, bool(row["fires"]) and not (decision or moved or taken), moved))
     return found
+
+
+def waiting(connection: Connection) -> int:
+    """Count the groups that wait for somebody to decide, as far as they are among the first `COUNTED` that fire."""
+    fires = select(alerts.c.id).where(alerts.c.group_id == alert_groups.c.id, alerts.c.closed_at.is_(None)).exists()
+    query = select(alert_groups).where(alert_groups.c.incident_id.is_(None), fires).limit(COUNTED)
+    found = (rows.group_of(row) for row in connection.execute(query).mappings())
+    return sum(scope_of(group) is not None and decision_of(group) is None for group in found)
 
 
 def look(connection: Connection, scope: str, severity: str = "") -> Look | None:

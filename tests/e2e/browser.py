@@ -166,6 +166,7 @@ class Tab:
 
     def picture(self, path: Path) -> None:
         """Take a picture of what is to be seen."""
+        self.call("Page.bringToFront")  # a page behind another one draws nothing
         shot = self.call("Page.captureScreenshot", format="png")
         path.write_bytes(base64.b64decode(shot["data"]))
 

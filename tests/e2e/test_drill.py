@@ -25,16 +25,15 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
         yield running
 
 
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """Where the pictures go: SITREP_PICTURES keeps them."""
-    folder = Path(os.environ.get("SITREP_PICTURES", tmp_path / "pictures"))
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def picture(tab: Tab, name: str) -> None:
+    """Keep what is to be seen in the folder of SITREP_PICTURES, where one is named: `docs` has some of them."""
+    if folder := os.environ.get("SITREP_PICTURES"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        tab.picture(Path(folder) / f"{name}.png")
 
 
 def test_a_drill_from_the_alert_to_the_export(
-    bot: Client, slack: SandboxServer, hands: Hands, browser: Browser, pictures: Path
+    bot: Client, slack: SandboxServer, hands: Hands, browser: Browser
 ) -> None:
     """Alert, accept, lead, steps, update, handoff, escalation, mitigation, resolution, export: each by its button."""
 
@@ -45,7 +44,7 @@ def test_a_drill_from_the_alert_to_the_export(
     labels = {"alertname": "HighErrorRate", "severity": "warning", "namespace": "shop"}
     assert bot.alertmanager(body(alert("aa", labels={**alert()["labels"], **labels}))).status_code == 202
     bob.sees("Accept")
-    bob.picture(pictures / "triage.png")
+    picture(bob, "triage")
     bob.click("Accept")
     bob.fill("severity", "sev2")
     bob.submit()
@@ -58,7 +57,7 @@ def test_a_drill_from_the_alert_to_the_export(
         tab.go(channel)
         tab.sees(f"{number} sev2")
     alice.scroll_to(f"{number} sev2")
-    alice.picture(pictures / "incident.png")
+    picture(alice, "incident")
 
     # Nobody acknowledges for five minutes: the next level is paged. Then somebody does.
     hands.advance(minutes=5.1)
@@ -79,12 +78,12 @@ def test_a_drill_from_the_alert_to_the_export(
     bot.wait_event(number, "runbook_step_skipped")
     alice.sees("1 of 17 done, 1 skipped")
     alice.scroll_to("Runbook: ")
-    alice.picture(pictures / "checklist.png")
+    picture(alice, "checklist")
 
     alice.click("Update", 0)
     alice.fill("state", "The last rollout is the cause; we go back")
     alice.fill("action", "Alice rolls back")
-    alice.picture(pictures / "update.png")
+    picture(alice, "update")
     alice.submit()
     bot.wait_event(number, "update_posted")
     bob.sees("The last rollout is the cause")
@@ -92,7 +91,7 @@ def test_a_drill_from_the_alert_to_the_export(
     alice.say("/incident handoff @bob")
     bob.sees("offers you the command")
     bob.scroll_to("offers you the command")
-    bob.picture(pictures / "handoff.png")
+    picture(bob, "handoff")
     bob.click("Accept")
     bot.wait_event(number, "handoff")
     alice.sees("they have the lead now")
@@ -100,7 +99,7 @@ def test_a_drill_from_the_alert_to_the_export(
     bob.say("/incident catchup")
     bob.sees("Who does what")
     bob.scroll_to("Catch-up:")
-    bob.picture(pictures / "catchup.png")
+    picture(bob, "catchup")
 
     bob.say("/incident")
     bob.click("Mitigated")
@@ -114,11 +113,11 @@ def test_a_drill_from_the_alert_to_the_export(
     bot.wait_event(number, "exported")
     alice.sees(f"{number}-timeline.md")
     alice.scroll_to("is resolved")
-    alice.picture(pictures / "resolved.png")
+    picture(alice, "resolved")
 
     bob.go("Sitrep home")
     bob.sees("What needs you now")
-    bob.picture(pictures / "home.png")
+    picture(bob, "home")
     kinds = bot.kinds(number)
     assert [kinds.count(kind) for kind in ("declared", "handoff", "mitigated", "resolved", "exported")] == [1] * 5
     assert "delivery_failed" not in kinds

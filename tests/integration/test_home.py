@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.conftest import Client, Hands, wait_for
+from tests.integration.bodies import alert, body
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -38,6 +39,17 @@ def test_the_home_says_first_what_needs_you(bot: Client, hands: Hands) -> None:
     shown = home(bot, "alice", "Lately over")
     assert "Open incidents: 0" in shown
     assert "The bot is well" in shown
+
+
+def test_alerts_that_wait_for_a_look_are_told_of(bot: Client) -> None:
+    """Until somebody has decided."""
+    warning = alert("aa", labels={**alert()["labels"], "severity": "warning"})
+    bot.alertmanager(body(warning))
+    assert "1 alert group waits" in home(bot, "bob", "*Decide*")
+    message = wait_for(lambda: bot.workspace.find("ops-alerts", "Triage"), what="the triage message")
+    bot.people.press("bob", "ops-alerts", message.ts, "triage_decline")
+    assert bot.people.submit("bob", bot.workspace.open_views("bob")[-1].id, {"why": "Known"}).ok
+    assert "*Decide*" not in home(bot, "bob", "Nothing. Rest while you can.")
 
 
 def test_an_incident_is_declared_from_the_home(bot: Client) -> None:

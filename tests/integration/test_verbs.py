@@ -150,6 +150,22 @@ def test_a_subscriber_gets_updates_directly(bot: Client) -> None:
     assert "told of none" in bot.slash("unsubscribe", "dana", channel)
 
 
+def test_an_update_stands_under_the_announcement(bot: Client) -> None:
+    """The announcement is edited, and the update is in its thread; the form says where it goes."""
+    number, channel = bot.open_one()
+    bot.slash("subscribe", "dana", channel)
+    bot.people.press("bob", channel, bot.workspace.pinned(channel)[0].ts, "incident_update")
+    form = str(bot.workspace.open_views("bob")[-1].body)
+    assert "the thread of its announcement and one subscriber" in form
+    bot.slash("update The pool is scaled", "alice", channel)
+    announcement = wait_for(lambda: bot.workspace.find("incidents", number))
+
+    def replies() -> str:
+        return " ".join(bot.workspace.texts("incidents", announcement.ts))
+
+    wait_for(lambda: "The pool is scaled" in replies(), what="the update in the thread")
+
+
 def test_somebody_is_paged_by_name(bot: Client) -> None:
     """A person, and a service's people, after an acknowledgement too; why is in the page."""
     number, channel = bot.open_one()

@@ -68,23 +68,25 @@ def led() -> Story:
             id="alerts changed",
         ),
         pytest.param(c.AlertsChanged(), [], ["refresh_card"], id="alerts say something new"),
-        pytest.param(c.PostUpdate("Looking", ALICE), ["update_posted"], ["update", *REFRESH], id="update"),
+        pytest.param(
+            c.PostUpdate("Looking", ALICE), ["update_posted"], ["update", "announced_update", *REFRESH], id="update"
+        ),
         pytest.param(
             c.PostUpdate("A bad deploy", ALICE, status=Status.IDENTIFIED),
             ["status_changed", "update_posted"],
-            ["update", *REFRESH],
+            ["update", "announced_update", *REFRESH],
             id="update with a status",
         ),
         pytest.param(
             c.PostUpdate("Rolled back", ALICE, status=Status.MONITORING),
             ["status_changed", "mitigated", "update_posted"],
-            ["update", *REFRESH],
+            ["update", "announced_update", *REFRESH],
             id="update that mitigates",
         ),
         pytest.param(
             c.PostUpdate("Looking", ALICE, status=Status.INVESTIGATING),
             ["update_posted"],
-            ["update", *REFRESH],
+            ["update", "announced_update", *REFRESH],
             id="update with the status that is",
         ),
         pytest.param(c.KeepCadence(ALICE), ["update_posted"], ["update", *REFRESH], id="no change"),
