@@ -165,13 +165,13 @@ class Runner:
         return after
 
 
-def board_of(connection: Connection, number: str) -> Board:
+def board_of(connection: Connection, number: str, *, with_events: bool = False) -> Board:
     """Give an incident's board.
 
     Raises:
         Refused: there is no such incident.
     """
-    board = boards.load(connection, number)
+    board = boards.load(connection, number, with_events=with_events)
     if board is None:
         raise Refused("no_incident", f"There is no {number[:40]}. See `/incident list`.")
     return board

@@ -68,7 +68,7 @@ def capture(draft: Draft, command: c.CaptureMessage) -> None:
         said.text or NO_TEXT,
         actor=command.actor,
         data={**_facts(said), "via": command.via},
-        occurred_at=min(said.at, draft.now),
+        occurred_at=draft.moment(said.at),
         source=said.source,
     )
     if command.mark:
@@ -94,7 +94,7 @@ def reword(draft: Draft, command: c.RewordMessage) -> None:
         said.text or NO_TEXT,
         actor=command.actor,
         data={**_facts(said), "supersedes": command.known, "edited": True},
-        occurred_at=min(said.at, draft.now),  # it stands where the message stands
+        occurred_at=draft.moment(said.at),  # it stands where the message stands
         source=said.source,
     )
 

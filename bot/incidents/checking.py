@@ -9,9 +9,12 @@ from bot.incidents import commands as c
 from bot.incidents import mitigating
 from bot.incidents.draft import Draft
 from bot.incidents.model import Refused, Status
+from bot.incidents.people import must_be_open
 from bot.incidents.runs import Done, Run, Tick, run_of
+from bot.incidents.wording import short
 
 SHOWN = 160  # characters of a step in an event's text
+ALSO = (Status.RESOLVED,)  # a runbook goes on after the resolution: verification and rollbacks come last
 
 
 def start(draft: Draft, command: c.StartRun) -> None:
@@ -31,7 +34,7 @@ def start(draft: Draft, command: c.StartRun) -> None:
 
 def swap(draft: Draft, command: c.PostRunbook) -> None:
     """Ask for another runbook, or for the present one once more at the channel's end."""
-    _must_not_be_over(draft)
+    must_be_open(draft, *ALSO)
     reason = f"asked for by {command.actor.name}"
     facts = {"book": command.book, "reason": reason}
     draft.deliver("runbook", "channel", needs=(draft.incident.home_slot,), data=facts)
@@ -58,11 +61,11 @@ def tick(draft: Draft, command: c.TickStep) -> None:
             step=step.number,
         )
         data["mitigation"] = mitigating.facts(made)
-    when = min(command.occurred_at or draft.now, draft.now)
+    when = draft.moment(command.occurred_at)
     ticked = Tick(Done.DONE, actor.id, actor.name, when, approved_by=command.approved_by)
     _mark(draft, run, step, ticked)
     approved = f" (approved by {command.approved_by})" if command.approved_by else ""
-    text = f"Step {step.number} of {run.book} done: {_short(step)}{approved}"
+    text = f"Step {step.number} of {run.book} done: {short(step.text, SHOWN)}{approved}"
     draft.event("runbook_step_done", text, actor=actor, data=data, occurred_at=when)
 
 
@@ -74,13 +77,13 @@ def skip(draft: Draft, command: c.SkipStep) -> None:
         raise Refused("no_reason", "Say why the step is skipped.")
     step, actor = command.step, command.actor
     _mark(draft, run, step, Tick(Done.SKIPPED, actor.id, actor.name, draft.now, why=why))
-    text = f"Step {step.number} of {run.book} skipped: {_short(step)} ({why})"
+    text = f"Step {step.number} of {run.book} skipped: {short(step.text, SHOWN)} ({why})"
     draft.event("runbook_step_skipped", text, actor=actor, data=_facts(run, step) | {"why": why})
 
 
 def undo(draft: Draft, command: c.UndoStep) -> None:
     """Take a tick back; what it said was changed was not."""
-    _must_not_be_over(draft)
+    must_be_open(draft, *ALSO)
     run, step = _run(draft, command.step), command.step
     before = run.ticks.get(step.number)
     if before is None:
@@ -90,7 +93,7 @@ def undo(draft: Draft, command: c.UndoStep) -> None:
     data = _facts(run, step) | {"was": before.state.value, "by": before.name}
     if ended is not None:
         data["mitigation"] = mitigating.facts(ended)
-    text = f"Step {step.number} of {run.book} undone: {_short(step)}"
+    text = f"Step {step.number} of {run.book} undone: {short(step.text, SHOWN)}"
     draft.event("runbook_step_undone", text, actor=command.actor, data=data)
 
 
@@ -130,7 +133,7 @@ def _run(draft: Draft, step: c.Step) -> Run:
 
 def _open_step(draft: Draft, step: c.Step) -> Run:
     """Give the run of a step that nobody has ticked; of two who press at once the second is told of the first."""
-    _must_not_be_over(draft)
+    must_be_open(draft, *ALSO)
     run = _run(draft, step)
     known = run.ticks.get(step.number)
     if known is not None:
@@ -139,13 +142,6 @@ def _open_step(draft: Draft, step: c.Step) -> Run:
             "no_change", f"Step {step.number} is {known.state.value} already: {said}. Undo it to change that."
         )
     return run
-
-
-def _must_not_be_over(draft: Draft) -> None:
-    """A runbook goes on after the resolution: verification and rollbacks come last."""
-    incident = draft.incident
-    if not incident.status.is_open and incident.status is not Status.RESOLVED:
-        raise Refused("not_open", f"{incident.number} is {incident.status.value}. Reopen it first: `/incident reopen`.")
 
 
 def _mark(draft: Draft, run: Run, step: c.Step, tick: Tick | None) -> None:
@@ -167,8 +163,3 @@ def _keep(draft: Draft, run: Run) -> None:
 
 def _facts(run: Run, step: c.Step) -> dict[str, Any]:
     return {"runbook_id": run.book, "version": run.version, "step": step.number, "section": step.section}
-
-
-def _short(step: c.Step) -> str:
-    words = " ".join(step.text.split())
-    return words if len(words) <= SHOWN else words[: SHOWN - 1].rstrip() + "…"

@@ -20,6 +20,10 @@ class Draft:
         self._events: list[Event] = []
         self._deliveries: list[Delivery] = []
 
+    def moment(self, occurred_at: datetime | None) -> datetime:
+        """Give when something happened: now where nobody says, and never ahead."""
+        return min(occurred_at or self.now, self.now)
+
     def set(self, **changes: Any) -> None:
         """Change fields of the incident."""
         self.incident = replace(self.incident, **changes)

@@ -151,7 +151,7 @@ def record(draft: Draft, command: c.Record) -> None:
         command.kind,
         command.text,
         actor=command.actor,
-        occurred_at=min(command.occurred_at or draft.now, draft.now),
+        occurred_at=draft.moment(command.occurred_at),
         data=dict(command.data),
         source=command.source,
     )

@@ -10,7 +10,7 @@ from bot.incidents import commands as c
 from bot.incidents.draft import Draft
 from bot.incidents.model import Actor, Refused, TimerKind
 from bot.incidents.runs import Mitigation
-from bot.incidents.wording import iso, mention, plain
+from bot.incidents.wording import iso, mention, plain, short
 
 TEXT = 300  # characters of what was done
 
@@ -28,10 +28,9 @@ def open_one(
 ) -> Mitigation:
     """Put a change on the card, and ask for its rollback `within` seconds."""
     number = draft.incident.mitigation_seq + 1
-    words = " ".join(text.split())
     made = Mitigation(
         id=number,
-        text=words if len(words) <= TEXT else words[: TEXT - 1].rstrip() + "…",
+        text=short(text, TEXT),
         by=actor.id,
         name=actor.name,
         at=draft.now,
@@ -53,7 +52,7 @@ def open_one(
 
 def intervene(draft: Draft, command: c.Intervene) -> None:
     """Put what a tool has done on the timeline; also after the incident's end."""
-    when = min(command.occurred_at or draft.now, draft.now)
+    when = draft.moment(command.occurred_at)
     data: dict[str, Any] = {"intervention": True, "command": command.command}
     if command.rollback:
         made = open_one(

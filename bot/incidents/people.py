@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
-from bot.incidents.model import Actor, Handoff, Person, Refused, Role, TimerKind
+from bot.incidents.model import Actor, Handoff, Person, Refused, Role, Status, TimerKind
 from bot.incidents.wording import mention, plain, say
 
 ACCEPT_WITHIN = timedelta(minutes=5)
@@ -20,10 +20,10 @@ def word_of(role: Role) -> str:
     return "Incident commander" if role is Role.LEAD else role.value.replace("_", " ").capitalize()
 
 
-def must_be_open(draft: Draft) -> None:
-    """Refuse what makes sense only while somebody works on the incident."""
+def must_be_open(draft: Draft, *also: Status) -> None:
+    """Refuse what makes sense only while somebody works on the incident, or in another status that is named."""
     incident = draft.incident
-    if not incident.status.is_open:
+    if not incident.status.is_open and incident.status not in also:
         raise Refused("not_open", f"{incident.number} is {incident.status.value}. Reopen it first: `/incident reopen`.")
 
 
@@ -125,6 +125,8 @@ def page(draft: Draft, command: c.PagePeople) -> None:
         "by": command.actor.name,
         "why": command.why,
     }
+    if command.pagerduty:
+        facts["pagerduty"] = True
     seq = draft.event("paged", f"Paged {command.name}{why}", actor=command.actor, data=facts).seq
     home, invite = draft.incident.home_slot, f"invite:asked:{seq}"
     after: tuple[str, ...] = ()
@@ -132,7 +134,6 @@ def page(draft: Draft, command: c.PagePeople) -> None:
         draft.deliver("invite", "invite", slot=invite, needs=(home,), data=facts)
         after = (invite,)
     if command.pagerduty:
-        facts["pagerduty"] = True
         draft.deliver(
             "page_pagerduty", "pagerduty", slot=f"page_pagerduty:asked:{seq}", data={**facts, **command.pagerduty}
         )

@@ -187,7 +187,7 @@ def acknowledge(draft: Draft, command: c.Acknowledge) -> None:
         raise Refused(
             "no_change", f"{who} acknowledged at {incident.acknowledged_at:%H:%M} UTC; the ladder is stopped."
         )
-    moment = min(command.occurred_at or draft.now, draft.now)
+    moment = draft.moment(command.occurred_at)
     draft.set(acknowledged_at=moment, acknowledged_by=command.actor)
     escalation.stop(draft)
     from_pagerduty = command.via == "pagerduty"  # whose user ids are not Slack's
@@ -212,7 +212,7 @@ def add_note(draft: Draft, command: c.AddNote) -> None:
     found = envelope.read(command.text)
     warning = correlating.warning(found)
     ids = {**found, "warning": warning} if warning else found
-    when = min(command.occurred_at or draft.now, draft.now)
+    when = draft.moment(command.occurred_at)
     draft.event("note", command.text, actor=command.actor, data=dict(ids), occurred_at=when)
     draft.deliver(
         "note",

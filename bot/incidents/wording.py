@@ -25,6 +25,12 @@ def where(alert: Alert) -> str:
     return " ".join(v for v in (alert.fact("instance", "pod"), alert.fact("region", "cluster")) if v)
 
 
+def short(text: str, longest: int) -> str:
+    """Put a text on one line, cut to so many characters."""
+    words = " ".join(text.split())
+    return words if len(words) <= longest else words[: longest - 1].rstrip() + "…"
+
+
 def plain(text: str) -> str:
     """Escape text from outside: a reason that holds `<!channel>` must page nobody."""
     return html.escape(text, quote=False)

@@ -21,6 +21,7 @@ from bot.slack import messages
 from bot.slack.directory import Directory
 from bot.slack.gateway import Gateway, Posted
 from bot.slack.messages import Message
+from bot.store import deliveries
 from bot.store.deliveries import Outgoing
 from bot.store.tx import Store
 
@@ -116,6 +117,25 @@ class Call:
         where, thread_ts = self.place()
         found = await self.gateway.find(where, self.row.key, thread_ts)
         return None if found is None else {"channel": where, "ts": found}
+
+    async def there(self, slot: str) -> Outgoing | None:
+        """Give a slot's delivery of this scope once its message is there."""
+        rows = await self.tools.store.read(lambda c: deliveries.by_slots(c, self.row.scope, (slot,)))
+        return next((row for row in reversed(rows) if row.result.get("ts")), None)
+
+    async def replace(self, slot: str, message: Message) -> Result:
+        """Give a slot's message other content.
+
+        Raises:
+            Superseded: it is not there.
+        """
+        row, (text, blocks) = await self.there(slot), message
+        if row is None:
+            raise Superseded
+        posted = Posted(str(row.result["channel"]), str(row.result["ts"]))
+        number = self.row.scope if self.row.incident_id is not None else ""
+        await self.gateway.edit(posted, text, blocks, key=row.key, number=number)
+        return {}
 
     async def edit(self, slot: str, message: Message) -> bool:
         """Edit a slot's message; False when it is not there."""

@@ -6,9 +6,8 @@ from bot.outbox.call import Call, Result
 from bot.outbox.worker import Superseded
 from bot.runbooks.review import stale
 from bot.slack import periodic
-from bot.slack.gateway import Posted
 from bot.slack.messages import Message
-from bot.store import deliveries, postings
+from bot.store import postings
 
 
 async def post(call: Call) -> Result:
@@ -19,14 +18,7 @@ async def post(call: Call) -> Result:
 
 async def refresh(call: Call) -> Result:
     """Have a checklist's message show what is ticked off."""
-    rows = await call.tools.store.read(lambda c: deliveries.by_slots(c, call.row.scope, ("periodic",)))
-    first = next((row for row in rows if row.result), None)
-    if first is None:
-        raise Superseded
-    text, blocks = await _checklist(call)
-    posted = Posted(str(first.result["channel"]), str(first.result["ts"]))
-    await call.gateway.edit(posted, text, blocks, key=first.key)
-    return {}
+    return await call.replace("periodic", await _checklist(call))
 
 
 async def digest(call: Call) -> Result:

@@ -16,11 +16,8 @@ from bot.runbooks.model import Book
 from bot.running import facts_for
 from bot.slack import messages
 from bot.slack import runbook as shown
-from bot.slack.gateway import Posted
 from bot.slack.messages import Message
 from bot.slack.runbook import Sheet
-from bot.store import deliveries
-from bot.store.deliveries import Outgoing
 
 
 def best_of(catalog: Catalog, board: Board, found: Sequence[Match]) -> Match:
@@ -42,9 +39,10 @@ async def _runbook(call: Call) -> Result:
     """Post the runbook that somebody asked for, else the best that matches; what is posted is kept before."""
     catalog, asked = call.tools.catalog, call.row.data
     book = catalog.get(str(asked["book"])) if "book" in asked else None
-    best = best_of(catalog, call.board, _found(call)) if book is None else Match(book, str(asked["reason"]))
+    found = _found(call)
+    best = best_of(catalog, call.board, found) if book is None else Match(book, str(asked["reason"]))
     run = await _begin(call, best.runbook, best.reason)
-    posted = await call.post(await _message(call, run))
+    posted = await call.post(await _page(call, run, found))
     reason = best.reason if book is not None else run.reason
     told = {"runbook_id": run.book, "version": run.version, "reason": reason, "ticked": sorted(run.ticks)}
     return {**posted, **told}
@@ -68,9 +66,9 @@ async def _fold(call: Call) -> Result:
     incident, slot = call.board.incident, str(call.row.data["slot"])
     run = run_of(incident.runs, str(call.row.data["book"]))
     live = run if run is not None and run.checklist else incident.run
-    if run is None or live is None or live.slot == slot or await _there(call, live.slot) is None:
+    if run is None or live is None or live.slot == slot or await call.there(live.slot) is None:
         raise Superseded
-    return await _replace(call, slot, shown.folded(incident, run))
+    return await call.replace(slot, shown.folded(incident, run))
 
 
 async def _mitigation(call: Call) -> Result:
@@ -85,7 +83,7 @@ async def _rollback_due(call: Call) -> Result:
 
 async def _end_message(call: Call) -> Result:
     """Let a message that asked for something say how it ended instead."""
-    return await _replace(call, str(call.row.data["slot"]), messages.plain(str(call.row.data["text"])))
+    return await call.replace(str(call.row.data["slot"]), messages.plain(str(call.row.data["text"])))
 
 
 def _in_place(call: Call) -> Mitigation:
@@ -103,7 +101,7 @@ async def _begin(call: Call, book: Book, reason: str = "") -> Run:
 async def _edit(call: Call, run: Run | None) -> Result:
     if run is None:
         raise Superseded
-    return await _replace(call, run.slot, await _message(call, run))
+    return await call.replace(run.slot, await _message(call, run))
 
 
 def _found(call: Call) -> tuple[Match, ...]:
@@ -112,12 +110,15 @@ def _found(call: Call) -> tuple[Match, ...]:
 
 
 async def _message(call: Call, run: Run) -> Message:
-    book = await _posted(call, run)
-    incident = call.board.incident
     if run.checklist:
-        return shown.checklist(Sheet(incident, run, book))
-    others = [each for each in _found(call) if each.runbook.id not in {run.book, GENERAL_ID}]
-    return shown.runbook(Sheet(incident, run, book, facts_for(call.board, run)), others, call.tools.places)
+        return shown.checklist(Sheet(call.board.incident, run, await _posted(call, run)))
+    return await _page(call, run, _found(call))
+
+
+async def _page(call: Call, run: Run, found: Sequence[Match]) -> Message:
+    others = [each for each in found if each.runbook.id not in {run.book, GENERAL_ID}]
+    sheet = Sheet(call.board.incident, run, await _posted(call, run), facts_for(call.board, run))
+    return shown.runbook(sheet, others, call.tools.places)
 
 
 async def _posted(call: Call, run: Run) -> Book:
@@ -129,21 +130,6 @@ async def _posted(call: Call, run: Run) -> Book:
         return await call.tools.store.read(lambda c: runner.posted(c, run))
     except Refused as error:
         raise Superseded from error
-
-
-async def _there(call: Call, slot: str) -> Outgoing | None:
-    """Give a slot's delivery once its message is there."""
-    rows = await call.tools.store.read(lambda c: deliveries.by_slots(c, call.row.scope, (slot,)))
-    return rows[-1] if rows and rows[-1].result.get("ts") else None
-
-
-async def _replace(call: Call, slot: str, message: Message) -> Result:
-    row, (text, blocks) = await _there(call, slot), message
-    if row is None:
-        raise Superseded
-    posted = Posted(str(row.result["channel"]), str(row.result["ts"]))
-    await call.gateway.edit(posted, text, blocks, key=row.key, number=call.row.scope)
-    return {}
 
 
 SENDERS: Mapping[str, Callable[[Call], Awaitable[Result]]] = {

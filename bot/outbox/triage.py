@@ -7,9 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from bot.outbox.call import Call, Result
 from bot.outbox.worker import Superseded
 from bot.slack import triage as shown
-from bot.slack.gateway import Posted
 from bot.slack.messages import Message
-from bot.store import deliveries, triage
+from bot.store import triage
 
 
 async def _post(call: Call) -> Result:
@@ -19,14 +18,7 @@ async def _post(call: Call) -> Result:
 
 
 async def _refresh(call: Call) -> Result:
-    rows = await call.tools.store.read(lambda c: deliveries.by_slots(c, call.row.scope, ("triage",)))
-    first = next((row for row in rows if row.result), None)
-    if first is None:
-        raise Superseded
-    text, blocks = await _message(call)
-    posted = Posted(str(first.result["channel"]), str(first.result["ts"]))
-    await call.gateway.edit(posted, text, blocks, key=first.key)
-    return {}
+    return await call.replace("triage", await _message(call))
 
 
 async def _message(call: Call) -> Message:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.slack.modals import View, plain, select, text, view
+from bot.slack.modals import View, person, select, text, view
 
 CALLBACK = "verb"
 LINE, LONG = 200, 2000  # characters
@@ -35,14 +35,7 @@ def _input(each: Input) -> dict[str, Any]:
     if each.options:
         return select(each.name, each.label, list(each.options), each.options[0][0])
     if each.kind in {"person", "people"}:
-        element = {"type": "users_select", "action_id": each.name}
-        return {
-            "type": "input",
-            "block_id": each.name,
-            "label": plain(each.label),
-            "optional": each.optional,
-            "element": element,
-        }
+        return person(each.name, each.label, optional=each.optional)
     return text(
         each.name,
         each.label,

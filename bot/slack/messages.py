@@ -13,7 +13,7 @@ from bot.incidents.runs import Mitigation
 from bot.runbooks.templates import Mrkdwn, Templates
 from bot.slack import blocks as b
 from bot.slack.card import next_update
-from bot.slack.mrkdwn import clock_time, code, date_time, esc, link, shorten
+from bot.slack.mrkdwn import clock_time, code, date_time, esc, link, person, shorten
 from bot.store.lateness import LATE
 
 Message = tuple[str, list[b.Block]]
@@ -201,7 +201,7 @@ def briefing(board: Board) -> str:
 def mitigation(incident: Incident, made: Mitigation) -> Message:
     """A change that is in place, with its way back and by when."""
     what = f"did step {made.step} of `{esc(made.book)}`" if made.book else "changed something"
-    text = f":leftwards_arrow_with_hook: {_by(made)} {what}: {esc(made.text, 600)}"
+    text = f":leftwards_arrow_with_hook: {person(made.by, made.name)} {what}: {esc(made.text, 600)}"
     lines = [text, f"*Roll back by {clock_time(made.due_at)}*: {esc(made.rollback, 600)}"]
     if made.command:
         lines.insert(1, f"```{code(made.command, 1000)}```")
@@ -210,7 +210,7 @@ def mitigation(incident: Incident, made: Mitigation) -> Message:
 
 def rollback_due(incident: Incident, made: Mitigation) -> Message:
     """Ask for a rollback whose time has come; mentions whoever made the change, and the lead."""
-    asked = dict.fromkeys([_by(made), *([f"<@{incident.lead.id}>"] if incident.lead else [])])
+    asked = dict.fromkeys([person(made.by, made.name), *([f"<@{incident.lead.id}>"] if incident.lead else [])])
     text = f":warning: {' '.join(asked)} roll back, or say that it stays: {esc(made.text, 600)}"
     since = f"It was to be taken back by {clock_time(made.due_at)}: {esc(made.rollback, 600)}"
     return shorten(text, TEXT), [b.section(f"{text}\n{since}"), b.actions(_ways_out(incident, made))]
@@ -232,10 +232,6 @@ def operators(text: str) -> Message:
     """What failed for good, and the fix."""
     said = f":warning: {esc(text, 2500)}"
     return said, [b.section(said)]
-
-
-def _by(made: Mitigation) -> str:
-    return f"<@{made.by}>" if made.by.startswith(("U", "W")) else esc(made.name, 80)
 
 
 def _ways_out(incident: Incident, made: Mitigation) -> list[b.Block]:

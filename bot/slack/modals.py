@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from bot.incidents.model import Incident
@@ -22,6 +23,7 @@ SEVERITY_NAMES = {
 }
 
 
+OPTIONS, OPTION = 100, 75  # of a select, and characters of each: Slack's limits
 VISIBLE = (("everybody", "Everybody"), ("private", "Only who is invited"))
 
 
@@ -111,7 +113,6 @@ def skip(metadata: str, left: list[tuple[str, str]]) -> View:
 
 def approve(metadata: str, number: int, approval: str) -> View:
     """Tick a step that somebody had to approve: who did."""
-    person = {"type": "users_select", "action_id": "person"}
     return view(
         "runbook_approve",
         "Who approved it?",
@@ -119,10 +120,23 @@ def approve(metadata: str, number: int, approval: str) -> View:
         metadata,
         [
             b.section(f"Step {number} needs the approval of {esc(approval, 300)}."),
-            {"type": "input", "block_id": "person", "label": plain("Person"), "optional": True, "element": person},
+            person("person", "Person", optional=True),
             text("name", "Or a name, a ticket, a call", "", optional=True, limit=100),
         ],
     )
+
+
+def person(name: str, label: str, *, optional: bool) -> Block:
+    """Make a choice among people."""
+    element = {"type": "users_select", "action_id": name}
+    return {"type": "input", "block_id": name, "label": plain(label), "optional": optional, "element": element}
+
+
+def incidents(label: str, found: Sequence[Incident]) -> Block:
+    """Make a choice among incidents, called `incident`."""
+    named = ((i.number, " ".join(f"{i.number} {i.severity.value}: {i.title}".split())) for i in found[:OPTIONS])
+    options = [(number, clip(said, OPTION)) for number, said in named]
+    return select("incident", label, options, options[0][0])
 
 
 def view(callback: str, title: str, submit: str, metadata: str, blocks: list[Block]) -> View:

@@ -53,6 +53,11 @@ def date_time(moment: datetime) -> str:
     return f"{absolute} (<!date^{int(moment.timestamp())}^{{date_num}} {{time}}|{absolute}>)"
 
 
+def person(user_id: str, name: str) -> str:
+    """Mention somebody in Slack, or name whoever is not in it."""
+    return f"<@{user_id}>" if user_id.startswith(("U", "W")) else esc(name, 80)
+
+
 def link(url: str, label: str) -> str:
     """Give a link, or the label alone where the URL is none that a browser should open."""
     if urlsplit(url).scheme not in {"http", "https"} or any(c in url for c in "<>|\n "):

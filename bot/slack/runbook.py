@@ -15,7 +15,8 @@ from bot.runbooks.render import render
 from bot.slack import blocks as b
 from bot.slack.card import counted
 from bot.slack.messages import TEXT, Message
-from bot.slack.mrkdwn import clock_time, code, esc, link, shorten
+from bot.slack.modals import OPTION, OPTIONS
+from bot.slack.mrkdwn import clock_time, code, esc, link, person, shorten
 from bot.text import clip, first_sentence
 
 PAGE = 10  # steps of a message
@@ -23,8 +24,6 @@ ROOM = 5000  # characters of a page's steps, as their file has them
 MAX_LOOK = 4  # blocks of queries and dashboards
 MAX_OTHERS = 3  # runbooks that match as well
 SHORT = 150  # characters of a step where it is only named
-OPTION = 75  # characters of an option's text, Slack's limit
-OPTIONS = 100  # of a select, Slack's limit
 MARKS = {Done.DONE: ":white_check_mark:", Done.SKIPPED: ":fast_forward:"}
 
 
@@ -164,7 +163,7 @@ def _steps(sheet: Sheet, steps: Sequence[Step], commands: Mapping[int, str], *, 
 
 
 def _ticked(tick: Tick) -> str:
-    who = f"<@{tick.by}>" if tick.by.startswith(("U", "W")) else esc(tick.name, 80)
+    who = person(tick.by, tick.name)
     how = "Skipped" if tick.state is Done.SKIPPED else "Done"
     approved = f", approved by {esc(tick.approved_by, 100)}" if tick.approved_by else ""
     why = f": {esc(tick.why, 300)}" if tick.why else ""

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from bot.incidents.model import Incident
-from bot.slack.modals import View, plain, select, text, view
+from bot.slack.modals import View, person, text, view
+from bot.slack.modals import incidents as choice
 from bot.text import clip
 
 METADATA = 3000  # characters that Slack takes
-OPTION = 75  # likewise, of an option's label
-LISTED = 100  # likewise, options
 FOLLOW_UP = 500
 PICK, FOLLOW = "timeline_pick", "followup_form"
 
@@ -45,27 +43,20 @@ class Noted:
 
 def pick(noted: Noted, incidents: Sequence[Incident]) -> View:
     """Choose the incident whose timeline a message belongs on."""
-    return view(PICK, "Add to timeline", "Add", noted.packed(), [_choice(incidents)])
+    return view(PICK, "Add to timeline", "Add", noted.packed(), [choice("Incident", incidents)])
 
 
 def follow_up(noted: Noted, said: str, incidents: Sequence[Incident]) -> View:
     """Make a message a follow-up; without an incident of its own, choose among those that are open."""
-    person = {"type": "users_select", "action_id": "owner"}
-    owner: dict[str, Any] = {"type": "input", "block_id": "owner", "label": plain("Owner"), "optional": True}
     return view(
         FOLLOW,
         "Make it a follow-up",
         "Add",
         noted.packed(),
         [
-            *([] if noted.number else [_choice(incidents)]),
+            *([] if noted.number else [choice("Incident", incidents)]),
             text("text", "What is left to do?", said, multiline=True, limit=FOLLOW_UP),
-            {**owner, "element": person},
+            person("owner", "Owner", optional=True),
             text("due", "Due", "", optional=True, placeholder="2026-12-01", limit=10),
         ],
     )
-
-
-def _choice(incidents: Sequence[Incident]) -> dict[str, Any]:
-    options = [(i.number, clip(f"{i.number} {i.severity.value}: {i.title}", OPTION)) for i in incidents[:LISTED]]
-    return select("incident", "Incident", options, options[0][0])

@@ -17,11 +17,8 @@ from bot.slack.modals import SEVERITY_NAMES, View
 from bot.slack.mrkdwn import date_time, esc, link
 from bot.store.alerts import Shown
 from bot.store.triage import Look
-from bot.text import clip
 
 ACCEPT, MERGE, DECLINE = "triage_accept", "triage_merge", "triage_decline"
-OPTIONS = 100  # of a select, by Slack's limit
-OPTION = 75  # characters of an option, by Slack's limit
 NAMES = 5  # of alerts, decisions and incidents that are named
 WHY = 500  # characters of a reason
 URL = 1000  # characters of a link that is shown
@@ -76,13 +73,12 @@ def accept(metadata: str, drafted: c.Declare) -> View:
 
 def merge(metadata: str, found: Sequence[Incident]) -> View:
     """Have an open incident take the alerts; `found` are those to choose from, the newest first."""
-    options = [(incident.number, _option(incident)) for incident in found[:OPTIONS]]
     return modals.view(
         MERGE,
         "Merge the alerts",
         "Merge",
         metadata,
-        [modals.select("incident", "Into which incident?", options, options[0][0])],
+        [modals.incidents("Into which incident?", found)],
     )
 
 
@@ -188,7 +184,3 @@ def _sentence(head: str, look: Look) -> str:
 
 def _at(moment: datetime) -> str:
     return f"at {moment:%H:%M} UTC"
-
-
-def _option(incident: Incident) -> str:
-    return clip(" ".join(f"{incident.number} {incident.severity.value}: {incident.title}".split()), OPTION)

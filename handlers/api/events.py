@@ -164,11 +164,15 @@ class EventRoutes:
         except ValidationError as error:
             wrong = [{"at": ".".join(map(str, e["loc"][1:])), "what": e["msg"]} for e in error.errors()]
             return problem(400, "bad_body", "Correct the body: see details.", details={"problems": wrong})
-        incident = await self._services.store.read(lambda c: incidents.load(c, number))
-        if incident is None or hidden(request, incident):
-            return problem(404, "no_incident", f"There is no {number}. See /api/v1/incidents.")
+
+        def work(tx: Tx) -> Response:
+            incident = incidents.load(tx.connection, number)
+            if incident is None or hidden(request, incident):
+                return problem(404, "no_incident", f"There is no {number}. See /api/v1/incidents.")
+            return self._take(tx, number, report.root, body, key)
+
         try:
-            return await self._services.store.write(lambda tx: self._take(tx, number, report.root, body, key))
+            return await self._services.store.write(work)
         except Refused as error:
             return problem(409, error.code, str(error))
 

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from bot import board as boards
 from bot.board import Board
 from bot.errors import OutwardError
 from bot.incidents import commands as c
-from bot.incidents.model import Actor, Delivery, Incident, Refused
+from bot.incidents.model import Actor, Delivery, Incident
+from bot.running import board_of
 from bot.services import Services
 from bot.slack.directory import Directory
 from bot.slack.gateway import Gateway
@@ -53,9 +53,10 @@ class Asked:
         """Give the incident of a number, or the one whose channel this is."""
 
         def look(connection: Connection) -> Incident | None:
-            here = incidents.by_channel(connection, self.channel)
-            found = incidents.load(connection, number) if number else here
-            is_here = found is not None and here is not None and found.number == here.number
+            if not number:
+                return incidents.by_channel(connection, self.channel)
+            found = incidents.load(connection, number)
+            is_here = found is not None and found.channel_id != "" and found.channel_id == self.channel
             return found if found and (is_here or found.is_shown_to(self.user.id)) else None
 
         return await self.services.store.read(look)
@@ -66,14 +67,7 @@ class Asked:
         Raises:
             Refused: there is no such incident.
         """
-
-        def look(connection: Connection) -> Board | None:
-            return boards.load(connection, number, with_events=True)
-
-        found = await self.services.store.read(look)
-        if found is None:
-            raise Refused("no_incident", f"There is no {number}. See `/incident list`.")
-        return found
+        return await self.services.store.read(lambda connection: board_of(connection, number, with_events=True))
 
     async def open_incidents(self) -> list[Incident]:
         """Give the open incidents."""

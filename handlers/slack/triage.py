@@ -12,6 +12,7 @@ from bot.incidents import commands as c
 from bot.incidents.model import Incident, Refused
 from bot.incidents.policy import Severity
 from bot.slack import triage as shown
+from bot.slack.modals import OPTIONS
 from bot.slack.mrkdwn import esc
 from bot.slack.triage import ACCEPT, DECLINE, MERGE
 from bot.store import incidents
@@ -34,7 +35,7 @@ async def press(asked: Asked, action_id: str, value: str) -> str:
         drafted = asked.services.triage.draft(connection, value, asked.services.clock.now())
         if action_id != MERGE:
             return drafted, []
-        newest = incidents.page(connection, limit=shown.OPTIONS, before=None, status="open")
+        newest = incidents.page(connection, limit=OPTIONS, before=None, status="open")
         return drafted, [incident for _, incident in newest if incident.is_shown_to(asked.user.id)]
 
     drafted, found = await asked.services.store.read(look)
