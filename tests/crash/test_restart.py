@@ -43,7 +43,8 @@ def test_an_update_is_posted_once_whenever_the_kill_falls(tmp_path: Path) -> Non
     def case(side: Side) -> None:
         with World(tmp_path / side) as world:
             number, channel = _opened(world)
-            trap = world.trap(side, method="chat.postMessage", where=lambda args: text in str(args["text"]))
+            said_here = f"Update on {number}: {text}"  # not its copy under the announcement
+            trap = world.trap(side, method="chat.postMessage", where=lambda args: said_here in str(args["text"]))
             world.client.people.slash("alice", channel, f"update {text}")
             assert trap.sprung.wait(PATIENCE)
             assert len(said(world.workspace, channel, f"Update on {number}")) == (side == "after")
