@@ -142,6 +142,14 @@ def manifest(
     typer.echo(made, nl=False)
 
 
+@cli.command()
+def commands() -> None:
+    """Print the table of what can be typed in Slack, as Markdown."""
+    from handlers.slack.table import as_markdown
+
+    typer.echo(as_markdown(load_settings().config.slack.command), nl=False)
+
+
 @db.command()
 def upgrade() -> None:
     """Bring the database to this version's schema."""

@@ -13,6 +13,7 @@ from bot.pagerduty import PagerDutyReception
 from bot.pagerduty.client import PagerDuty
 from bot.reception import Reception
 from bot.runbooks.catalog import Catalog
+from bot.runbooks.templates import Templates
 from bot.running import Runner
 from bot.settings import Settings
 from bot.slack.directory import Directory
@@ -51,6 +52,7 @@ class Services:
     triage: Triage
     catalog: Catalog
     runner: Runner
+    templates: Templates
     gateway: Gateway | None
     directory: Directory | None
     pager: PagerDuty

@@ -112,7 +112,7 @@ class AlertsConfirmed:
 
 @dataclass(frozen=True, slots=True)
 class PostUpdate:
-    """A status update: what the state is, what is being done, when it should be over."""
+    """A status update: what the state is, what is being done and by whom, when it should be over."""
 
     text: str
     actor: Actor
@@ -121,6 +121,7 @@ class PostUpdate:
     impact: str = ""
     status: Status | None = None
     next_in: int | None = None  # seconds until the next one
+    owner: Person | None = None  # of the next step
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ def post_update(draft: Draft, command: c.PostUpdate) -> None:
         draft.set(impact=command.impact)
     draft.set(last_update=command.text)
     facts = {"action": command.action, "eta": command.eta, "impact": command.impact}
+    if command.owner:
+        facts |= {"owner": command.owner.name, "owner_id": command.owner.id}
     _share(draft, command.actor, command.text, next_in=command.next_in, **facts)
 
 

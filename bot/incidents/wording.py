@@ -8,6 +8,13 @@ from datetime import datetime
 from bot.incidents.draft import Draft
 from bot.incidents.model import Actor, Alert
 
+COMMAND = "/incident"  # as texts here name the slash command, whatever it is called in a workspace
+
+
+def worded(text: str, command: str) -> str:
+    """Have a text name the slash command by its configured name."""
+    return text.replace(f"`{COMMAND} ", f"`{command} ")
+
 
 def say(draft: Draft, text: str) -> None:
     """Ask for one line in the incident's place; the text is mrkdwn."""

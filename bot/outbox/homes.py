@@ -26,6 +26,6 @@ async def publish(call: Call) -> Result:
 
     opened, over, stands, waiting = await call.tools.store.read(look)
     books = [book for book in call.tools.catalog if stale(book, now.date())]
-    view = home(Desktop(user, now, opened, over, books, stands, waiting))
+    view = home(Desktop(user, now, opened, over, books, stands, waiting, call.tools.slack.command))
     await call.gateway.call("views.publish", user_id=user, view=view)
     return {}

@@ -12,6 +12,7 @@ from bot import telemetry
 from bot.board import Board
 from bot.errors import Permanent, Retryable
 from bot.incidents.escalation import is_needless
+from bot.incidents.wording import worded
 from bot.outbox import homes, periodic, reactions, runbooks, triage
 from bot.outbox.call import Call, Result, Tools
 from bot.outbox.worker import Superseded
@@ -220,7 +221,8 @@ async def _overdue(call: Call) -> Result:
         raise Superseded
     late = int(call.row.data["late_seconds"]) + int(call.age.total_seconds())
     said = {**call.row.data, "late_seconds": late}
-    return await call.post(messages.overdue(call.board.incident, said, mentions), looked_for=True)
+    message = messages.overdue(call.board.incident, said, mentions, call.tools.slack.command)
+    return await call.post(message, looked_for=True)
 
 
 async def _update(call: Call) -> Result:
@@ -228,12 +230,13 @@ async def _update(call: Call) -> Result:
 
 
 async def _resolution(call: Call) -> Result:
-    message = messages.resolution(call.tools.templates, call.board.incident, call.row.data, call.tools.public_url)
-    return await call.post(message)
+    tools = call.tools
+    incident, command = call.board.incident, tools.slack.command
+    return await call.post(messages.resolution(tools.templates, incident, call.row.data, tools.public_url, command))
 
 
 async def _say(call: Call) -> Result:
-    return await call.post(messages.plain(str(call.row.data["text"])))
+    return await call.post(messages.plain(worded(str(call.row.data["text"]), call.tools.slack.command)))
 
 
 async def _moved(call: Call) -> Result:

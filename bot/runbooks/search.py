@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from bot.runbooks.catalog import Catalog
 from bot.runbooks.model import Runbook
+
+_BETWEEN = re.compile(r"[-_.\s]+")  # what stands between words: a file's name finds its runbook too
 
 
 def search(catalog: Catalog, text: str) -> tuple[Runbook, ...]:
@@ -12,16 +16,19 @@ def search(catalog: Catalog, text: str) -> tuple[Runbook, ...]:
     exact = catalog.get(wanted)
     if exact is not None:
         return (exact,)
-    words = wanted.split()
+    words = _BETWEEN.sub(" ", wanted).split()
     if not words:
         return ()
+    ending = tuple(book for book in catalog if _BETWEEN.split(book.id)[-len(words) :] == words)
+    if len(ending) == 1 and len(words) > 1:  # an id without its beginning, such as redis-down
+        return ending
     named = tuple(book for book in catalog if _holds(f"{book.id} {book.title}", words))
     about = (book for book in catalog if _holds(_all_words(book), words) and book not in named)
     return (*named, *about)
 
 
 def _holds(text: str, words: list[str]) -> bool:
-    lower = text.casefold()
+    lower = _BETWEEN.sub(" ", text.casefold())
     return all(word in lower for word in words)
 
 

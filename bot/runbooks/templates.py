@@ -6,6 +6,7 @@ this program has made as mrkdwn itself, and marked with `Mrkdwn`, is printed as 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from bot.errors import SitrepError
 
 SUFFIX = ".md.j2"
 REQUIRED = ("initial", "resolution", "update")
+DRAFT = "draft-"  # and a status: where an update in it begins
+DRAFT_FIELDS = ("title", "service", "impact", "started", "mitigated")
 INDENT = "    "
 
 
@@ -63,7 +66,8 @@ class Templates:
         """Read `*.md.j2`.
 
         Raises:
-            TemplateError: one of initial, update and resolution is missing, or a template has a syntax error.
+            TemplateError: one of initial, update and resolution is missing, a template has a syntax error, or a draft
+                names a field that there is not.
         """
         sources: dict[str, str] = {}
         for file in sorted(path.glob(f"*{SUFFIX}")):
@@ -86,6 +90,9 @@ class Templates:
         )
         self._environment.filters.update(line=line, text=text)
         self._templates = {name.removesuffix(SUFFIX): self._compile(name) for name in sources}
+        for name in self._templates:
+            if name.startswith(DRAFT):
+                self.draft(name.removeprefix(DRAFT), dict.fromkeys(DRAFT_FIELDS, ""))
 
     def _compile(self, name: str) -> jinja2.Template:
         try:
@@ -114,3 +121,20 @@ class Templates:
         # A template is content: whatever its expressions raise (division by zero, a wrong type) is its fault.
         except Exception as error:
             raise TemplateError(f"{name}{SUFFIX}: correct the template: {type(error).__name__}: {error}") from error
+
+    def draft(self, status: str, facts: Mapping[str, str]) -> str:
+        """Give the plain text with which an update in a status begins; empty where no template is there.
+
+        A line that ends in a colon is for the person to go on with.
+
+        Args:
+            status: such as `identified`.
+            facts: all of `DRAFT_FIELDS`.
+
+        Raises:
+            TemplateError: the template is at fault.
+        """
+        name = f"{DRAFT}{status}"
+        if name not in self._templates:
+            return ""
+        return self.render(name, **{field: Mrkdwn(value) for field, value in facts.items()}).strip()

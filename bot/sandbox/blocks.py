@@ -19,9 +19,9 @@ VIEW_BYTES = 250_000
 
 _SELECTS = frozenset({"static_select", "users_select", "conversations_select"})
 _CHOICES = _SELECTS | {"checkboxes", "radio_buttons"}
-_ACTIONS = _CHOICES | {"button", "overflow", "datetimepicker"}
-_ACCESSORY = _CHOICES | {"button", "overflow", "image"}
-_INPUT = _CHOICES | {"plain_text_input", "datetimepicker"}
+_ACTIONS = _CHOICES | {"button", "overflow", "datepicker", "datetimepicker"}
+_ACCESSORY = _CHOICES | {"button", "overflow", "image", "datepicker"}
+_INPUT = _CHOICES | {"plain_text_input", "datepicker", "datetimepicker"}
 _CONTEXT = frozenset({"image", "mrkdwn", "plain_text"})
 
 

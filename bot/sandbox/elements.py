@@ -1,5 +1,6 @@
 """Limits of Block Kit's elements and composition objects."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ Item = Mapping[str, Any]
 
 URL_LIMIT = 3000
 _COMMON = ("action_id", "confirm")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def check_element(found: Findings, at: str, item: Any, allowed: frozenset[str]) -> None:
@@ -148,6 +150,14 @@ def _plain_text_input(found: Findings, at: str, item: Item) -> None:
     found.string(at, item, "initial_value", most if isinstance(most, int) else 3000, least=0)
 
 
+def _datepicker(found: Findings, at: str, item: Item) -> None:
+    found.keys(at, item, (*_COMMON, "placeholder", "initial_date", "focus_on_load"))
+    _placeholder(found, at, item)
+    value = item.get("initial_date")
+    if value is not None and not (isinstance(value, str) and _DATE.fullmatch(value)):
+        found.add(f"{at}/initial_date", "must be a date such as 2026-12-01")
+
+
 def _datetimepicker(found: Findings, at: str, item: Item) -> None:
     found.keys(at, item, (*_COMMON, "initial_date_time", "focus_on_load"))
     value = item.get("initial_date_time")
@@ -167,5 +177,6 @@ _ELEMENTS: dict[str, Callable[[Findings, str, Item], None]] = {
     "radio_buttons": _radio_buttons,
     "overflow": _overflow,
     "plain_text_input": _plain_text_input,
+    "datepicker": _datepicker,
     "datetimepicker": _datetimepicker,
 }

@@ -143,6 +143,8 @@ def initial_state(element: Json) -> Json | None:
             return state | {"selected_user": element.get("initial_user")}
         case "conversations_select":
             return state | {"selected_conversation": element.get("initial_conversation")}
+        case "datepicker":
+            return state | {"selected_date": element.get("initial_date")}
         case "datetimepicker":
             return state | {"selected_date_time": element.get("initial_date_time")}
         case _:
@@ -168,6 +170,8 @@ def chosen_state(element: Json, value: Any) -> Json:
             return state | {"selected_user": value}
         case "conversations_select":
             return state | {"selected_conversation": value}
+        case "datepicker":
+            return state | {"selected_date": value}
         case "datetimepicker":
             return state | {"selected_date_time": int(value)}
         case kind:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.board import Board
+from bot.incidents.cadence import spell
 from bot.incidents.model import Incident, Status, TimerKind
 from bot.incidents.policy import Severity
 from bot.incidents.reconcile import Flag
@@ -59,19 +60,29 @@ def sentence(incident: Incident) -> str:
 def buttons(incident: Incident) -> list[b.Block]:
     """Give the buttons that make sense in this state."""
     number = incident.number
+    more = b.button("More…", "incident_more", number)
     if incident.status is Status.RESOLVED:
         return [
             b.button("Reopen", "incident_reopen", number),
             b.button("Export timeline", "incident_export", number),
+            more,
         ]
     if not incident.status.is_open:
-        return [b.button("Export timeline", "incident_export", number)]
+        return [b.button("Export timeline", "incident_export", number), more]
     made = [b.button("Update", "incident_update", number, "primary")]
     if incident.acknowledged_at is None:
         made.append(b.button("Acknowledge", "incident_ack", number))
+    elif incident.rule.update_every and incident.last_update:
+        made.append(b.button(no_change(incident), "incident_same", number))
     made.append(b.button("Take lead", "incident_lead", number))
     made.append(b.button("Resolve", "incident_resolve", number, "danger"))
-    return made
+    return [*made, more]
+
+
+def no_change(incident: Incident) -> str:
+    """Label the button that says that nothing has changed."""
+    every = incident.rule.update_every
+    return f"No change, +{spell(every)}" if every else "No change"
 
 
 def announcement(board: Board) -> tuple[str, list[b.Block]]:

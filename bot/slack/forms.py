@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.slack.modals import View, person, select, text, view
+from bot.slack.modals import View, date, person, select, text, view
 
 CALLBACK = "verb"
 LINE, LONG = 200, 2000  # characters
@@ -14,7 +14,7 @@ LINE, LONG = 200, 2000  # characters
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One input: a line, a text, a person, people, or one of some options (value and label)."""
+    """One input: a line, a text, a person, a date, or one of some options (value and label)."""
 
     name: str
     label: str
@@ -33,9 +33,12 @@ def form(metadata: str, verb: str, inputs: Sequence[Input]) -> View:
 
 def _input(each: Input) -> dict[str, Any]:
     if each.options:
-        return select(each.name, each.label, list(each.options), each.options[0][0])
-    if each.kind in {"person", "people"}:
+        made = select(each.name, each.label, list(each.options), "" if each.optional else each.options[0][0])
+        return {**made, "optional": each.optional}
+    if each.kind == "person":
         return person(each.name, each.label, optional=each.optional)
+    if each.kind == "date":
+        return date(each.name, each.label)
     return text(
         each.name,
         each.label,

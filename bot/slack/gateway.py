@@ -299,17 +299,21 @@ class Gateway:
     ) -> None:
         """Show a message to one person; it can't be looked for, so it goes out at most once.
 
-        Where the bot is not in the channel that they asked from, it comes as a direct message.
+        Where they asked from no channel (the Home, a global shortcut), or from one that the bot is not in, it comes as
+        a direct message.
         """
         shown = fit(blocks) if blocks else None
-        try:
-            await self.call(
-                "chat.postEphemeral", channel=channel, user=user, text=text, blocks=shown, thread_ts=thread_ts
-            )
-        except Permanent as error:
-            if error.reason not in {"not_in_channel", "channel_not_found", "user_not_in_channel"}:
-                raise
-            await self.call("chat.postMessage", channel=await self.direct(user), text=text, blocks=shown)
+        if channel and channel != user:
+            try:
+                await self.call(
+                    "chat.postEphemeral", channel=channel, user=user, text=text, blocks=shown, thread_ts=thread_ts
+                )
+            except Permanent as error:
+                if error.reason not in {"not_in_channel", "channel_not_found", "user_not_in_channel"}:
+                    raise
+            else:
+                return
+        await self.call("chat.postMessage", channel=await self.direct(user), text=text, blocks=shown)
 
     async def put_file(self, filename: str, content: bytes) -> str:
         """Upload a file that nobody sees yet; gives its id."""

@@ -10,6 +10,7 @@ from typing import Any
 from bot.incidents.cadence import spell
 from bot.incidents.model import Incident, Role
 from bot.incidents.people import word_of
+from bot.incidents.wording import COMMAND
 from bot.runbooks.model import Runbook
 from bot.slack import blocks as b
 from bot.slack.card import MARKS, next_update
@@ -32,6 +33,7 @@ class Desktop:
     stale: Sequence[Runbook] = field(default_factory=tuple)
     standing: Standing | None = None
     triage: int = 0
+    command: str = COMMAND
 
 
 def home(desktop: Desktop) -> dict[str, Any]:
@@ -43,10 +45,13 @@ def home(desktop: Desktop) -> dict[str, Any]:
     made.append(b.actions([b.button("Declare an incident", "home_declare", "home", "danger")]))
     made.append(b.header(f"Open incidents: {len(desktop.open)}"))
     for incident in desktop.open[:SHOWN]:
-        buttons = [b.button("Catch me up", f"incident_catchup_{incident.number}", incident.number)]
+        buttons = [
+            b.button("Catch me up", f"incident_catchup_{incident.number}", incident.number),
+            b.button("More…", f"incident_more_{incident.number}", incident.number),
+        ]
         made += [b.section(_open(incident)), b.actions(buttons)]
     if len(desktop.open) > SHOWN:
-        made.append(b.context(f"and {len(desktop.open) - SHOWN} more: type `/incident list`"))
+        made.append(b.context(f"and {len(desktop.open) - SHOWN} more: type `{desktop.command} list`"))
     if desktop.recent:
         made.append(b.header("Lately over"))
         made += b.paragraphs("\n".join(_over(incident) for incident in desktop.recent[:SHOWN]))[:3]

@@ -10,9 +10,10 @@ from bot.board import Board
 from bot.incidents.cadence import spell
 from bot.incidents.model import Event, Handoff, Incident
 from bot.incidents.runs import Mitigation
+from bot.incidents.wording import COMMAND
 from bot.runbooks.templates import Mrkdwn, Templates
 from bot.slack import blocks as b
-from bot.slack.card import next_update
+from bot.slack.card import next_update, no_change
 from bot.slack.mrkdwn import clock_time, code, date_time, esc, link, person, shorten
 from bot.store.lateness import LATE
 
@@ -63,6 +64,7 @@ def notification(templates: Templates, board: Board, mentions: Sequence[str]) ->
 def update(templates: Templates, incident: Incident, data: Mapping[str, Any]) -> Message:
     """A status update."""
     due = _moment(data.get("next_update_at"))
+    owner = person(str(data["owner_id"]), str(data["owner"])) if data.get("owner_id") else ""
     text = templates.render(
         "update",
         number=incident.number,
@@ -70,6 +72,7 @@ def update(templates: Templates, incident: Incident, data: Mapping[str, Any]) ->
         status=str(data.get("status") or incident.status.value),
         state=str(data["state"]),
         action=str(data.get("action") or ""),
+        owner=Mrkdwn(owner),
         eta=str(data.get("eta") or ""),
         next_update=Mrkdwn(clock_time(due)) if due else "",
         author=Mrkdwn(str(data["author"])),
@@ -77,12 +80,14 @@ def update(templates: Templates, incident: Incident, data: Mapping[str, Any]) ->
     return _sentence(f"Update on {incident.number}: {data['state']}"), b.paragraphs(text)
 
 
-def resolution(templates: Templates, incident: Incident, data: Mapping[str, Any], public_url: str) -> Message:
+def resolution(
+    templates: Templates, incident: Incident, data: Mapping[str, Any], public_url: str, command: str = COMMAND
+) -> Message:
     """The resolution, with a link to the timeline."""
     if public_url:
         timeline = link(f"{public_url}/api/v1/incidents/{incident.number}/timeline?format=md", "timeline")
     else:
-        timeline = "`/incident export md`"
+        timeline = f"`{command} export md`"
     text = templates.render(
         "resolution",
         number=incident.number,
@@ -106,7 +111,7 @@ def reminder(incident: Incident, data: Mapping[str, Any]) -> Message:
     return said, [b.section(f":hourglass_flowing_sand: {said}"), b.actions(_update_buttons(incident))]
 
 
-def overdue(incident: Incident, data: Mapping[str, Any], mentions: Sequence[str]) -> Message:
+def overdue(incident: Incident, data: Mapping[str, Any], mentions: Sequence[str], command: str = COMMAND) -> Message:
     """The overdue notice: mentions the lead, or whoever was paged last where nobody has the lead."""
     late = int(data["late_seconds"])
     due = _moment(data["due_at"])
@@ -114,7 +119,7 @@ def overdue(incident: Incident, data: Mapping[str, Any], mentions: Sequence[str]
     who = f"{' '.join(mentions)} " if mentions else ""
     since = f" It was due at {clock_time(due)}." if due else ""
     lead = "" if incident.lead else " Nobody has the lead: press Take lead on the card."
-    text = f":warning: {who}Update overdue by {how_late}.{since} Post one now: `/incident update <text>`.{lead}"
+    text = f":warning: {who}Update overdue by {how_late}.{since} Post one now: `{command} update <text>`.{lead}"
     shown = text.replace("<text>", "&lt;text&gt;")
     return shown, [b.section(shown), b.actions(_update_buttons(incident))]
 
@@ -259,8 +264,7 @@ def _paged_buttons(incident: Incident) -> list[b.Block]:
 def _update_buttons(incident: Incident) -> list[b.Block]:
     made = [b.button("Post update", "incident_update", incident.number, "primary")]
     if incident.rule.update_every:
-        label = f"No change, +{spell(incident.rule.update_every)}"
-        made.append(b.button(label, "incident_same", incident.number))
+        made.append(b.button(no_change(incident), "incident_same", incident.number))
     return made
 
 

@@ -1,4 +1,4 @@
-"""The modals: declare, update, resolve. `private_metadata` holds the incident's number, or the channel to answer in."""
+"""Forms and their inputs. `private_metadata` holds the incident's number, or the channel to answer in."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 from bot.incidents.model import Incident
 from bot.incidents.policy import Severity
-from bot.incidents.responding import SETTABLE
 from bot.slack import blocks as b
 from bot.slack.blocks import Block
 from bot.slack.mrkdwn import esc
@@ -49,37 +48,6 @@ def declare(title: str, channel: str, error: str = "", *, private: bool = False)
             {**seen_by, "optional": True},
         ],
     )
-
-
-def update(incident: Incident) -> View:
-    """Post a status update: the state is the only required field."""
-    status = incident.status.value if incident.status in SETTABLE else SETTABLE[0].value
-    return view(
-        "update",
-        "Post an update",
-        "Post",
-        incident.number,
-        [
-            text("state", "What is the state?", incident.last_update, multiline=True, placeholder="What we know now"),
-            select("status", "Status", [(s.value, s.value.capitalize()) for s in SETTABLE], status),
-            text("action", "What is being done, by whom?", "", optional=True, multiline=True),
-            text("next", "Next update in", "", optional=True, placeholder="30m, or leave it to the cadence", limit=10),
-            text("eta", "When should it be over?", "", optional=True, placeholder="15:00 UTC, or unknown", limit=200),
-            text("impact", "Impact", incident.impact, optional=True, multiline=True),
-            b.context(_goes_to(incident)),
-        ],
-    )
-
-
-def _goes_to(incident: Incident) -> str:
-    """Say who will read an update."""
-    places = [f"<#{incident.channel_id}>" if incident.channel_id else "the incident's thread"]
-    if incident.opened_channel and not incident.private:
-        places.append("the thread of its announcement")
-    people = len(incident.subscribers)
-    if people:
-        places.append("one subscriber" if people == 1 else f"{people} subscribers")
-    return f"Goes to {', '.join(places[:-1])} and {places[-1]}." if len(places) > 1 else f"Goes to {places[0]}."
 
 
 def resolve(incident: Incident) -> View:
@@ -126,17 +94,30 @@ def approve(metadata: str, number: int, approval: str) -> View:
     )
 
 
-def person(name: str, label: str, *, optional: bool) -> Block:
-    """Make a choice among people."""
+def person(name: str, label: str, *, optional: bool, initial: str = "") -> Block:
+    """Make a choice among people; `initial` is a user id."""
     element = {"type": "users_select", "action_id": name}
+    if initial:
+        element["initial_user"] = initial
     return {"type": "input", "block_id": name, "label": plain(label), "optional": optional, "element": element}
+
+
+def date(name: str, label: str) -> Block:
+    """Make a choice of a day, which may be left out."""
+    element = {"type": "datepicker", "action_id": name}
+    return {"type": "input", "block_id": name, "label": plain(label), "optional": True, "element": element}
 
 
 def incidents(label: str, found: Sequence[Incident]) -> Block:
     """Make a choice among incidents, called `incident`."""
-    named = ((i.number, " ".join(f"{i.number} {i.severity.value}: {i.title}".split())) for i in found[:OPTIONS])
-    options = [(number, clip(said, OPTION)) for number, said in named]
+    options = named(found)
     return select("incident", label, options, options[0][0])
+
+
+def named(found: Sequence[Incident]) -> list[tuple[str, str]]:
+    """Name incidents as options of a select."""
+    shown = ((i.number, " ".join(f"{i.number} {i.severity.value}: {i.title}".split())) for i in found[:OPTIONS])
+    return [(number, clip(said, OPTION)) for number, said in shown]
 
 
 def view(callback: str, title: str, submit: str, metadata: str, blocks: list[Block]) -> View:
@@ -181,9 +162,10 @@ def text(
     return {"type": "input", "block_id": name, "label": plain(label), "optional": optional, "element": element}
 
 
-def select(name: str, label: str, options: list[tuple[str, str]], initial: str) -> Block:
-    """Make a choice among options (value and label)."""
+def select(name: str, label: str, options: Sequence[tuple[str, str]], initial: str) -> Block:
+    """Make a choice among options (value and label); without an `initial` value nothing is chosen yet."""
     made = [{"text": plain(said), "value": value} for value, said in options]
-    chosen = next(option for option in made if option["value"] == initial)
-    element = {"type": "static_select", "action_id": name, "options": made, "initial_option": chosen}
+    element: Block = {"type": "static_select", "action_id": name, "options": made}
+    if initial:
+        element["initial_option"] = next(option for option in made if option["value"] == initial)
     return {"type": "input", "block_id": name, "label": plain(label), "element": element}

@@ -35,6 +35,7 @@ _COLUMNS = tuple(f.name for f in fields(Incident) if f.name != "timers")
 # Made once: building a statement anew takes longer than running it.
 _BY_NUMBER = select(incidents).where(incidents.c.number == bindparam("number"))
 _TO_CHANGE = _BY_NUMBER.with_for_update()
+LOOKED_AT = 20  # updates, to find one that said something
 _ID = select(incidents.c.id).where(incidents.c.number == bindparam("number"))
 _ARMED = (
     select(timers)
@@ -176,6 +177,15 @@ def event(connection: Connection, number: str, seq: int) -> Event | None:
     joined = select(events).join(incidents, incidents.c.id == events.c.incident_id)
     row = connection.execute(joined.where(mine)).mappings().first()
     return _event(row) if row else None
+
+
+def last_update(connection: Connection, number: str) -> Event | None:
+    """Give the last update that said something, of an incident's timeline."""
+    mine = (incidents.c.number == number) & (events.c.kind == "update_posted")
+    joined = select(events).join(incidents, incidents.c.id == events.c.incident_id)
+    newest = joined.where(mine).order_by(events.c.seq.desc()).limit(LOOKED_AT)
+    found = (_event(row) for row in connection.execute(newest).mappings())
+    return next((event for event in found if not event.data.get("no_change")), None)
 
 
 def armed(connection: Connection) -> list[tuple[str, datetime]]:

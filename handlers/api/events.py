@@ -27,6 +27,7 @@ from starlette.responses import JSONResponse, Response
 from bot.config import Duration
 from bot.incidents import commands as c
 from bot.incidents.model import Actor, Incident, Refused
+from bot.incidents.wording import worded
 from bot.running import Place
 from bot.services import Services
 from bot.store import inbox, incidents
@@ -174,7 +175,7 @@ class EventRoutes:
         try:
             return await self._services.store.write(work)
         except Refused as error:
-            return problem(409, error.code, str(error))
+            return problem(409, error.code, worded(str(error), self._services.settings.config.slack.command))
 
     def _take(self, tx: Tx, number: str, report: _Report, body: bytes, key: str) -> Response:
         receipt = inbox.keep_once(tx.connection, SOURCE, body, tx.now, f"{number}/{key}") if key else None

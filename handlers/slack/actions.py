@@ -1,55 +1,58 @@
-"""The buttons: each does what its verb does, or opens the form that the verb would."""
+"""The buttons: each does what a line would, or opens the form that the line would."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from bot import telemetry
 from bot.errors import DatabaseUnavailable
 from bot.incidents import commands as c
-from bot.incidents.model import Actor, Incident, Person, Refused
-from bot.slack import catchup, modals
-from bot.slack.mrkdwn import esc
-from handlers.slack import checklists, steps, triage
+from bot.incidents.model import Refused
+from bot.slack import modals, tasks
+from handlers.slack import asking, checklists, grammar, shortcuts, steps, table, triage
 from handlers.slack.context import DATABASE_AWAY, Asked
-from handlers.slack.speech import Answer, Reply
+from handlers.slack.speech import Answer, Form, Mistake, Reply, Spoken
 
-FORMS: Mapping[str, Callable[[Incident], dict[str, Any]]] = {
-    "incident_update": modals.update,
-    "incident_resolve": modals.resolve,
+# The line that each button stands for; its value names the incident.
+LINES: Mapping[str, str] = {
+    "incident_update": "update",
+    "incident_same": "update same",
+    "incident_ack": "ack",
+    "incident_lead": "lead",
+    "incident_mitigate": "mitigate",
+    "incident_resolve": "resolve",
+    "incident_reopen": "reopen",
+    "incident_export": "export md",
+    "incident_catchup": "catchup",
+    tasks.ADD: "task add",
+    tasks.DONE: "task done",  # and the task's number, from the value
+    tasks.SKIP: "task skip",
 }
-COMMANDS: Mapping[str, Callable[[Actor], c.Command]] = {
-    "incident_ack": c.Acknowledge,
-    "incident_same": c.KeepCadence,
-    "incident_mitigate": c.Mitigate,
-    "incident_accept": c.AcceptHandoff,
-    "incident_lead": lambda user: c.AssignRole(Person(user.id, user.name), user),
-    "incident_reopen": c.Reopen,
-    "incident_export": lambda user: c.Export("md", user),
-}
-CATCH_UP = "incident_catchup"
-DECLARE = "home_declare"
+ACCEPT, MORE, DECLARE = "incident_accept", "incident_more", "home_declare"
+_LINE = re.compile(rf"({'|'.join(LINES)}|{MORE})(_(INC-)?[0-9-]+)?")  # a suffix makes it like no other of its message
 ACTIONS: tuple[str | re.Pattern[str], ...] = (
-    *FORMS,
-    *COMMANDS,
-    re.compile(rf"{CATCH_UP}(_INC-[0-9-]+)?"),
+    _LINE,
+    ACCEPT,
     DECLARE,
     steps.ACTIONS,
     checklists.ACTIONS,
     triage.ACTIONS,
+    shortcuts.ACTIONS,
 )
 
 
-async def press(asked: Asked, action_id: str, value: str, thread_ts: str | None) -> str:
+async def press(asked: Asked, action_id: str, value: str) -> str:
     """Do what a button says; gives a line only for what could not even be put into the outbox."""
+    said: Answer = ""
     try:
         said = await _press(asked, action_id, value)
+        if isinstance(said, Form):
+            said = await asked.open_modal(said.view)
         if isinstance(said, Reply):
-            await asked.whisper(said.text, thread_ts, said.blocks)
+            await asked.whisper(said.text, blocks=said.blocks)
         elif said:
-            await asked.whisper(said, thread_ts)
+            await asked.whisper(said)
     except (DatabaseUnavailable, TimeoutError):
         telemetry.INTERACTIONS.labels("button", "unavailable").inc()
         return DATABASE_AWAY
@@ -65,20 +68,27 @@ async def _press(asked: Asked, action_id: str, value: str) -> Answer:
             return await checklists.press(asked, action_id, value)
         if triage.ACTIONS.fullmatch(action_id):
             return await triage.press(asked, action_id, value)
+        if shortcuts.ACTIONS.fullmatch(action_id):
+            return await shortcuts.press(asked, value)
         if action_id == DECLARE:
-            return await asked.open_modal(modals.declare("", asked.channel))
-        if action_id.startswith(CATCH_UP):
-            return Reply(*catchup.catch_up(await asked.board(value)))
-        form = FORMS.get(action_id)
-        if form is None:
-            await asked.apply(value, COMMANDS[action_id](asked.user))
+            return Form(modals.declare("", asked.user.id))
+        if action_id == ACCEPT:
+            await asked.apply(value, c.AcceptHandoff(asked.user))
             return ""
-        incident = await asked.find(value)
-        if incident is None:
-            return f"There is no {value[:40]}."
-        if not incident.status.is_open:
-            command = asked.services.settings.config.slack.command
-            return f"{incident.number} is {incident.status.value}. Reopen it first: `{command} reopen`."
-        return await asked.open_modal(form(incident))
+        found = _LINE.fullmatch(action_id)
+        name = found.group(1) if found else ""
+        return await (asking.open_menu(asked, value) if name == MORE else _line(asked, LINES[name], value))
     except Refused as error:
-        return esc(str(error))
+        return asked.refusal(error)
+    except Mistake as error:
+        return str(error)
+
+
+async def _line(asked: Asked, text: str, value: str) -> Answer:
+    """Do what the line of a button says; the change itself tells of it, so only what is shown elsewhere is answered."""
+    number, _, rest = value.partition("|")
+    line = grammar.read(f"{text} {rest}")
+    verb = table.BY_NAME[line.word]
+    spoken = Spoken(asked, line.rest, await asking.subject(asked, number))
+    said = await asking.do(verb, spoken)
+    return "" if isinstance(said, str) else said

@@ -14,8 +14,10 @@ from bot import telemetry
 from bot.errors import SitrepError
 from bot.incidents.model import Actor
 from bot.services import Services
-from handlers.slack import actions, captures, commands, events, shortcuts, views
+from bot.slack.updating import STATUS
+from handlers.slack import actions, captures, commands, events, shortcuts, updating, views
 from handlers.slack.context import Asked, actor
+from handlers.slack.speech import Form
 from handlers.slack.verification import Verification
 
 log = structlog.get_logger()
@@ -61,15 +63,15 @@ def make_bolt(services: Services) -> AsyncApp:
     async def on_action(ack: AsyncAck, body: dict[str, Any], respond: AsyncRespond) -> None:
         action = body["actions"][0]
         user = body["user"]
-        message = body.get("message") or {}
         asked = Asked(
             services,
             _who(services, user),
             (body.get("channel") or {}).get("id", ""),
             body.get("trigger_id", ""),
+            _thread(body),
         )
         with telemetry.INTERACTION_SECONDS.labels("button").time():
-            said = await actions.press(asked, action["action_id"], action.get("value", ""), message.get("thread_ts"))
+            said = await actions.press(asked, action["action_id"], action.get("value", ""))
             await ack()
         if said:
             await _tell(respond, said)
@@ -81,10 +83,20 @@ def make_bolt(services: Services) -> AsyncApp:
         view, user = body["view"], body["user"]
         asked = Asked(services, _who(services, user), "", body.get("trigger_id", ""))
         with telemetry.INTERACTION_SECONDS.labels("form").time():
-            errors = await views.submit(
+            done = await views.submit(
                 asked, view["callback_id"], view.get("private_metadata", ""), view["state"]["values"]
             )
-            await (ack(response_action="errors", errors=errors) if errors else ack())
+            if isinstance(done, Form):
+                await ack(response_action="update", view=done.view)
+            else:
+                await (ack(response_action="errors", errors=done) if done else ack())
+
+    @bolt.action(STATUS)
+    async def on_status_picked(ack: AsyncAck, body: dict[str, Any]) -> None:
+        asked = Asked(services, _who(services, body["user"]), "", body.get("trigger_id", ""))
+        with telemetry.INTERACTION_SECONDS.labels("form").time():
+            await updating.pick(asked, body["view"])
+            await ack()
 
     for callback in views.CALLBACKS:
         bolt.view(callback)(on_view)
@@ -126,6 +138,13 @@ def _bind_messages(bolt: AsyncApp, services: Services) -> None:
 
     for kind in captures.EVENTS:
         bolt.event(kind)(on_message_event)
+
+
+def _thread(body: dict[str, Any]) -> str:
+    """Give the thread that a message with a button is a reply in; of an ephemeral one Slack sends where it is only."""
+    said = {**(body.get("container") or {}), **(body.get("message") or {})}
+    thread = str(said.get("thread_ts") or "")
+    return "" if thread == (said.get("ts") or said.get("message_ts")) else thread
 
 
 def _who(services: Services, user: dict[str, Any]) -> Actor:

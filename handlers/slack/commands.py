@@ -7,11 +7,11 @@ import asyncio
 from bot import telemetry
 from bot.errors import DatabaseUnavailable
 from bot.incidents.model import Refused
-from bot.slack import forms, modals, panel
+from bot.slack import modals, panel
 from bot.slack.mrkdwn import esc
-from handlers.slack import grammar, table
+from handlers.slack import asking, grammar, table
 from handlers.slack.context import DATABASE_AWAY, WRITE_WITHIN, Asked
-from handlers.slack.speech import Answer, Mistake, Reply, Spoken, Verb, Where, one_line
+from handlers.slack.speech import Answer, Form, Mistake, Reply, Spoken, Where, one_line
 from handlers.slack.verbs.opening import open_ones
 
 SURE = 0.75  # how alike an unknown word must be to a verb to be no title
@@ -19,17 +19,19 @@ SURE = 0.75  # how alike an unknown word must be to a verb to be no title
 
 async def answer(asked: Asked, text: str) -> Reply:
     """Do what a line says; gives what to show to the person who typed it."""
-    command = asked.services.settings.config.slack.command
+    command = asked.command
     try:
         said = await asyncio.wait_for(_answer(asked, grammar.read(text), text, command), WRITE_WITHIN)
     except (Mistake, Refused) as error:
         telemetry.INTERACTIONS.labels("command", "refused").inc()
         # A refusal is plain text; a mistake's text is mrkdwn already.
-        return Reply(esc(str(error)) if isinstance(error, Refused) else str(error))
+        return Reply(asked.refusal(error) if isinstance(error, Refused) else str(error))
     except (DatabaseUnavailable, TimeoutError):
         telemetry.INTERACTIONS.labels("command", "unavailable").inc()
         return Reply(DATABASE_AWAY)
     telemetry.INTERACTIONS.labels("command", "done").inc()
+    if isinstance(said, Form):
+        return Reply(await asked.open_modal(said.view))
     return said if isinstance(said, Reply) else Reply(said)
 
 
@@ -40,13 +42,13 @@ async def _answer(asked: Asked, line: grammar.Line, typed: str, command: str) ->
         raise Mistake(f"There is no {line.number}. {await open_ones(asked)}")
     if not line.word:
         if incident is None:
-            return await asked.open_modal(modals.declare("", asked.channel))
+            return Form(modals.declare("", asked.channel))
         return one_line(incident) if line.number else Reply(*panel.panel(incident))
     if verb is None:
         near = table.nearest(line.word, cutoff=table.NEAR if incident else SURE)
         if near is None and incident is None:
             title, _ = grammar.title_and_severity(grammar.plain(typed, asked.directory.name_of))
-            return await asked.open_modal(modals.declare(title, asked.channel))
+            return Form(modals.declare(title, asked.channel))
         word = esc(line.word, 40)
         if near:
             raise Mistake(f"There is no `{word}`. Did you mean {near.shown(command)}?")
@@ -56,38 +58,4 @@ async def _answer(asked: Asked, line: grammar.Line, typed: str, command: str) ->
         raise Mistake(
             f"This is no incident's channel. Type it in one, or name the incident: {example}. {await open_ones(asked)}"
         )
-    spoken = Spoken(asked, line.rest, incident)
-    if not line.rest and verb.form and incident is not None:
-        return await asked.open_modal(form_of(verb, spoken))
-    return await verb.handler(spoken)
-
-
-def form_of(verb: Verb, spoken: Spoken) -> modals.View:
-    """Make the form that asks for a verb's arguments."""
-    inputs = [
-        forms.Input(
-            name=each.name,
-            label=each.label,
-            kind=each.kind,
-            optional=each.optional,
-            options=each.options,
-            placeholder=each.placeholder,
-            initial=each.initial(spoken.subject) if each.initial else "",
-        )
-        for each in verb.form
-    ]
-    return forms.form(f"{spoken.subject.number}|{verb.name}|{spoken.asked.channel}", verb.name, inputs)
-
-
-async def filled_in(asked: Asked, metadata: str, values: dict[str, str]) -> tuple[str, str]:
-    """Do what a verb's form says; gives an answer, and the channel it was asked in.
-
-    Raises:
-        Mistake, Refused: it does not fit; the form stays open.
-    """
-    number, name, channel = [*metadata.split("|"), "", ""][:3]
-    verb = table.BY_NAME[name]
-    rest = " ".join(f"{each.before}{values[each.name]}" for each in verb.form if values.get(each.name))
-    incident = await asked.find(number)
-    said = await verb.handler(Spoken(asked, rest, incident))
-    return (said if isinstance(said, str) else said.text), channel
+    return await asking.do(verb, Spoken(asked, line.rest, incident))

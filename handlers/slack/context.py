@@ -12,11 +12,14 @@ from sqlalchemy import Connection
 from bot.board import Board
 from bot.errors import OutwardError
 from bot.incidents import commands as c
-from bot.incidents.model import Actor, Delivery, Incident
+from bot.incidents.model import Actor, Delivery, Incident, Person, Refused
+from bot.incidents.wording import worded
 from bot.running import board_of
 from bot.services import Services
 from bot.slack.directory import Directory
 from bot.slack.gateway import Gateway
+from bot.slack.mrkdwn import esc
+from bot.slack.said import in_time
 from bot.store import incidents
 from bot.store.tx import Tx
 
@@ -36,6 +39,12 @@ class Asked:
     user: Actor
     channel: str
     trigger_id: str = ""
+    thread_ts: str = ""  # of the message that it is about, where that is in a thread
+
+    @property
+    def command(self) -> str:
+        """The slash command's name."""
+        return self.services.settings.config.slack.command
 
     @property
     def gateway(self) -> Gateway:
@@ -96,13 +105,24 @@ class Asked:
         try:
             await self.gateway.call("views.open", trigger_id=self.trigger_id, view=view)
         except OutwardError as error:
-            command = self.services.settings.config.slack.command
-            return f"The form did not open ({error.reason}). Try again, or type it: `{command} help` shows how."
+            return f"The form did not open ({error.reason}). Try again, or type it: `{self.command} help` shows how."
         return ""
+
+    async def person(self, user_id: str) -> Person | None:
+        """Give whoever was picked in a form, by name as far as Slack tells it in time; None where nobody was."""
+        if not user_id:
+            return None
+        (found,) = await in_time(self.directory.find(f"<@{user_id}>"))
+        return found or Person(user_id, user_id)
+
+    def refusal(self, error: Refused) -> str:
+        """Say why something was refused, and what to do instead; fit for mrkdwn."""
+        return esc(worded(str(error), self.command))
 
     async def whisper(self, text: str, thread_ts: str | None = None, blocks: Sequence[Any] = ()) -> None:
         """Tell the person who asked, and nobody else; through the outbox."""
-        data: dict[str, Any] = {"channel": self.channel, "user": self.user.id, "text": text, "thread_ts": thread_ts}
+        data: dict[str, Any] = {"channel": self.channel, "user": self.user.id, "text": text}
+        data["thread_ts"] = thread_ts or self.thread_ts or None
         if blocks:
             data["blocks"] = list(blocks)
         scope = f"whisper:{self.trigger_id[:40] or self.user.id}"

@@ -11,6 +11,7 @@ from typing import Any
 from bot.errors import OutwardError
 from bot.incidents.model import Incident, Person
 from bot.slack.card import MARKS
+from bot.slack.modals import View
 from bot.slack.mrkdwn import esc
 from bot.text import clip
 from handlers.slack import grammar
@@ -30,12 +31,25 @@ class Where(StrEnum):
     INCIDENT = "incident"
 
 
+class Stage(StrEnum):
+    """When a verb about an incident makes sense: always, while it is open, or once it is over."""
+
+    ANY = "any"
+    OPEN = "open"
+    OVER = "over"
+
+    def fits(self, incident: Incident) -> bool:
+        """True where the verb can be offered."""
+        return self is Stage.ANY or incident.status.is_open == (self is Stage.OPEN)
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One input of the form that opens where arguments are missing; their values, joined, are what is typed.
+    """One input of a verb's form; their values, joined, are what would be typed.
 
-    `kind` is line, text, person, people or one of `options` (value and label). `before` stands before a value that is
-    given, such as `at `. `initial` is taken from the incident.
+    `kind` is line, text, person, date, incident (another one that is open), service (one that is configured), or one
+    of `options` (value and label). `before` stands before a value that is given, such as `at `. `initial` is taken
+    from the incident.
     """
 
     name: str
@@ -65,7 +79,7 @@ class Spoken:
     @property
     def command(self) -> str:
         """The slash command's name."""
-        return self.asked.services.settings.config.slack.command
+        return self.asked.command
 
     @property
     def plain(self) -> str:
@@ -114,13 +128,24 @@ class Reply:
     blocks: Sequence[Mapping[str, Any]] = ()
 
 
-Answer = str | Reply
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form is the answer: it opens, or takes the place of the one that was submitted."""
+
+    view: View
+
+
+Answer = str | Reply | Form
 Handler = Callable[[Spoken], Awaitable[Answer]]
 
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """One verb: what follows it, what it does, where it works. Help, suggestions, forms and docs are made of it."""
+    """One verb: what follows it, what it does, where and when. Help, suggestions, menu, forms and docs are made of it.
+
+    `form` asks for what follows, where the line ends after one of `asks` (nothing, or a first word); with no `asks` the
+    line needs nothing, and the form is the menu's alone.
+    """
 
     name: str
     usage: str
@@ -130,6 +155,8 @@ class Verb:
     where: Where = Where.INCIDENT
     aliases: tuple[str, ...] = ()
     form: tuple[Field, ...] = field(default=())
+    asks: tuple[str, ...] = ("",)
+    stage: Stage = Stage.ANY
 
     def shown(self, command: str) -> str:
         """Show how it is written, fit for mrkdwn."""

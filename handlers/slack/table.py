@@ -5,13 +5,16 @@ from __future__ import annotations
 import difflib
 
 from bot.slack.modals import SEVERITY_NAMES
-from handlers.slack.speech import Field, Spoken, Verb, Where
+from handlers.slack.speech import Field, Spoken, Stage, Verb, Where
 from handlers.slack.verbs import opening, people, state, work
 
 NEAR = 0.5  # how alike a word must be to a verb to be taken for it
 _WHO = Field("who", "Who?", "person")
 _WHY = Field("why", "Why?", "text", optional=True)
+_WHOM = Field("who", "Who? Nobody: you", "person", optional=True)
 _ROLES = (("tech_lead", "Tech lead"), ("communications", "Communications"), ("scribe", "Scribe"), ("lead", "Lead"))
+_FORMATS = (("md", "Markdown, to read"), ("json", "JSON, for programs"), ("csv", "CSV, for a spreadsheet"))
+_PLACES = {Stage.ANY: "an incident", Stage.OPEN: "an open incident", Stage.OVER: "one that is over"}
 
 
 async def show_help(spoken: Spoken) -> str:
@@ -54,6 +57,8 @@ VERBS = (
         "set the status; alone it shows it",
         state.status,
         "status identified",
+        form=(Field("status", "Status", options=tuple((name, name.capitalize()) for name in state.STATUSES)),),
+        asks=(),
     ),
     Verb(
         "sev",
@@ -66,6 +71,7 @@ VERBS = (
             Field("severity", "Severity", options=tuple((s.value[-1], name) for s, name in SEVERITY_NAMES.items())),
             _WHY,
         ),
+        stage=Stage.OPEN,
     ),
     Verb(
         "update",
@@ -73,16 +79,35 @@ VERBS = (
         "post a status update; same: nothing has changed; alone it opens a form",
         state.update,
         "update The pool is scaled next 30m",
+        stage=Stage.OPEN,
     ),
-    Verb("ack", "", "acknowledge: nobody else is paged", state.acknowledge, "ack", aliases=("acknowledge",)),
-    Verb("lead", "[@who]", "take the lead, or give it to somebody", people.lead, "lead @ann"),
+    Verb(
+        "ack",
+        "",
+        "acknowledge: nobody else is paged",
+        state.acknowledge,
+        "ack",
+        aliases=("acknowledge",),
+        stage=Stage.OPEN,
+    ),
+    Verb(
+        "lead",
+        "[@who]",
+        "take the lead, or give it to somebody",
+        people.lead,
+        "lead @ann",
+        form=(_WHOM,),
+        asks=(),
+        stage=Stage.OPEN,
+    ),
     Verb(
         "role",
         "<lead|tech_lead|communications|scribe> [@who]",
         "give somebody a role, or take it",
         people.role,
         "role scribe @ann",
-        form=(Field("role", "Role", options=_ROLES), Field("who", "Who?", "person", optional=True)),
+        form=(Field("role", "Role", options=_ROLES), _WHOM),
+        stage=Stage.OPEN,
     ),
     Verb(
         "handoff",
@@ -91,6 +116,7 @@ VERBS = (
         people.handoff,
         "handoff @ann",
         form=(_WHO,),
+        stage=Stage.OPEN,
     ),
     Verb(
         "page",
@@ -98,7 +124,12 @@ VERBS = (
         "page somebody who is on no ladder",
         people.page,
         "page @ann the database is yours",
-        form=(_WHO, _WHY),
+        form=(
+            Field("who", "Who?", "person", optional=True),
+            Field("service", "Or whoever is on call for", "service", optional=True),
+            _WHY,
+        ),
+        stage=Stage.OPEN,
     ),
     Verb("oncall", "[service]", "show who is on call", people.oncall, "oncall", Where.ANYWHERE),
     Verb(
@@ -107,7 +138,7 @@ VERBS = (
         "bring people into the channel",
         people.invite,
         "invite @ann @bob",
-        form=(Field("who", "Who?", "people"),),
+        form=(_WHO,),
     ),
     Verb(
         "note",
@@ -127,6 +158,11 @@ VERBS = (
         work.task,
         "task add Call the provider @ann",
         aliases=("tasks",),
+        form=(
+            Field("text", "What is to be done?", "text", before="add "),
+            Field("who", "Who?", "person", optional=True),
+        ),
+        asks=("add",),
     ),
     Verb(
         "followup",
@@ -138,7 +174,7 @@ VERBS = (
         form=(
             Field("text", "What is left to do?", "text"),
             Field("who", "Who?", "person", optional=True),
-            Field("due", "By when?", optional=True, placeholder="2026-12-01"),
+            Field("due", "By when?", "date", optional=True),
         ),
     ),
     Verb(
@@ -147,6 +183,8 @@ VERBS = (
         "post the runbook that fits the words; alone the present one again",
         work.runbook,
         "runbook redis",
+        form=(Field("words", "Which? Empty: the present one again", optional=True, placeholder="redis"),),
+        asks=(),
     ),
     Verb(
         "mitigate",
@@ -155,6 +193,9 @@ VERBS = (
         state.mitigate,
         "mitigate Rolled back",
         aliases=("mitigated",),
+        form=(Field("text", "What was done?", "text", optional=True),),
+        asks=(),
+        stage=Stage.OPEN,
     ),
     Verb(
         "pause",
@@ -163,6 +204,7 @@ VERBS = (
         state.pause,
         "pause 30m the restore runs",
         form=(Field("for", "For how long?", placeholder="30m"), _WHY),
+        stage=Stage.OPEN,
     ),
     Verb(
         "resolve",
@@ -171,17 +213,37 @@ VERBS = (
         state.resolve,
         "resolve Scaled the pool",
         aliases=("resolved",),
+        stage=Stage.OPEN,
     ),
-    Verb("close", "", "close a resolved incident", state.close, "close"),
-    Verb("cancel", "[why]", "it was no incident", state.cancel, "cancel A test alert"),
-    Verb("reopen", "[why]", "it was not over", state.reopen, "reopen It fails again"),
+    Verb("close", "", "close a resolved incident", state.close, "close", stage=Stage.OVER),
+    Verb(
+        "cancel",
+        "[why]",
+        "it was no incident",
+        state.cancel,
+        "cancel A test alert",
+        form=(_WHY,),
+        asks=(),
+        stage=Stage.OPEN,
+    ),
+    Verb(
+        "reopen",
+        "[why]",
+        "it was not over",
+        state.reopen,
+        "reopen It fails again",
+        form=(_WHY,),
+        asks=(),
+        stage=Stage.OVER,
+    ),
     Verb(
         "merge",
         "INC-...",
         "it is a part of another incident, where its alerts go on",
         state.merge,
         "merge INC-20261121-001",
-        form=(Field("into", "Which incident is it a part of?", placeholder="INC-20261121-001"),),
+        form=(Field("into", "Which incident is it a part of?", "incident"),),
+        stage=Stage.OPEN,
     ),
     Verb(
         "summary",
@@ -201,7 +263,15 @@ VERBS = (
     ),
     Verb("catchup", "", "show you what you have missed", state.catch_up, "catchup", aliases=("catch-up",)),
     Verb("timeline", "", "show you the last lines of the timeline", state.timeline, "timeline"),
-    Verb("export", "[md|json|csv]", "get the timeline as a file in the channel", state.export, "export md"),
+    Verb(
+        "export",
+        "[md|json|csv]",
+        "get the timeline as a file in the channel",
+        state.export,
+        "export md",
+        form=(Field("format", "Format", options=_FORMATS),),
+        asks=(),
+    ),
     Verb("subscribe", "", "get each update as a direct message", people.subscribe, "subscribe"),
     Verb("unsubscribe", "", "get them no more", people.unsubscribe, "unsubscribe"),
     Verb("help", "[verb]", "show this, or one verb", show_help, "help update", Where.ANYWHERE, ("?",)),
@@ -238,6 +308,6 @@ def as_markdown(command: str = "/incident") -> str:
     for verb in VERBS:
         usage = f"{command} {verb.name} {verb.usage}".strip().replace("|", "\\|")
         also = f" (also {', '.join(f'`{alias}`' for alias in verb.aliases)})" if verb.aliases else ""
-        where = "anywhere" if verb.where is Where.ANYWHERE else "an incident"
+        where = "anywhere" if verb.where is Where.ANYWHERE else _PLACES[verb.stage]
         rows.append(f"| `{usage}`{also} | {verb.help} | {where} | `{command} {verb.example}` |")
     return "\n".join(rows) + "\n"

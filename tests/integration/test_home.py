@@ -60,7 +60,24 @@ def test_an_incident_is_declared_from_the_home(bot: Client) -> None:
     bot.people.press_in_view("bob", view.id, "home_declare", "home")
     form = bot.workspace.open_views("bob")[-1]
     assert bot.people.submit("bob", form.id, {"title": "Search is slow"}).ok
+    direct = bot.workspace.direct("bob").id
+    wait_for(lambda: "Declared INC-" in " ".join(bot.workspace.texts(direct)), what="the answer")
     home(bot, "bob", "Search is slow")
+
+
+def test_an_incident_is_worked_on_from_the_home(bot: Client) -> None:
+    """Each open one has the menu and a catch-up; the answers come as direct messages."""
+    number, _ = bot.open_one()
+    home(bot, "bob", number)
+    view = bot.workspace.home("bob")
+    assert view is not None
+    bot.people.press_in_view("bob", view.id, f"incident_more_{number}", number)
+    assert bot.people.submit("bob", bot.workspace.open_views("bob")[-1].id, {"verb": "ack"}).json == {}
+    bot.wait_event(number, "acknowledged")
+    direct = bot.workspace.direct("bob").id
+    wait_for(lambda: f"Acknowledged {number}" in " ".join(bot.workspace.texts(direct)), what="the answer")
+    bot.people.press_in_view("bob", view.id, f"incident_catchup_{number}", number)
+    wait_for(lambda: "Catch-up." in " ".join(bot.workspace.texts(direct)), what="the catch-up")
 
 
 def test_whoever_joins_late_is_caught_up(bot: Client, hands: Hands) -> None:

@@ -10,7 +10,7 @@ import pytest
 from bot.sandbox.faults import Fault
 from bot.sandbox.model import Message
 from handlers.slack import table
-from handlers.slack.speech import Verb, Where
+from handlers.slack.speech import Stage, Verb, Where
 from tests.conftest import LADDER, Client, Hands, InProcess, wait_for
 from tests.integration.bodies import alert, body
 
@@ -67,6 +67,18 @@ def test_a_verb_answers_whatever_is_typed(bot: Client, verb: Verb) -> None:
     assert not [e for e in bot.events(number) if e["kind"] == "delivery_failed"]
 
 
+@pytest.mark.parametrize("verb", [v for v in table.VERBS if v.stage is not Stage.ANY], ids=lambda verb: verb.name)
+def test_a_verb_changes_nothing_at_the_wrong_stage(bot: Client, verb: Verb) -> None:
+    """What the table says is for open incidents is refused by one that is over, and the other way round."""
+    number = bot.slash("declare A disk is full sev4").split()[1]
+    if verb.stage is Stage.OPEN:
+        bot.slash(f"{number} resolve Done")
+    wait_for(lambda: bot.workspace.find("ops-alerts", number), what="the thread")
+    before = bot.kinds(number)
+    answer = say(bot, f"{number} {example(verb)}", "bob", "general")
+    assert bot.kinds(number) == before, answer
+
+
 def test_the_bare_command_opens_what_is_wanted(bot: Client) -> None:
     """Outside a channel the form to declare; inside a panel with buttons that work."""
     assert say(bot, "", "alice", "general") == "Declare an incident"
@@ -95,10 +107,13 @@ def test_missing_arguments_are_asked_for(bot: Client) -> None:
     view = bot.workspace.open_views("bob")[-1]
     assert bot.people.submit("bob", view.id, {"severity": "1", "why": "all <regions>"}).ok
     assert bot.wait_event(number, "severity_changed")["data"]["why"] == "all <regions>"
+    assert say(bot, "merge", "bob", channel) == "No other incident is open."
+    other = bot.slash("declare Another one sev4").split()[1]
     say(bot, "merge", "bob", channel)
     view = bot.workspace.open_views("bob")[-1]
-    reply = bot.people.submit("bob", view.id, {"into": "INC-20000101-001"})
-    assert "There is no INC-20000101-001" in reply.json["errors"]["into"]
+    bot.slash(f"{other} resolve Gone", "alice")
+    reply = bot.people.submit("bob", view.id, {"into": other})
+    assert f"{other} is resolved" in reply.json["errors"]["into"]
     assert say(bot, "rename", "alice", channel) == "Rename"
     title = bot.workspace.open_views("alice")[-1].body["blocks"][0]["element"]["initial_value"]
     assert title == bot.incident(number)["title"]
@@ -156,7 +171,7 @@ def test_an_update_stands_under_the_announcement(bot: Client) -> None:
     bot.slash("subscribe", "dana", channel)
     bot.people.press("bob", channel, bot.workspace.pinned(channel)[0].ts, "incident_update")
     form = str(bot.workspace.open_views("bob")[-1].body)
-    assert "the thread of its announcement and one subscriber" in form
+    assert "the thread of its announcement in #incidents and one subscriber" in form
     bot.slash("update The pool is scaled", "alice", channel)
     announcement = wait_for(lambda: bot.workspace.find("incidents", number))
 

@@ -143,7 +143,8 @@ function control(part, ctx, state, label, id) {
       const chosen = (state?.selected_option ?? part.initial_option)?.value ?? "";
       const groups = part.option_groups ?? [{ options: part.options }];
       const nodes = groups.map((group) => {
-        const options = group.options.map((o) => el("option", { value: o.value }, plainText(o.text.text)));
+        const options = group.options.map((o) => el("option", { value: o.value },
+          plainText(o.text.text), o.description ? plainText(`: ${o.description.text}`) : null));
         return group.label ? el("optgroup", { label: group.label.text }, ...options) : options;
       }).flat();
       return select(common, hint, nodes, chosen);
@@ -166,6 +167,10 @@ function control(part, ctx, state, label, id) {
           el("input", { type: many ? "checkbox" : "radio", name: `${id ?? part.action_id}`, value: o.value, checked: chosen.includes(o.value) }),
           el("span", {}, o.text.type === "mrkdwn" ? mrkdwn(o.text.text, ctx.names) : plainText(o.text.text),
             o.description ? el("small", {}, plainText(o.description.text)) : null))));
+    }
+    case "datepicker": {
+      const value = state?.selected_date ?? part.initial_date ?? "";
+      return el("input", { ...common, type: "date", value, "data-kind": "text" });
     }
     case "datetimepicker": {
       const at = state?.selected_date_time ?? part.initial_date_time;

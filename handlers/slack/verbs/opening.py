@@ -11,16 +11,16 @@ from bot.store.tx import Tx
 from bot.text import clip
 from handlers.slack import grammar
 from handlers.slack.context import LISTED, Asked
-from handlers.slack.speech import Spoken, one_line
+from handlers.slack.speech import Answer, Form, Spoken, one_line
 
 TITLE = 200
 
 
-async def declare(spoken: Spoken) -> str:
+async def declare(spoken: Spoken) -> Answer:
     """Open an incident; without a title open the form."""
     title, severity = grammar.title_and_severity(spoken.plain)
     if not title:
-        return await spoken.asked.open_modal(modals.declare("", spoken.asked.channel))
+        return Form(modals.declare("", spoken.asked.channel))
     return declared(await open_one(spoken.asked, title, severity or Severity.SEV2))
 
 
@@ -31,11 +31,11 @@ async def test(spoken: Spoken) -> str:
     return f"{declared(made)} It is a test: nobody is paged."
 
 
-async def private(spoken: Spoken) -> str:
+async def private(spoken: Spoken) -> Answer:
     """Open an incident that only those who are invited can see."""
     title, severity = grammar.title_and_severity(spoken.plain)
     if not title:
-        return await spoken.asked.open_modal(modals.declare("", spoken.asked.channel, private=True))
+        return Form(modals.declare("", spoken.asked.channel, private=True))
     made = await open_one(spoken.asked, title, severity or Severity.SEV2, private=True)
     return f"{declared(made)} Only who is invited sees it."
 

@@ -11,32 +11,39 @@ from bot.slack.mrkdwn import esc, link
 from bot.store import incidents
 from bot.store.tx import Tx
 from bot.timeline.export import FORMATS
-from handlers.slack import grammar
-from handlers.slack.speech import Mistake, Reply, Spoken, one_line
+from handlers.slack import grammar, updating
+from handlers.slack.speech import Answer, Form, Mistake, Reply, Spoken, one_line
 
 PAUSE_MAX = 24 * 3600
-NEXT_MAX = 24 * 3600
 STATUSES = (*(s.value for s in SETTABLE), Status.RESOLVED.value, Status.CLOSED.value)
 SHOWN = 15  # lines of a timeline
 
 
-async def update(spoken: Spoken) -> str:
+async def update(spoken: Spoken) -> Answer:
     """Post a status update, or say that nothing has changed; alone open the form."""
     if not spoken.rest:
-        return await spoken.asked.open_modal(modals.update(spoken.subject))
+        _must_be_open(spoken)
+        return Form(await updating.form(spoken.asked, spoken.subject))
     if spoken.rest.casefold() == "same":
         return _next(await spoken.apply(c.KeepCadence(spoken.asked.user)), "Noted: no change.")
     try:
         text, seconds = grammar.next_in(spoken.text)
     except ValueError:
         seconds, text = 0, spoken.text
-    if seconds is not None and not 0 < seconds <= NEXT_MAX:
+    if seconds is not None and not 0 < seconds <= updating.NEXT_MAX:
         raise Mistake(
             f"Say when the next update comes, up to 24h. Example: `{spoken.command} update DB is back next 30m`."
         )
     if not text:
         raise Mistake(f"Say what the state is. Example: `{spoken.command} update DB is back next 30m`.")
     return _next(await spoken.apply(c.PostUpdate(text, spoken.asked.user, next_in=seconds)), "Posted the update.")
+
+
+def _must_be_open(spoken: Spoken) -> None:
+    """Open no form that could not be submitted."""
+    if not spoken.subject.status.is_open:
+        number, status = spoken.subject.number, spoken.subject.status.value
+        raise Mistake(f"{number} is {status}. Reopen it first: `{spoken.command} reopen`.")
 
 
 def _next(after: Incident, said: str) -> str:
@@ -94,10 +101,11 @@ async def mitigate(spoken: Spoken) -> str:
     return f"{after.number} is mitigated, and {after.status.value}."
 
 
-async def resolve(spoken: Spoken) -> str:
+async def resolve(spoken: Spoken) -> Answer:
     """End the incident; alone open the form."""
-    if not spoken.rest and spoken.subject.status.is_open:
-        return await spoken.asked.open_modal(modals.resolve(spoken.subject))
+    if not spoken.rest:
+        _must_be_open(spoken)
+        return Form(modals.resolve(spoken.subject))
     after = await spoken.apply(c.Resolve(spoken.asked.user, text=spoken.text))
     return f"Resolved {after.number}."
 
@@ -125,7 +133,7 @@ async def merge(spoken: Spoken) -> str:
         # The one with the smaller number first, so that two who merge both ways do not wait for each other.
         for number in sorted((here, line.number)):
             if incidents.take(tx.connection, number) is None:
-                raise Refused("no_incident", f"There is no {number}. See `/incident list`.")
+                raise Refused("no_incident", f"There is no {number}. See `{spoken.command} list`.")
         other = incidents.load(tx.connection, line.number)
         channel = other.channel_id if other else ""
         gone = desk.apply(tx, here, c.MergeInto(line.number, user, channel))

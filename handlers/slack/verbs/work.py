@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from bot.incidents import commands as c
-from bot.incidents.model import Task, TaskState
 from bot.runbooks.search import search
+from bot.slack import tasks
 from bot.slack.mrkdwn import esc
 from handlers.slack import grammar
 from handlers.slack.context import LISTED
-from handlers.slack.speech import Mistake, Spoken
-
-MARKS = {
-    TaskState.OPEN: ":white_large_square:",
-    TaskState.DONE: ":white_check_mark:",
-    TaskState.SKIPPED: ":fast_forward:",
-}
+from handlers.slack.speech import Answer, Mistake, Reply, Spoken
 
 
 async def note(spoken: Spoken) -> str:
@@ -24,7 +18,7 @@ async def note(spoken: Spoken) -> str:
     return f"Noted on the timeline at {moment:%H:%M} UTC." if moment else "Noted on the timeline."
 
 
-async def task(spoken: Spoken) -> str:
+async def task(spoken: Spoken) -> Answer:
     """Add, end or list what is to be done now."""
     word, _, rest = spoken.rest.partition(" ")
     rest = rest.strip()
@@ -42,14 +36,8 @@ async def task(spoken: Spoken) -> str:
         await spoken.apply(c.EndTask(int(number), user, skipped, spoken.meant(why).strip()[:300]))
         return f"Task {number} is {'skipped' if skipped else 'done'}."
     if word.casefold() in {"", "list"}:
-        lines = [_task(each) for each in spoken.subject.tasks]
-        return "\n".join(lines) or f"No tasks yet. Add one: `{spoken.command} task add Call the provider @ann`."
+        return Reply(*tasks.tasks(spoken.subject, spoken.command))
     raise Mistake(f"Say add, done, skip or list. Example: `{spoken.command} task add Call the provider @ann`.")
-
-
-def _task(each: Task) -> str:
-    whom = f" ({esc(each.owner, 80)})" if each.owner else ""
-    return f"{MARKS[each.state]} {each.id}. {esc(each.text, 200)}{whom}"
 
 
 async def follow_up(spoken: Spoken) -> str:

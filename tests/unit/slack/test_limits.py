@@ -11,8 +11,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from bot.board import Board
-from bot.incidents.model import Actor, Alert, Event, Handoff, Incident, Person, Status, Task
+from bot.incidents.model import Actor, Alert, Event, Handoff, Incident, Person, Status, Task, TaskState
 from bot.incidents.policy import DEFAULT_POLICY, Severity
+from bot.incidents.responding import SETTABLE
 from bot.incidents.runs import Done, Mitigation, Tick
 from bot.runbooks.catalog import Catalog
 from bot.runbooks.links import Places
@@ -21,14 +22,16 @@ from bot.runbooks.model import Section
 from bot.runbooks.render import VARIABLES
 from bot.runbooks.templates import Templates
 from bot.sandbox.blocks import check_message_blocks, check_view
-from bot.slack import card, catchup, forms, messages, modals, panel
+from bot.slack import card, catchup, forms, menu, messages, modals, panel, tasks, updating
 from bot.slack.blocks import fit
 from bot.slack.home import Desktop, home
 from bot.slack.mrkdwn import esc
 from bot.slack.runbook import checklist, folded, options, pages, runbook
+from bot.slack.updating import Begun
 from bot.store.alerts import Counts, Shown
 from bot.store.standing import Standing
 from bot.text import clean
+from handlers.slack import table
 from tests.unit.runbooks.sheets import a_run, a_sheet, ticked
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
@@ -110,6 +113,7 @@ def test_every_message_fits(board: Board, state: str, more: str) -> None:
     incident = board.incident
     due = {"due_at": NOW.isoformat(), "late_seconds": 4000}
     update = {"state": state or "x", "action": more, "eta": more, "author": "<@U1>", "next_update_at": NOW.isoformat()}
+    update |= {"owner": more, "owner_id": "U1"}
     over = {"duration_seconds": 99, "fix": state, "root_cause": more, "follow_ups": [more] * 3, "author": "<@U1>"}
     page = {"name": more or "x", "reason": "not_acknowledged", "waited_seconds": 300}
     fits(card.card(board))
@@ -127,6 +131,9 @@ def test_every_message_fits(board: Board, state: str, more: str) -> None:
     fits(messages.handoff(board, Handoff(Person("U1", state), Person("U2", more), NOW)))
     fits(catchup.catch_up(board))
     fits(panel.panel(incident))
+    todo = tuple(Task(n, more, "U1", state, TaskState.DONE if n % 3 else TaskState.OPEN) for n in range(100))
+    fits(tasks.tasks(replace(incident, tasks=todo), "/incident"))
+    fits(tasks.tasks(incident, "/incident"))
     asked = page | {"reason": "asked", "by": state, "why": more}
     fits(messages.page(board, asked, ["<@U1>"]))
     fits(messages.operators(state))
@@ -186,16 +193,24 @@ def test_every_message_about_a_change_fits(board: Board, text: str, more: str) -
 @given(boards(), words)
 def test_every_form_fits(board: Board, title: str) -> None:
     """The forms are within the limits whatever they are prefilled with."""
-    for view in (modals.declare(title, "C1"), modals.update(board.incident), modals.resolve(board.incident)):
+    others = {"impact": title, "action": title, "owner": "U1", "next": title, "eta": title}
+    forms_of_it = [
+        updating.update(board.incident, Begun(status, title, given, draft), f"#{title}")
+        for status, given, draft in ((SETTABLE[0], {}, ""), (SETTABLE[1], others, SETTABLE[1].value))
+    ]
+    items = [menu.Item(verb.name, verb.help) for verb in table.VERBS]
+    others_open = [replace(board.incident, number=f"INC-20261121-{n:03}") for n in range(120)]
+    menus = [menu.menu("m", board.incident, items, ()), menu.menu("m", None, items, others_open)]
+    for view in (modals.declare(title, "C1"), *forms_of_it, *menus, modals.resolve(board.incident)):
         assert check_view(view) == []
-    kinds = [("line", ()), ("text", ()), ("person", ()), ("people", ()), ("line", (("1", "One"),))]
+    kinds = [("line", ()), ("text", ()), ("person", ()), ("date", ()), ("line", (("1", "One"),))]
     inputs = [
         forms.Input(f"f{n}", "Field", kind, options=choices, initial=title if not choices else "")
         for n, (kind, choices) in enumerate(kinds)
     ]
     assert check_view(forms.form("INC-1|x|C1", "x" * 40, inputs)) == []
-    tasks = tuple(Task(n, title, "U1", title) for n in range(30))
-    one = replace(board.incident, tasks=tasks, status=Status.INVESTIGATING)
+    todo = tuple(Task(n, title, "U1", title) for n in range(30))
+    one = replace(board.incident, tasks=todo, status=Status.INVESTIGATING)
     standing = Standing({"pending": 3}, NOW - timedelta(hours=1), 2, NOW, {})
     full = Desktop(
         "U1",

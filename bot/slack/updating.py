@@ -1,0 +1,78 @@
+"""The form of a status update, which begins as the status that is picked in it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bot.incidents.model import Incident, Status
+from bot.incidents.responding import SETTABLE
+from bot.slack import blocks as b
+from bot.slack.modals import View, person, select, text, view
+
+CALLBACK, STATUS, STATE = "update", "update_status", "state"
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """How far an update is written: its status, its text, and what is in the other fields, by name.
+
+    `draft` is the status that was picked last, if the text is what that one's begins with.
+    """
+
+    status: Status
+    state: str
+    others: Mapping[str, str]
+    draft: str = ""
+
+
+def update(incident: Incident, begun: Begun, announcements: str) -> View:
+    """Post a status update: what has changed is the only required field."""
+    given = begun.others
+    status = select("status", "Status", [(s.value, s.value.capitalize()) for s in SETTABLE], begun.status.value)
+    status["element"]["action_id"] = STATUS
+    # A text that somebody has typed stays where it is: Slack keeps what is in a block as long as its id is the same.
+    name = f"{STATE}.{begun.draft}".rstrip(".")
+    state = text(name, "What has changed, what do we know?", begun.state, multiline=True)
+    state["element"] |= {"action_id": STATE, "focus_on_load": True}
+    return view(
+        CALLBACK,
+        "Post an update",
+        "Post",
+        incident.number,
+        [
+            {**status, "dispatch_action": True},
+            text("impact", "Impact", given.get("impact", ""), optional=True, multiline=True),
+            state,
+            text("action", "Next step", given.get("action", ""), optional=True, multiline=True),
+            person("owner", "Who does it?", optional=True, initial=given.get("owner", "")),
+            text(
+                "next",
+                "Next update in",
+                given.get("next", ""),
+                optional=True,
+                placeholder="30m, or leave it to the cadence",
+                limit=10,
+            ),
+            text(
+                "eta",
+                "When should it be over?",
+                given.get("eta", ""),
+                optional=True,
+                placeholder="15:00 UTC, or unknown",
+                limit=200,
+            ),
+            b.context(_goes_to(incident, announcements)),
+        ],
+    )
+
+
+def _goes_to(incident: Incident, announcements: str) -> str:
+    """Say who will read an update."""
+    places = [f"<#{incident.channel_id}>" if incident.channel_id else "the incident's thread"]
+    if incident.opened_channel and not incident.private:
+        places.append(f"the thread of its announcement in {announcements}")
+    people = len(incident.subscribers)
+    if people:
+        places.append("one subscriber" if people == 1 else f"{people} subscribers")
+    return f"Goes to {', '.join(places[:-1])} and {places[-1]}." if len(places) > 1 else f"Goes to {places[0]}."

@@ -1,0 +1,121 @@
+"""The forms that ask for a verb's arguments, and the menu of all verbs for where no line can be typed: in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from bot.incidents.model import Incident
+from bot.slack import forms, menu
+from bot.slack.modals import named
+from handlers.slack import table
+from handlers.slack.context import Asked
+from handlers.slack.speech import Answer, Field, Form, Mistake, Spoken, Verb, Where
+
+
+async def do(verb: Verb, spoken: Spoken) -> Answer:
+    """Do what a verb says, or ask for what it needs.
+
+    Raises:
+        Mistake, Refused: it does not fit.
+    """
+    if verb.form and spoken.incident is not None and spoken.rest.casefold() in verb.asks:
+        return await form_of(verb, spoken)
+    return await verb.handler(spoken)
+
+
+async def form_of(verb: Verb, spoken: Spoken) -> Form:
+    """Make the form that asks for a verb's arguments.
+
+    Raises:
+        Mistake: there is nothing to choose from.
+    """
+    asked, incident = spoken.asked, spoken.subject
+    inputs = []
+    for each in verb.form:
+        options = await _options(each, spoken)
+        if each.kind == "service" and not options:
+            continue
+        made = forms.Input(
+            name=each.name,
+            label=each.label,
+            kind=each.kind,
+            optional=each.optional,
+            options=options,
+            placeholder=each.placeholder,
+            initial=each.initial(incident) if each.initial else "",
+        )
+        inputs.append(made)
+    metadata = f"{incident.number}|{verb.name}|{asked.channel}|{asked.thread_ts}"
+    return Form(forms.form(metadata, verb.name, inputs))
+
+
+async def _options(each: Field, spoken: Spoken) -> tuple[tuple[str, str], ...]:
+    """Give what can be chosen in a field."""
+    if each.kind == "service":
+        return tuple((name, name) for name in sorted(spoken.asked.services.settings.config.services))
+    if each.kind != "incident":
+        return each.options
+    others = [i for i in await spoken.asked.open_incidents() if i.number != spoken.subject.number]
+    if not others:
+        raise Mistake("No other incident is open.")
+    return tuple(named(others))
+
+
+async def filled_in(asked: Asked, metadata: str, values: Mapping[str, str]) -> tuple[Asked, Answer]:
+    """Do what a verb's form says; gives the answer, and where it was asked.
+
+    Raises:
+        Mistake, Refused: it does not fit; the form stays open.
+    """
+    number, name, channel, thread_ts = [*metadata.split("|"), "", "", ""][:4]
+    there = replace(asked, channel=channel, thread_ts=thread_ts)
+    verb = table.BY_NAME[name]
+    rest = " ".join(_typed(each, values[each.name]) for each in verb.form if values.get(each.name))
+    return there, await verb.handler(Spoken(there, rest, await subject(there, number)))
+
+
+def _typed(each: Field, value: str) -> str:
+    """Give what would be typed instead of filling a field in."""
+    return f"<@{value}>" if each.kind == "person" else f"{each.before}{value}"
+
+
+async def open_menu(asked: Asked, number: str) -> Answer:
+    """Show all verbs that make sense, for one incident or (without a number) for one of those that are open."""
+    metadata = f"{number}|{asked.channel}|{asked.thread_ts}"
+    if number:
+        incident = await subject(asked, number)
+        return Form(menu.menu(metadata, incident, _items(incident), ()))
+    found = await asked.open_incidents()
+    if not found:
+        return f"No incident is open. Declare one: `{asked.command} declare &lt;title&gt;`."
+    return Form(menu.menu(metadata, None, _items(None), found))
+
+
+async def chosen(asked: Asked, metadata: str, values: Mapping[str, str]) -> tuple[Asked, Answer]:
+    """Do the verb that was chosen in the menu, or ask for what it needs; gives the answer, and where it was asked.
+
+    Raises:
+        Mistake, Refused: it does not fit; the menu stays open.
+    """
+    number, channel, thread_ts = [*metadata.split("|"), "", ""][:3]
+    there = replace(asked, channel=channel, thread_ts=thread_ts)
+    verb = table.find(values.get(menu.VERB, ""))
+    if verb is None:
+        raise Mistake("Choose what to do.")
+    spoken = Spoken(there, "", await subject(there, number or values.get("incident", "")))
+    asks = verb.form and (not verb.asks or "" in verb.asks)
+    return there, await (form_of(verb, spoken) if asks else verb.handler(spoken))
+
+
+async def subject(asked: Asked, number: str) -> Incident:
+    incident = await asked.find(number) if number else None
+    if incident is None:
+        raise Mistake(f"There is no {number[:40] or 'such incident'}. See `{asked.command} list`.")
+    return incident
+
+
+def _items(incident: Incident | None) -> list[menu.Item]:
+    """List the verbs about an incident that make sense in its state."""
+    about = (verb for verb in table.VERBS if verb.where is Where.INCIDENT)
+    return [menu.Item(v.name, v.help) for v in about if incident is None or v.stage.fits(incident)]

@@ -1,0 +1,126 @@
+"""Writing a status update in its form: where it begins, what picking a status changes, what is posted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from bot.durations import parse_duration
+from bot.errors import OutwardError
+from bot.incidents import commands as c
+from bot.incidents.model import Event, Incident, Status
+from bot.incidents.responding import SETTABLE
+from bot.runbooks.templates import TemplateError
+from bot.slack import updating as shown
+from bot.slack.modals import View
+from bot.slack.mrkdwn import esc
+from bot.slack.updating import STATE, Begun
+from bot.store import incidents
+from handlers.slack import fields
+from handlers.slack.context import Asked
+
+log = structlog.get_logger()
+
+NEXT_MAX = 24 * 3600  # seconds
+
+
+async def form(asked: Asked, incident: Incident) -> View:
+    """Make the form: it holds the last update, or what the templates begin one with."""
+    status = incident.status if incident.status in SETTABLE else SETTABLE[0]
+    last = await _last(asked, incident)
+    before = last.data if last else {}
+    others = {
+        "impact": incident.impact,
+        "action": str(before.get("action") or ""),
+        "owner": str(before.get("owner_id") or ""),
+    }
+    return shown.update(incident, Begun(status, _begin(asked, incident, status, last), others), _announcements(asked))
+
+
+async def pick(asked: Asked, view: Mapping[str, Any]) -> None:
+    """Begin as another status asks for, unless a text of one's own is there already."""
+    incident = await asked.find(str(view.get("private_metadata") or ""))
+    typed = fields.read(view["state"]["values"])
+    status = next((status for status in SETTABLE if status.value == typed.get("status")), None)
+    if incident is None or status is None:
+        return
+    last = await _last(asked, incident)
+    here = next(name for name in view["state"]["values"] if fields.name(name) == STATE)
+    state, draft = typed[STATE], here.partition(".")[2]
+    if not state or state in {_begin(asked, incident, each, last) for each in SETTABLE}:
+        state, draft = _begin(asked, incident, status, last), status.value
+    made = shown.update(incident, Begun(status, state, typed, draft), _announcements(asked))
+    try:
+        await asked.gateway.call("views.update", view_id=view["id"], hash=view["hash"], view=made)
+    except OutwardError as error:  # the form is as it was, and can be posted
+        log.info("form_not_changed", reason=error.reason)
+
+
+async def submit(asked: Asked, number: str, values: Mapping[str, str]) -> dict[str, str]:
+    """Post the update; gives an error by field, none when it is done.
+
+    Raises:
+        Refused: it does not fit.
+    """
+    state, status, after = values.get(STATE, ""), values.get("status"), values.get("next", "")
+    if not state:
+        return {STATE: "Say what the state is."}
+    incident = await asked.find(number)
+    if incident is not None and state in {_draft(asked, incident, each) for each in SETTABLE}:
+        return {STATE: "Fill in what you know: these lines are still the template's."}
+    try:
+        next_in = parse_duration(after) if after else None
+    except ValueError as error:
+        return {"next": str(error)}
+    if next_in is not None and not 0 < next_in <= NEXT_MAX:
+        return {"next": "Give at most 24h, such as 30m."}
+    owner = await asked.person(values.get("owner", ""))
+    await asked.apply(
+        number,
+        c.PostUpdate(
+            state,
+            asked.user,
+            action=values.get("action", ""),
+            owner=owner,
+            eta=values.get("eta", ""),
+            impact=values.get("impact", ""),
+            status=Status(status) if status else None,
+            next_in=next_in,
+        ),
+    )
+    return {}
+
+
+async def _last(asked: Asked, incident: Incident) -> Event | None:
+    """Give the last update that said something."""
+    if not incident.last_update:
+        return None
+    return await asked.services.store.read(lambda connection: incidents.last_update(connection, incident.number))
+
+
+def _begin(asked: Asked, incident: Incident, status: Status, last: Event | None) -> str:
+    """Give what an update in a status begins with; in the last one's status that is the last one."""
+    if last is not None and last.data.get("status") == status.value:
+        return incident.last_update
+    return _draft(asked, incident, status) or incident.last_update
+
+
+def _draft(asked: Asked, incident: Incident, status: Status) -> str:
+    facts = {
+        "title": incident.title,
+        "service": incident.service,
+        "impact": incident.impact,
+        "started": f"{incident.started_at or incident.declared_at:%H:%M} UTC",
+        "mitigated": f"{incident.mitigated_at:%H:%M} UTC" if incident.mitigated_at else "",
+    }
+    try:
+        return asked.services.templates.draft(status.value, facts)
+    except TemplateError as error:  # an update can be written without
+        log.warning("draft_failed", reason=str(error))
+        return ""
+
+
+def _announcements(asked: Asked) -> str:
+    return esc(f"#{asked.services.settings.config.slack.announcements_channel.lstrip('#')}")
