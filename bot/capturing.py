@@ -33,10 +33,19 @@ def release(tx: Tx, desk: Desk, channel: str, ts: str, *, actor: Actor, via: str
         kept = _known(tx, number, channel, ts)
         if kept is None or not kept.is_undone_by(actor.id, via):
             continue
-        after = desk.apply(tx, number, c.ReleaseMessage(kept.seq, channel, ts, actor))
-        captures.keep(tx.connection, replace(kept, seq=after.event_seq, removed=True))
+        _release(tx, desk, kept, actor)
         numbers.append(number)
     return numbers
+
+
+def take_off(tx: Tx, desk: Desk, number: str, channel: str, ts: str, *, actor: Actor, via: str) -> None:
+    """Take a message off one timeline, for whoever had put it there in the same way.
+
+    Raises:
+        Refused: it is not there, or was put there otherwise.
+    """
+    kept = capturing.check_undone_by(_known(tx, number, channel, ts), number, actor.id, via)
+    _release(tx, desk, kept, actor)
 
 
 def reword(tx: Tx, desk: Desk, said: c.Said, actor: Actor) -> list[str]:
@@ -65,6 +74,12 @@ def lose(tx: Tx, desk: Desk, channel: str, ts: str) -> list[str]:
         captures.keep(tx.connection, replace(kept, seq=after.event_seq, removed=True))
         numbers.append(number)
     return numbers
+
+
+def _release(tx: Tx, desk: Desk, kept: Kept, actor: Actor) -> None:
+    marked = captures.is_marked(tx.connection, kept)
+    after = desk.apply(tx, kept.number, c.ReleaseMessage(kept.seq, kept.channel, kept.ts, actor, marked))
+    captures.keep(tx.connection, replace(kept, seq=after.event_seq, removed=True))
 
 
 def _of(tx: Tx, channel: str, ts: str) -> list[str]:

@@ -9,7 +9,7 @@ from bot.incidents.intake import Then
 from bot.incidents.model import Alert
 from bot.incidents.policy import Severity
 from bot.incidents.storm import ALL, Count, Course, Family, Ruling, StormPolicy, family_of, is_worse, rule
-from bot.store import incidents, storms
+from bot.store import incidents, storms, triage
 from bot.store.storms import Storm
 from bot.store.tx import Tx
 
@@ -39,6 +39,11 @@ class Passage:
         found = self.everything if self.ruling.overall else self.own
         assert found is not None  # noqa: S101 - a ruling names only what it was asked about
         return found
+
+    @property
+    def into(self) -> int | None:
+        """The incident that it joins; None where it opens something of its own, or waits for a look with others."""
+        return self.storm.incident_id if self.course is Course.JOIN else None
 
     @property
     def is_worse(self) -> bool:
@@ -84,11 +89,22 @@ class Gate:
             saved[overall] = made
         return None if passage.course is Course.OPEN else saved[passage.ruling.overall]
 
+    def go_on(self, tx: Tx, scope: str, incident_id: int) -> bool:
+        """Let an incident take what a storm of alerts that want a look still brings; False where that is over."""
+        return triage.is_storm(scope) and storms.go_on(tx.connection, scope, incident_id)
+
     def _take(self, tx: Tx, kind: Then, family: Family) -> Storm:
         row = storms.take(tx.connection, f"{kind.value}:{family.key}")
-        if row.incident_id is None:  # a message can be joined as long as anybody does
-            is_open = kind is Then.TRIAGE and row.serial > 0
-        else:
-            incident = incidents.take(tx.connection, incidents.number_of(tx.connection, row.incident_id))
-            is_open = incident is not None and incident.status.is_open
-        return replace(row, count=replace(row.count, is_open=is_open))
+        waits = kind is Then.TRIAGE and row.serial > 0 and row.incident_id is None  # for somebody to decide
+        return replace(row, count=replace(row.count, is_open=waits or _has_open_incident(tx, row)))
+
+
+def _has_open_incident(tx: Tx, storm: Storm) -> bool:
+    """Tell whether a storm's incident is open, and keep it so until the transaction ends."""
+    if storm.incident_id is None:
+        return False
+    number, stands = storms.incident_of(tx.connection, storm.incident_id)
+    if not stands:  # not locked: whoever holds it may be one of its groups, and wait for the storm
+        return False
+    incident = incidents.take(tx.connection, number)
+    return incident is not None and incident.status.is_open

@@ -67,6 +67,18 @@ SHORTCUTS = (
         "description": "Put this message on the incident's timeline",
     },
     {
+        "name": "Work on the incident",
+        "type": "message",
+        "callback_id": "incident_work",
+        "description": "All that can be done about this thread's incident",
+    },
+    {
+        "name": "Work on an incident",
+        "type": "global",
+        "callback_id": "incident_work_on_one",
+        "description": "Choose an open incident and what to do",
+    },
+    {
         "name": "Make it a follow-up",
         "type": "message",
         "callback_id": "followup_add",

@@ -67,9 +67,14 @@ def why_storm(family: Family, policy: StormPolicy, before: Sequence[str]) -> str
     """Say why there is one incident instead of many, and where the first ones are."""
     rate = policy.overall if family == ALL else policy.over
     while_ = spell(policy.within.total_seconds())
-    text = f"More than {rate} alert groups {family.where} within {while_}: new ones join this incident"
-    text += f" until none has come for {spell(policy.join_for.total_seconds())} or it is resolved."
+    text = f"More than {rate} alert groups {family.where} within {while_}: {new_ones(policy)}"
     return text + (f" Opened just before: {', '.join(before)}." if before else "")
+
+
+def new_ones(policy: StormPolicy) -> str:
+    """Say what becomes of the groups that a storm still brings."""
+    while_ = spell(policy.join_for.total_seconds())
+    return f"new ones join this incident until none has come for {while_} or it is resolved."
 
 
 def title_of(alert: Alert, *, placed: bool) -> str:

@@ -108,7 +108,8 @@ class Reception:
         known = alerts.known(tx.connection, group.id).get(alert.fingerprint)
         if known is not None and not known.is_open:
             alerts.open_alerts(tx.connection, group.id, group.incident_id, (alert,), tx.now)
-            if (decision := triage.decision_of(group)) and decision.keeps_quiet:
+            made = triage.decision_of(group)
+            if made.keeps_quiet if made else group.storm is not None:  # somebody may have decided of the others
                 self._meet_rules(tx, group, (alert,), again=False)
                 return
         self._desk.refresh_triage(tx, group)
@@ -197,14 +198,21 @@ class Reception:
     ) -> str:
         opened = worst_first(opened, self._rules)
         verdict = judge(opened[:1], self._rules)
+        if verdict.then is Then.RECORD:
+            return "recorded"
+        declares = verdict.then is Then.DECLARE
         only_flaps = all(alert.fingerprint in flaps for alert in opened)
-        if verdict.then is Then.DECLARE:
-            if only_flaps and (held := self._hold(tx, group, verdict, opened)):
-                return held
-            return self._declare(tx, group, verdict, opened, left_out)
-        if verdict.then is Then.TRIAGE:
-            return self._triage(tx, group, verdict, opened, again=again or only_flaps)
-        return "recorded"
+        if declares and only_flaps and (held := self._hold(tx, group, verdict, opened)):
+            return held
+        if not declares and (again or only_flaps) and triage.stands(group):
+            self._desk.refresh_triage(tx, group)
+            return "triage"
+        passage = self._gate.ask(tx, verdict.then, opened, verdict.severity)
+        if passage.into is not None:
+            return self._join(tx, group, passage, opened, into=passage.into, left_out=left_out)
+        if declares:
+            return self._declare(tx, group, passage, opened, left_out)
+        return self._triage(tx, group, passage)
 
     def _hold(self, tx: Tx, group: Group, verdict: Verdict, opened: Sequence[Alert]) -> str:
         """Note on the group's last incident, which is over, that what flaps fires again; empty where it has none."""
@@ -215,19 +223,14 @@ class Reception:
         after = self._desk.apply(tx, over.number, c.FiresAgain(tuple(opened), self._flaps.hold))
         return f"{'attached to' if after.status.is_open else 'held on'} {over.number}"
 
-    def _declare(self, tx: Tx, group: Group, verdict: Verdict, opened: Sequence[Alert], left_out: int) -> str:
-        passage = self._gate.ask(tx, Then.DECLARE, opened, verdict.severity)
-        if passage.course is Course.JOIN:
-            return self._join(tx, group, passage, opened, left_out)
-        why = ""
+    def _declare(self, tx: Tx, group: Group, passage: Passage, opened: Sequence[Alert], left_out: int) -> str:
+        why, severity = "", passage.severity
         if passage.course is Course.BEGIN:
             why = naming.why_storm(passage.family, self._gate.policy, passage.before)
-            command = naming.of_storm(
-                opened, verdict.severity, tx.now, family=passage.family, summary=why, left_out=left_out
-            )
+            command = naming.of_storm(opened, severity, tx.now, family=passage.family, summary=why, left_out=left_out)
         else:
             placed = opened[0].source == ALERTMANAGER  # PagerDuty's titles say it already
-            command = naming.of_group(opened, verdict.severity, tx.now, placed=placed, left_out=left_out)
+            command = naming.of_group(opened, severity, tx.now, placed=placed, left_out=left_out)
         incident, incident_id = self._desk.declare(tx, command)
         self._gate.settle(tx, passage, number=incident.number, incident_id=incident_id)
         if why:
@@ -235,13 +238,13 @@ class Reception:
         self.link(tx, group, incident_id, incident.number)
         return f"declared {incident.number}"
 
-    def _join(self, tx: Tx, group: Group, passage: Passage, opened: Sequence[Alert], left_out: int) -> str:
+    def _join(
+        self, tx: Tx, group: Group, passage: Passage, opened: Sequence[Alert], *, into: int, left_out: int
+    ) -> str:
         """Put a group into a storm's incident, and raise that where the group is the worst so far."""
         self._gate.settle(tx, passage)
-        incident_id = passage.storm.incident_id
-        assert incident_id is not None  # noqa: S101 - a storm of incidents has one
-        number = incidents.number_of(tx.connection, incident_id)
-        self.link(tx, group, incident_id, number)
+        number = incidents.number_of(tx.connection, into)
+        self.link(tx, group, into, number)
         incident = self._desk.apply(tx, number, c.AlertsChanged(tuple(opened), left_out=left_out))
         if passage.is_worse and passage.severity.value < incident.severity.value:
             lead = opened[0]
@@ -270,17 +273,17 @@ class Reception:
             decision = replace(made, number=number) if made else joined
         self._desk.refresh_triage(tx, triage.keep(tx.connection, group, decision))
 
+    def go_on(self, tx: Tx, scope: str, incident_id: int) -> str:
+        """Have an incident take the groups that a message's storm still brings; says so, unless the storm is over."""
+        return naming.new_ones(self._gate.policy) if self._gate.go_on(tx, scope, incident_id) else ""
+
     def ranked(self, opened: Sequence[Alert]) -> list[Alert]:
         """Put the alert first after which an incident of these is named."""
         return worst_first(opened, self._rules)
 
-    def _triage(self, tx: Tx, group: Group, verdict: Verdict, opened: Sequence[Alert], *, again: bool) -> str:
-        if again and triage.stands(group):
-            self._desk.refresh_triage(tx, group)
-            return "triage"
-        passage = self._gate.ask(tx, Then.TRIAGE, opened, verdict.severity)
+    def _triage(self, tx: Tx, group: Group, passage: Passage) -> str:
         storm = self._gate.settle(tx, passage)
-        data = {**group.data, "severity": verdict.severity.value}
+        data = {**group.data, "severity": passage.severity.value}
         if storm is not None:
             alerts.set_group(tx.connection, group.id, data=data)
             alerts.put_in_storm(tx.connection, group.id, storm.scope)
@@ -293,7 +296,7 @@ class Reception:
         data["triage"] = int(data.get("triage") or 0) + 1
         alerts.set_group(tx.connection, group.id, data=data)
         alerts.put_in_storm(tx.connection, group.id, None)
-        facts = {"group_id": group.id, "severity": verdict.severity.value}
+        facts = {"group_id": group.id, "severity": passage.severity.value}
         scope = triage.scope_of(replace(group, data=data, storm=None))
         assert scope is not None  # noqa: S101 - it has just been counted
         self._desk.post(tx, scope, Delivery("triage", "triage", "triage", facts))

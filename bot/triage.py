@@ -100,11 +100,7 @@ class Triage:
             actor=actor,
         )
         incident, incident_id = self._desk.declare(tx, command)
-        self._note(tx, waiting, incident.number, actor, Outcome.ACCEPTED)
-        decision = _decision(tx, scope, Outcome.ACCEPTED, actor, number=incident.number)
-        for group in waiting.groups:
-            self._reception.link(tx, group, incident_id, incident.number, decision)
-        self._end(tx, scope)
+        self._attach(tx, waiting, incident_id, _decision(tx, scope, Outcome.ACCEPTED, actor, number=incident.number))
         return incident
 
     def merge(self, tx: Tx, scope: str, number: str, actor: Actor) -> Incident:
@@ -120,11 +116,7 @@ class Triage:
             raise Refused("no_incident", f"There is no {number[:40]}. Pick another one.")
         if not incident.status.is_open:
             raise Refused("not_open", f"{number} is {incident.status.value}. Pick another one, or reopen it first.")
-        self._note(tx, waiting, number, actor, Outcome.MERGED)
-        decision = _decision(tx, scope, Outcome.MERGED, actor, number=number)
-        for group in waiting.groups:
-            self._reception.link(tx, group, incident_id, number, decision)
-        self._end(tx, scope)
+        self._attach(tx, waiting, incident_id, _decision(tx, scope, Outcome.MERGED, actor, number=number))
         return self._desk.apply(tx, number, c.AlertsChanged(waiting.opened, left_out=waiting.left_out))
 
     def decline(self, tx: Tx, scope: str, why: str, actor: Actor) -> None:
@@ -138,7 +130,9 @@ class Triage:
         decision = _decision(tx, scope, Outcome.DECLINED, actor, why=why)
         for group in waiting.groups:
             self._desk.refresh_triage(tx, triage.keep(tx.connection, group, decision))
-        self._end(tx, scope)
+        if triage.is_storm(scope):  # nobody has decided of what comes from now on: it waits in another message
+            storms.end(tx.connection, scope)
+            self._show(tx, scope)
 
     def _take(self, tx: Tx, scope: str) -> _Waiting:
         members = triage.take(tx.connection, scope) if triage.is_scope(scope) else []
@@ -155,26 +149,41 @@ class Triage:
     def _draft(self, connection: Connection, waiting: _Waiting, now: datetime) -> c.Declare:
         opened, left_out = waiting.opened, waiting.left_out
         if triage.is_storm(waiting.scope) and len(waiting.groups) > 1:
-            label, _, value = storms.key_of(connection, waiting.scope).partition(":")[2].partition("=")
-            family = Family(label, value)
+            family = _family(connection, waiting.scope)
             summary = f"{len(waiting.groups)} alert groups {family.where} were accepted together."
             return naming.of_storm(opened, waiting.severity, now, family=family, summary=summary, left_out=left_out)
         placed = opened[0].source != PAGERDUTY  # whose titles say it already
         return naming.of_group(opened, waiting.severity, now, placed=placed, left_out=left_out)
 
-    def _note(self, tx: Tx, waiting: _Waiting, number: str, actor: Actor, outcome: Outcome) -> None:
+    def _attach(self, tx: Tx, waiting: _Waiting, incident_id: int, decision: Decision) -> None:
+        """Have an incident take what waited, and what its storm still brings."""
+        more = self._reception.go_on(tx, waiting.scope, incident_id)
+        self._note(tx, waiting, decision, more)
+        for group in waiting.groups:
+            self._reception.link(tx, group, incident_id, decision.number, decision)
+        if triage.is_storm(waiting.scope):
+            self._show(tx, waiting.scope)
+
+    def _note(self, tx: Tx, waiting: _Waiting, decision: Decision, more: str) -> None:
         """Put a decision on the incident's timeline."""
         count, lead = len(waiting.groups), waiting.opened[0]
-        what = f"{count} alert groups" if count > 1 else clip(lead.name, naming.TITLE)
-        text = f"{outcome.value.capitalize()} from triage: {what}"
-        facts = {"triage": waiting.scope, "decision": outcome.value, "groups": count}
-        self._desk.apply(tx, number, c.Record("note", text, actor, data=facts, source=lead.url, refresh=False))
+        what = clip(lead.name, naming.TITLE)
+        if triage.is_storm(waiting.scope):
+            what = f"{count} alert group{'s' * (count > 1)} {_family(tx.connection, waiting.scope).where}"
+        text = f"{decision.outcome.value.capitalize()} from triage: {what}{more and f'; {more}'}"
+        facts = {"triage": waiting.scope, "decision": decision.outcome.value, "groups": count}
+        actor = Actor("human", decision.user, decision.name)
+        note = c.Record("note", text, actor, data=facts, source=lead.url, refresh=False)
+        self._desk.apply(tx, decision.number, note)
 
-    def _end(self, tx: Tx, scope: str) -> None:
-        """Have what comes from now on wait in another message: nobody has decided of it. This one shows it at once."""
-        if triage.is_storm(scope):
-            storms.end(tx.connection, scope)
-            self._desk.post(tx, scope, triage.edit(scope))
+    def _show(self, tx: Tx, scope: str) -> None:
+        """Have a storm's message show at once what was decided; its other edits take their time."""
+        self._desk.post(tx, scope, triage.edit(scope))
+
+
+def _family(connection: Connection, scope: str) -> Family:
+    label, _, value = storms.key_of(connection, scope).partition(":")[2].partition("=")
+    return Family(label, value)
 
 
 def _decision(tx: Tx, scope: str, outcome: Outcome, actor: Actor, *, number: str = "", why: str = "") -> Decision:

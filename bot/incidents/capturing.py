@@ -12,6 +12,7 @@ from bot.incidents.model import Refused
 
 CONFIRMED = "white_check_mark"  # the bot's reaction on a message that is on a timeline
 PIN, REACTION, SHORTCUT = "pin", "reaction", "shortcut"
+WAYS = {PIN: "a pin", REACTION: "a reaction", SHORTCUT: "the shortcut"}
 NO_TEXT = "(no text)"
 
 
@@ -42,6 +43,22 @@ class Kept:
         """True where an edit is news: another text, and no older edit that comes late."""
         older = bool(edited and self.edited) and stamp(edited) <= stamp(self.edited)
         return not self.removed and not older and digest(text) != self.digest
+
+
+def check_undone_by(kept: Kept | None, number: str, user: str, via: str) -> Kept:
+    """Give a message that somebody takes off a timeline, as they had put it there.
+
+    Raises:
+        Refused: it is not there, or was put there otherwise.
+    """
+    if kept is None or kept.removed:
+        raise Refused("no_change", f"It is not on the timeline of {number} any more.")
+    if kept.is_undone_by(user, via):
+        return kept
+    way = WAYS.get(kept.via, kept.via)
+    if kept.by == user:
+        raise Refused("no_change", f"You have put it there by {way} since. Take that back to take it off.")
+    raise Refused("no_change", f"Somebody else has put it there by {way} since. Ask them to take that back.")
 
 
 def digest(text: str) -> str:
@@ -83,7 +100,8 @@ def release(draft: Draft, command: c.ReleaseMessage) -> None:
         actor=command.actor,
         data={"supersedes": command.known, "removed": True, "channel": command.channel, "ts": command.ts},
     )
-    _react(draft, "unreact", command.channel, command.ts)
+    if command.marked:
+        _react(draft, "unreact", command.channel, command.ts)
 
 
 def reword(draft: Draft, command: c.RewordMessage) -> None:

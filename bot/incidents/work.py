@@ -69,12 +69,13 @@ class CaptureMessage:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseMessage:
-    """A message is to be on the timeline no more; `known` is its line."""
+    """A message is to be on the timeline no more; `known` is its line, `marked` asks for the reaction to go."""
 
     known: int
     channel: str
     ts: str
     actor: Actor
+    marked: bool = True
 
 
 @dataclass(frozen=True, slots=True)

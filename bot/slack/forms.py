@@ -33,7 +33,9 @@ def form(metadata: str, verb: str, inputs: Sequence[Input]) -> View:
 
 def _input(each: Input) -> dict[str, Any]:
     if each.options:
-        made = select(each.name, each.label, list(each.options), "" if each.optional else each.options[0][0])
+        known = {value for value, _ in each.options}
+        chosen = each.initial if each.initial in known else "" if each.optional else each.options[0][0]
+        made = select(each.name, each.label, each.options, chosen)
         return {**made, "optional": each.optional}
     if each.kind == "person":
         return person(each.name, each.label, optional=each.optional)

@@ -23,17 +23,18 @@ SEVERITY_NAMES = {
 
 
 OPTIONS, OPTION = 100, 75  # of a select, and characters of each: Slack's limits
+DRILL = "drill"  # behind the channel in the metadata of the form
 VISIBLE = (("everybody", "Everybody"), ("private", "Only who is invited"))
 
 
-def declare(title: str, channel: str, error: str = "", *, private: bool = False) -> View:
-    """Declare an incident: the title is the only required field."""
+def declare(title: str, channel: str, error: str = "", *, private: bool = False, drill: bool = False) -> View:
+    """Declare an incident, or (`drill`) rehearse one: the title is the only required field."""
     seen_by = select("visible", "Who may see it?", list(VISIBLE), VISIBLE[private][0])
     return view(
         "declare",
-        "Declare an incident",
+        "Rehearse an incident" if drill else "Declare an incident",
         "Declare",
-        channel,
+        f"{channel}|{DRILL}" if drill else channel,
         [
             text("title", "What is wrong?", title, placeholder="Checkout fails for all customers", limit=200),
             select(

@@ -1,19 +1,25 @@
-"""The forms of message shortcuts. `private_metadata` holds the message, as JSON, until the form is submitted."""
+"""Forms and answers of message shortcuts. `private_metadata` holds the message, as JSON, until a form is submitted."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Self
 
 from bot.incidents.model import Incident
-from bot.slack.modals import View, person, text, view
+from bot.slack import blocks as b
+from bot.slack.blocks import Block
+from bot.slack.modals import View, date, person, text, view
 from bot.slack.modals import incidents as choice
 from bot.text import clip
 
 METADATA = 3000  # characters that Slack takes
 FOLLOW_UP = 500
 PICK, FOLLOW = "timeline_pick", "followup_form"
+TAKE_OFF = "timeline_take_off"
+_SPOT = re.compile(r"([A-Z0-9]{1,32})\|(\d{1,11}\.\d{1,6})\|([A-Z0-9-]{1,32})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,30 @@ class Noted:
         return cls(**{name: str(value) for name, value in json.loads(metadata).items()})
 
 
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A message on an incident's timeline, as a button names it."""
+
+    channel: str
+    ts: str
+    number: str
+
+    def packed(self) -> str:
+        """Write it as a button's value."""
+        return f"{self.channel}|{self.ts}|{self.number}"
+
+    @classmethod
+    def unpacked(cls, value: str) -> Self | None:
+        """Read it from a button's value; None where that names none."""
+        found = _SPOT.fullmatch(value)
+        return cls(*found.groups()) if found else None
+
+
+def there(said: str, spot: Spot) -> list[Block]:
+    """Say that a message is on a timeline, to whoever may take it off again."""
+    return [b.section(said), b.actions([b.button("Take it off", TAKE_OFF, spot.packed())])]
+
+
 def pick(noted: Noted, incidents: Sequence[Incident]) -> View:
     """Choose the incident whose timeline a message belongs on."""
     return view(PICK, "Add to timeline", "Add", noted.packed(), [choice("Incident", incidents)])
@@ -57,6 +87,6 @@ def follow_up(noted: Noted, said: str, incidents: Sequence[Incident]) -> View:
             *([] if noted.number else [choice("Incident", incidents)]),
             text("text", "What is left to do?", said, multiline=True, limit=FOLLOW_UP),
             person("owner", "Owner", optional=True),
-            text("due", "Due", "", optional=True, placeholder="2026-12-01", limit=10),
+            date("due", "Due"),
         ],
     )

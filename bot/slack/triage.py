@@ -49,7 +49,7 @@ def triage_storm(look: Look) -> Message:
         lines.append(most(counts))
     if look.waits:
         waiting = sum(member.waits for member in look.members)
-        lines.append(f"Decide for the {waiting:,} that wait. New groups join this message until somebody has.")
+        lines.append(f"Decide for the {waiting:,} that wait. New groups join them, or the incident that takes them.")
     return _sentence(head, look), [b.section("\n".join(lines)), *_outcome(look)]
 
 

@@ -39,6 +39,15 @@ def find(connection: Connection, number: str, channel: str, ts: str) -> Kept | N
     return next((kept for kept in of_message(connection, channel, ts) if kept.number == number), None)
 
 
+def is_marked(connection: Connection, kept: Kept) -> bool:
+    """True where the bot has put its reaction on a message, or is about to; from elsewhere it has not."""
+    mine = (deliveries.c.scope == kept.number) & (deliveries.c.kind == "react")
+    there = (deliveries.c.data["channel"].as_string() == kept.channel) & (
+        deliveries.c.data["ts"].as_string() == kept.ts
+    )
+    return connection.execute(select(deliveries.c.id).where(mine, there).limit(1)).first() is not None
+
+
 def keep(connection: Connection, kept: Kept) -> None:
     """Remember a message, or what has become of it."""
     row = {name: getattr(kept, name) for name in ("channel", "ts", *_FACTS)}

@@ -5,17 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
+from bot.incidents.model import Status
 from bot.incidents.policy import Severity
 from bot.incidents.storm import Count, Mark
-from bot.store.tables import storms
+from bot.store.tables import incidents, storms
 from bot.store.upsert import upsert
 
 
 @dataclass(frozen=True, slots=True)
 class Storm:
-    """A family's row. `serial` counts its storms, `incident_id` is the incident of the latest, where it has one."""
+    """A family's row. `serial` counts its storms, `incident_id` is the incident that takes the latest one's groups.
+
+    A storm of alerts that want a look has none until somebody has accepted or merged it.
+    """
 
     id: int
     serial: int
@@ -71,8 +75,23 @@ def key_of(connection: Connection, scope: str) -> str:
 
 def end(connection: Connection, scope: str) -> None:
     """Let no further group join the storm of a message, if it is still the family's latest."""
-    latest = (storms.c.id == _id(scope)) & (storms.c.serial == int(scope.rpartition(":")[2]))
-    connection.execute(update(storms).where(latest).values(joined_at=None))
+    connection.execute(update(storms).where(_latest(scope)).values(joined_at=None))
+
+
+def go_on(connection: Connection, scope: str, incident_id: int) -> bool:
+    """Let further groups of a message's storm join an incident; False where it is not the latest, or has ended."""
+    rages = _latest(scope) & storms.c.joined_at.is_not(None)
+    return connection.execute(update(storms).where(rages).values(incident_id=incident_id)).rowcount == 1
+
+
+def incident_of(connection: Connection, incident_id: int) -> tuple[str, bool]:
+    """Give the number of a storm's incident, and whether that is open, as it stands: it is not locked."""
+    row = connection.execute(select(incidents.c.number, incidents.c.status).where(incidents.c.id == incident_id)).one()
+    return row.number, Status(row.status).is_open
+
+
+def _latest(scope: str) -> ColumnElement[bool]:
+    return (storms.c.id == _id(scope)) & (storms.c.serial == int(scope.rpartition(":")[2]))
 
 
 def _id(scope: str) -> int:

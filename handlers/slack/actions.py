@@ -11,8 +11,9 @@ from bot.incidents import commands as c
 from bot.incidents.model import Refused
 from bot.slack import modals, tasks
 from handlers.slack import asking, checklists, grammar, shortcuts, steps, table, triage
+from handlers.slack.answers import Answer, Form
 from handlers.slack.context import DATABASE_AWAY, Asked
-from handlers.slack.speech import Answer, Form, Mistake, Reply, Spoken
+from handlers.slack.speech import Mistake, Spoken
 
 # The line that each button stands for; its value names the incident.
 LINES: Mapping[str, str] = {
@@ -47,16 +48,12 @@ async def press(asked: Asked, action_id: str, value: str) -> str:
     said: Answer = ""
     try:
         said = await _press(asked, action_id, value)
-        if isinstance(said, Form):
-            said = await asked.open_modal(said.view)
-        if isinstance(said, Reply):
-            await asked.whisper(said.text, blocks=said.blocks)
-        elif said:
-            await asked.whisper(said)
+        await asked.tell(said)
     except (DatabaseUnavailable, TimeoutError):
         telemetry.INTERACTIONS.labels("button", "unavailable").inc()
         return DATABASE_AWAY
-    telemetry.INTERACTIONS.labels("button", "refused" if said else "done").inc()
+    refused = bool(said) and not isinstance(said, Form)
+    telemetry.INTERACTIONS.labels("button", "refused" if refused else "done").inc()
     return ""
 
 

@@ -16,8 +16,8 @@ from bot.incidents.model import Actor
 from bot.services import Services
 from bot.slack.updating import STATUS
 from handlers.slack import actions, captures, commands, events, shortcuts, updating, views
+from handlers.slack.answers import Form
 from handlers.slack.context import Asked, actor
-from handlers.slack.speech import Form
 from handlers.slack.verification import Verification
 
 log = structlog.get_logger()
@@ -122,7 +122,7 @@ def _bind_messages(bolt: AsyncApp, services: Services) -> None:
 
     async def on_shortcut(ack: AsyncAck, body: dict[str, Any], respond: AsyncRespond) -> None:
         channel = (body.get("channel") or {}).get("id", "")
-        asked = Asked(services, _who(services, body["user"]), channel, body.get("trigger_id", ""))
+        asked = Asked(services, _who(services, body["user"]), channel, body.get("trigger_id", ""), _thread(body))
         with telemetry.INTERACTION_SECONDS.labels("shortcut").time():
             said = await shortcuts.use(asked, body["callback_id"], body.get("message") or {})
             await ack()

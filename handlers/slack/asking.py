@@ -9,8 +9,9 @@ from bot.incidents.model import Incident
 from bot.slack import forms, menu
 from bot.slack.modals import named
 from handlers.slack import table
+from handlers.slack.answers import Answer, Form
 from handlers.slack.context import Asked
-from handlers.slack.speech import Answer, Field, Form, Mistake, Spoken, Verb, Where
+from handlers.slack.speech import Field, Mistake, Spoken, Verb, Where
 
 
 async def do(verb: Verb, spoken: Spoken) -> Answer:
@@ -80,7 +81,12 @@ def _typed(each: Field, value: str) -> str:
     return f"<@{value}>" if each.kind == "person" else f"{each.before}{value}"
 
 
-async def open_menu(asked: Asked, number: str) -> Answer:
+def none_open(asked: Asked) -> str:
+    """Say that there is nothing to choose from."""
+    return f"No incident is open. Declare one: `{asked.command} declare &lt;title&gt;`."
+
+
+async def open_menu(asked: Asked, number: str = "") -> Answer:
     """Show all verbs that make sense, for one incident or (without a number) for one of those that are open."""
     metadata = f"{number}|{asked.channel}|{asked.thread_ts}"
     if number:
@@ -88,7 +94,7 @@ async def open_menu(asked: Asked, number: str) -> Answer:
         return Form(menu.menu(metadata, incident, _items(incident), ()))
     found = await asked.open_incidents()
     if not found:
-        return f"No incident is open. Declare one: `{asked.command} declare &lt;title&gt;`."
+        return none_open(asked)
     return Form(menu.menu(metadata, None, _items(None), found))
 
 

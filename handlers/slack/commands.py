@@ -10,8 +10,9 @@ from bot.incidents.model import Refused
 from bot.slack import modals, panel
 from bot.slack.mrkdwn import esc
 from handlers.slack import asking, grammar, table
+from handlers.slack.answers import Answer, Form, Reply
 from handlers.slack.context import DATABASE_AWAY, WRITE_WITHIN, Asked
-from handlers.slack.speech import Answer, Form, Mistake, Reply, Spoken, Where, one_line
+from handlers.slack.speech import Mistake, Spoken, Where, one_line
 from handlers.slack.verbs.opening import open_ones
 
 SURE = 0.75  # how alike an unknown word must be to a verb to be no title

@@ -22,6 +22,7 @@ from bot.slack.mrkdwn import esc
 from bot.slack.said import in_time
 from bot.store import incidents
 from bot.store.tx import Tx
+from handlers.slack.answers import Answer, Form, Reply
 
 T = TypeVar("T")
 
@@ -119,10 +120,19 @@ class Asked:
         """Say why something was refused, and what to do instead; fit for mrkdwn."""
         return esc(worded(str(error), self.command))
 
-    async def whisper(self, text: str, thread_ts: str | None = None, blocks: Sequence[Any] = ()) -> None:
-        """Tell the person who asked, and nobody else; through the outbox."""
+    async def tell(self, answer: Answer) -> None:
+        """Answer the person who asked, and nobody else."""
+        if isinstance(answer, Form):
+            answer = await self.open_modal(answer.view)
+        if isinstance(answer, Reply):
+            await self._whisper(answer.text, answer.blocks)
+        elif answer:
+            await self._whisper(answer)
+
+    async def _whisper(self, text: str, blocks: Sequence[Any] = ()) -> None:
+        """Say it through the outbox."""
         data: dict[str, Any] = {"channel": self.channel, "user": self.user.id, "text": text}
-        data["thread_ts"] = thread_ts or self.thread_ts or None
+        data["thread_ts"] = self.thread_ts or None
         if blocks:
             data["blocks"] = list(blocks)
         scope = f"whisper:{self.trigger_id[:40] or self.user.id}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -11,10 +11,10 @@ from typing import Any
 from bot.errors import OutwardError
 from bot.incidents.model import Incident, Person
 from bot.slack.card import MARKS
-from bot.slack.modals import View
 from bot.slack.mrkdwn import esc
 from bot.text import clip
 from handlers.slack import grammar
+from handlers.slack.answers import Answer
 from handlers.slack.context import FIND_WITHIN, Asked
 
 TEXT = 2500
@@ -120,22 +120,6 @@ class Spoken:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer with buttons; `text` is what a screen reader says."""
-
-    text: str
-    blocks: Sequence[Mapping[str, Any]] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """A form is the answer: it opens, or takes the place of the one that was submitted."""
-
-    view: View
-
-
-Answer = str | Reply | Form
 Handler = Callable[[Spoken], Awaitable[Answer]]
 
 

@@ -17,14 +17,15 @@ from bot.runbooks.model import Book
 from bot.running import Place, board_of
 from bot.slack import modals
 from bot.slack import runbook as shown
+from handlers.slack.answers import Answer, Form
 from handlers.slack.context import FIND_WITHIN, Asked
 
 ACTIONS = re.compile(r"runbook_(done|undo|skip|page|swap)(_\d+)?|mitigation_(rolled_back|permanent)")
 CALLBACKS = ("runbook_skip", "runbook_approve")
 
 
-async def press(asked: Asked, action_id: str, value: str) -> str:
-    """Do what a button says; gives a line for the person where it opened a form in vain.
+async def press(asked: Asked, action_id: str, value: str) -> Answer:
+    """Do what a button says; gives the form that it opens.
 
     Raises:
         Refused: it does not fit.
@@ -35,7 +36,7 @@ async def press(asked: Asked, action_id: str, value: str) -> str:
     if verb == "done":
         _, step = await asked.services.store.read(lambda c: runner.step(c, board_of(c, place.number), place))
         if step.approval:
-            return await asked.open_modal(modals.approve(value, step.number, step.approval))
+            return Form(modals.approve(value, step.number, step.approval))
         await asked.write(lambda tx: runner.tick(tx, place, user))
     elif verb == "undo":
         await asked.write(lambda tx: runner.undo(tx, place, user))
@@ -44,7 +45,7 @@ async def press(asked: Asked, action_id: str, value: str) -> str:
         left = shown.options(run, book)
         if not left:
             raise Refused("no_change", "Every step is done or skipped already.")
-        return await asked.open_modal(modals.skip(value, left))
+        return Form(modals.skip(value, left))
     elif verb == "page":
         await asked.apply(place.number, c.TurnPage(place.book, place.step))
     elif verb == "swap":

@@ -57,7 +57,14 @@ VERBS = (
         "set the status; alone it shows it",
         state.status,
         "status identified",
-        form=(Field("status", "Status", options=tuple((name, name.capitalize()) for name in state.STATUSES)),),
+        form=(
+            Field(
+                "status",
+                "Status",
+                options=tuple((name, name.capitalize()) for name in state.STATUSES),
+                initial=lambda incident: incident.status.value,
+            ),
+        ),
         asks=(),
     ),
     Verb(
@@ -68,7 +75,12 @@ VERBS = (
         "sev 1 all regions are down",
         aliases=("severity",),
         form=(
-            Field("severity", "Severity", options=tuple((s.value[-1], name) for s, name in SEVERITY_NAMES.items())),
+            Field(
+                "severity",
+                "Severity",
+                options=tuple((s.value[-1], name) for s, name in SEVERITY_NAMES.items()),
+                initial=lambda incident: incident.severity.value[-1],
+            ),
             _WHY,
         ),
         stage=Stage.OPEN,

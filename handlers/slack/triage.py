@@ -13,10 +13,10 @@ from bot.incidents.model import Incident, Refused
 from bot.incidents.policy import Severity
 from bot.slack import triage as shown
 from bot.slack.modals import OPTIONS
-from bot.slack.mrkdwn import esc
 from bot.slack.triage import ACCEPT, DECLINE, MERGE
 from bot.store import incidents
 from bot.triage import Filled, TooLate
+from handlers.slack.answers import Answer, Form
 from handlers.slack.context import Asked
 from handlers.slack.verbs.opening import declared
 
@@ -24,8 +24,8 @@ ACTIONS = re.compile(f"{ACCEPT}|{MERGE}|{DECLINE}")
 CALLBACKS = (ACCEPT, MERGE, DECLINE)
 
 
-async def press(asked: Asked, action_id: str, value: str) -> str:
-    """Open the form of a button; gives a line for the person where there is nothing to decide.
+async def press(asked: Asked, action_id: str, value: str) -> Answer:
+    """Give the form of a button, or a line for the person where there is nothing to decide.
 
     Raises:
         Refused: it is decided, or over.
@@ -41,12 +41,12 @@ async def press(asked: Asked, action_id: str, value: str) -> str:
     drafted, found = await asked.services.store.read(look)
     metadata = f"{value}|{asked.channel}"
     if action_id == ACCEPT:
-        return await asked.open_modal(shown.accept(metadata, drafted))
+        return Form(shown.accept(metadata, drafted))
     if action_id == DECLINE:
-        return await asked.open_modal(shown.decline(metadata))
+        return Form(shown.decline(metadata))
     if not found:
         return "No incident is open. Press Accept to declare one."
-    return await asked.open_modal(shown.merge(metadata, found))
+    return Form(shown.merge(metadata, found))
 
 
 async def submit(asked: Asked, callback: str, metadata: str, values: Mapping[str, str]) -> dict[str, str]:
@@ -62,7 +62,7 @@ async def submit(asked: Asked, callback: str, metadata: str, values: Mapping[str
             if not values.get("title"):
                 return {"title": "Say in a few words what is wrong."}
             incident = await _accept(asked, scope, values)
-            await here.whisper(declared(incident))
+            await here.tell(declared(incident))
         elif callback == MERGE:
             number = values.get("incident", "")
             await asked.write(lambda tx: asked.services.triage.merge(tx, scope, number, asked.user))
@@ -72,7 +72,7 @@ async def submit(asked: Asked, callback: str, metadata: str, values: Mapping[str
                 return {"why": "Say why it is no incident: the message keeps it."}
             await asked.write(lambda tx: asked.services.triage.decline(tx, scope, why, asked.user))
     except TooLate as error:
-        await here.whisper(esc(str(error)))
+        await here.tell(asked.refusal(error))
     return {}
 
 

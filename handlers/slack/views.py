@@ -12,11 +12,12 @@ from bot.incidents import commands as c
 from bot.incidents.model import Refused
 from bot.incidents.policy import Severity
 from bot.incidents.wording import worded
-from bot.slack import forms, menu, updating
-from handlers.slack import asking, fields, shortcuts, steps, triage
+from bot.slack import forms, menu, modals, updating
+from handlers.slack import asking, events, fields, shortcuts, steps, triage
 from handlers.slack import updating as writing
+from handlers.slack.answers import Answer, Form
 from handlers.slack.context import DATABASE_AWAY, Asked
-from handlers.slack.speech import Answer, Form, Mistake, Reply
+from handlers.slack.speech import Mistake
 from handlers.slack.verbs.opening import declared, open_one
 
 Values = Mapping[str, str]
@@ -60,6 +61,7 @@ def _wrong(asked: Asked, error: Exception) -> str:
 async def _declare(asked: Asked, metadata: str, values: Values) -> Outcome:
     if not values.get("title"):
         return {"title": "Say in a few words what is wrong."}
+    channel, _, kind = metadata.partition("|")
     incident = await open_one(
         asked,
         values["title"],
@@ -68,9 +70,11 @@ async def _declare(asked: Asked, metadata: str, values: Values) -> Outcome:
         impact=values.get("impact", ""),
         error=values.get("error", ""),
         private=values.get("visible") == "private",
+        drill=kind == modals.DRILL,
     )
-    if metadata:
-        await replace(asked, channel=metadata).whisper(declared(incident))
+    there = replace(asked, channel=channel)
+    await there.tell(declared(incident))
+    await _show_home(there)
     return {}
 
 
@@ -100,8 +104,15 @@ async def _answered(there: Asked, said: Answer) -> Outcome:
     """Show an answer where it was asked for, to whoever asked; a form takes the place of the one before."""
     if isinstance(said, Form):
         return said
-    await (there.whisper(said.text, blocks=said.blocks) if isinstance(said, Reply) else there.whisper(said))
+    await there.tell(said)
+    await _show_home(there)
     return {}
+
+
+async def _show_home(there: Asked) -> None:
+    """Have the Home show what has become of what was done there."""
+    if there.channel in {"", there.user.id}:
+        await events.home_opened(there.services, there.user.id)
 
 
 def _with(module: Any, callback: str) -> Submit:

@@ -53,7 +53,7 @@ def test_alerts_that_wait_for_a_look_are_told_of(bot: Client) -> None:
 
 
 def test_an_incident_is_declared_from_the_home(bot: Client) -> None:
-    """The button opens the form; what it declares is there when the tab is opened again."""
+    """The button opens the form; what it declares is told, and shown there."""
     home(bot, "bob", "Declare an incident")
     view = bot.workspace.home("bob")
     assert view is not None
@@ -62,7 +62,7 @@ def test_an_incident_is_declared_from_the_home(bot: Client) -> None:
     assert bot.people.submit("bob", form.id, {"title": "Search is slow"}).ok
     direct = bot.workspace.direct("bob").id
     wait_for(lambda: "Declared INC-" in " ".join(bot.workspace.texts(direct)), what="the answer")
-    home(bot, "bob", "Search is slow")
+    wait_for(lambda: "Search is slow" in str(view.body["blocks"]), what="the Home that shows it")
 
 
 def test_an_incident_is_worked_on_from_the_home(bot: Client) -> None:
@@ -72,8 +72,10 @@ def test_an_incident_is_worked_on_from_the_home(bot: Client) -> None:
     view = bot.workspace.home("bob")
     assert view is not None
     bot.people.press_in_view("bob", view.id, f"incident_more_{number}", number)
+    assert "*Acknowledge*" in str(view.body["blocks"])
     assert bot.people.submit("bob", bot.workspace.open_views("bob")[-1].id, {"verb": "ack"}).json == {}
     bot.wait_event(number, "acknowledged")
+    wait_for(lambda: "*Acknowledge*" not in str(view.body["blocks"]), what="the Home that shows it")
     direct = bot.workspace.direct("bob").id
     wait_for(lambda: f"Acknowledged {number}" in " ".join(bot.workspace.texts(direct)), what="the answer")
     bot.people.press_in_view("bob", view.id, f"incident_catchup_{number}", number)

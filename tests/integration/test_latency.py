@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from bot.sandbox.people import Reply
-from tests.conftest import Client, wait_for
+from tests.conftest import Client, both_databases, wait_for
 
 WITHIN = 0.5  # seconds, at the 99th percentile, with 100 ms a call to Slack
 ROUNDS = 4
@@ -65,6 +65,7 @@ def p99(samples: list[float]) -> float:
 
 
 @pytest.mark.timing
+@both_databases
 def test_verbs_and_buttons_are_answered_within_half_a_second(bot: Client) -> None:
     """With 100 ms a call to Slack, the 99th percentile of all verbs and buttons stays under 500 ms."""
     replies: list[Reply] = []
@@ -86,6 +87,7 @@ def test_verbs_and_buttons_are_answered_within_half_a_second(bot: Client) -> Non
 
 
 @pytest.mark.timing
+@both_databases
 def test_interactions_are_answered_in_time_while_fifty_incidents_open(bot: Client) -> None:
     """With 100 ms a call to Slack the 99th percentile stays under 500 ms though 50 openings are under way."""
     _, channel = bot.open_one("declare The one that is worked on sev2")

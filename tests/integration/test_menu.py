@@ -129,12 +129,13 @@ def test_a_refusal_stays_in_the_form(bot: Client) -> None:
 
 
 def test_a_shortcut_opens_the_menu(bot: Client) -> None:
-    """On a message of the thread it is about that incident; elsewhere one is chosen among those that are open."""
+    """On a message of the thread it is about that incident; elsewhere, or on no message, an open one is chosen."""
     bot.workspace.post("general", bot.workspace.user("dana").id, "Is it us?")
     lone = bot.workspace.find("general", "Is it us?")
     assert lone is not None
     assert bot.people.shortcut("dana", "incident_work", "general", lone.ts).ok
-    assert "No incident is open" in wait_for(lambda: bot.workspace.texts("general")[1:], what="the answer")[0]
+    direct = bot.workspace.direct("dana").id  # the bot is not in that channel
+    wait_for(lambda: "No incident is open" in " ".join(bot.workspace.texts(direct)), what="the answer")
     number, card = in_a_thread(bot)
     reply = bot.workspace.post(ALERTS, bot.workspace.user("dana").id, "Looking", thread_ts=card.ts)
     assert bot.people.shortcut("dana", "incident_work", ALERTS, reply.ts).ok
@@ -143,3 +144,7 @@ def test_a_shortcut_opens_the_menu(bot: Client) -> None:
     view = bot.workspace.open_views("dana")[-1]
     bot.people.submit("dana", view.id, {"incident": number, "verb": "ack"})
     assert bot.incident(number)["acknowledged_at"]
+    assert bot.people.shortcut("dana", "incident_work_on_one").ok
+    view = bot.workspace.open_views("dana")[-1]
+    bot.people.submit("dana", view.id, {"incident": number, "verb": "timeline"})
+    wait_for(lambda: "The last" in " ".join(bot.workspace.texts(direct)), what="the answer")

@@ -5,17 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from bot.sandbox.model import Message
 from bot.sandbox.people import Reply
-from tests.conftest import Client, Hands, both_databases, wait_for
+from tests.conftest import Client, both_databases, wait_for
 from tests.integration.bodies import GROUP, body, pagerduty, warning
 from tests.integration.test_intake_faults import EVIL, ODD, hold_harmless
-from tests.integration.test_storms import group
 from tests.integration.world import World
 
 BUTTONS = ["triage_accept", "triage_merge", "triage_decline"]
@@ -26,7 +24,6 @@ FACTS = {
     "impact": "Orders fail once it is full",
     "runbook_url": "https://runbooks.example/disk",
 }
-PATIENCE = 15.0  # seconds: a storm's message is edited every 5
 
 
 @pytest.fixture
@@ -455,84 +452,3 @@ def test_hostile_labels_are_text(bot: Client, world: World) -> None:
     hold_harmless(bot, world)
     submit(bot, "alice", {"incident": number})
     assert told(bot, world, "alice")[0].startswith("bob accepted it at ")
-
-
-EDITED = 6  # seconds; a message that many share is edited each 5
-
-
-def storm(bot: Client, world: World, hands: Hands, groups: int = 12) -> tuple[list[Message], Message]:
-    """Let a storm of warnings come; gives the messages of the first groups, and the one that the others share."""
-    for n in range(groups):
-        assert send(bot, group(n, severity="warning")) == "triage"
-    hands.advance(EDITED)
-    shared = f"Triage storm in cluster eu-1: {groups - 5} alert groups, {groups - 5} firing."
-    wait_for(lambda: shared in [m.text for m in waiting(bot, world)], PATIENCE, "the storm")
-    *own, last = waiting(bot, world)
-    assert len(own) == 5
-    assert buttons(last) == BUTTONS
-    return own, last
-
-
-@both_databases
-@pytest.mark.timeout(90)
-def test_a_storm_is_accepted_as_one_incident(bot: Client, world: World, hands: Hands) -> None:
-    """All its groups that still wait go along; what comes after that waits in another message."""
-    storm(bot, world, hands)
-    send(bot, group(5, severity="warning", status="resolved"))
-    worse = group(6, severity="warning")
-    worse["alerts"].append({**worse["alerts"][0], "fingerprint": "worse", "labels": {"severity": "critical"}})
-    declared = send(bot, worse).removeprefix("declared ")
-    hands.advance(EDITED)
-    wait_for(lambda: f"*{declared}*" in spoken(waiting(bot, world)[5]), PATIENCE, "the edit")
-    message = waiting(bot, world)[5]
-    assert buttons(message) == BUTTONS
-    assert "Decide for the 5 that wait" in spoken(message)
-    press(bot, "bob", message, "accept")
-    assert form(bot, "bob").body["blocks"][0]["element"]["initial_value"] == "Alert storm in cluster eu-1"
-    submit(bot, "bob", {"severity": "sev2"})
-    number = next(i["number"] for i in bot.incidents() if i["title"] == "Alert storm in cluster eu-1")
-    bot.wait_opened(number)
-    assert "5 firing, 0 resolved in 5 groups" in world.card(number)
-    assert "5 alert groups" in bot.wait_event(number, "note")["text"]
-    assert bot.incident(number)["declared_by"]["name"] == "bob"
-    hands.advance(EDITED)
-    wait_for(lambda: f"*{number}* in <#" in spoken(waiting(bot, world)[5]), PATIENCE, "the channel")
-    message = waiting(bot, world)[5]
-    assert buttons(message) == []
-    assert f"Accepted by {person(bot, 'bob')}" in spoken(message)
-    assert [buttons(m) for m in waiting(bot, world)[:5]] == [BUTTONS] * 5
-
-    assert send(bot, group(7, severity="warning")) == f"repeat of {number}"
-    assert send(bot, group(77, severity="warning")) == "triage"
-    assert len(waiting(bot, world)) == 7
-    assert buttons(waiting(bot, world)[6]) == BUTTONS
-
-
-@pytest.mark.timeout(90)
-def test_a_storm_is_merged_or_declined_as_a_whole(bot: Client, world: World, hands: Hands) -> None:
-    """Declined, its groups are quiet until they fire anew; the next storm's are merged into one incident."""
-    _own, message = storm(bot, world, hands, 8)
-    press(bot, "bob", message, "decline")
-    submit(bot, "bob", {"why": "The cluster is being upgraded"})
-    message = waiting(bot, world)[5]
-    assert buttons(message) == []
-    assert "The cluster is being upgraded" in spoken(message)
-    assert send(bot, group(6, alerts=2, severity="warning")) == "triage"
-    assert len(waiting(bot, world)) == 6
-
-    again = (hands.now() + timedelta(seconds=1)).isoformat()
-    for n in (5, 6, 7):
-        send(bot, group(n, alerts=2, severity="warning", status="resolved"))
-    for n in (5, 6, 7):
-        assert send(bot, group(n, severity="warning", startsAt=again)) == "triage"
-    hands.advance(EDITED)
-    shared = "Triage storm in cluster eu-1: 3 alert groups, 3 firing."
-    wait_for(lambda: [m.text for m in waiting(bot, world)][6:] == [shared], PATIENCE, "the next storm")
-    number, _ = bot.open_one("declare The cluster is down sev2")
-    press(bot, "alice", waiting(bot, world)[6], "merge")
-    submit(bot, "alice", {"incident": number})
-    message = waiting(bot, world)[6]
-    assert buttons(message) == []
-    assert f"Merged by {person(bot, 'alice')}" in spoken(message)
-    wait_for(lambda: "3 firing" in world.card(number), what="the card")
-    assert bot.kinds(number).count("alert_fired") == 3

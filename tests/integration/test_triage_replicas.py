@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from bot.sandbox.model import Message
 from bot.store.database import connect
-from tests.conftest import wait_for
+from tests.conftest import Client, wait_for
 from tests.crash.world import PATIENCE
 from tests.faults.cluster import LADDER, Cluster, cluster_for, doubled, together
 from tests.integration.bodies import body, warning
@@ -20,6 +20,8 @@ from tests.integration.test_triage import buttons, fires, spoken
 
 ROUNDS = 4
 LOCKED = "SELECT id FROM alert_groups FOR UPDATE"
+STORMS_LOCKED = "SELECT id FROM storms FOR UPDATE"
+DEADLOCKS = "SELECT deadlocks AS n FROM pg_stat_database WHERE datname = current_database()"
 WAITING = "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE%'"
 on_both = pytest.mark.parametrize("pair", ["sqlite", "postgres"], indirect=True)
 on_postgres = pytest.mark.parametrize("pair", ["postgres"], indirect=True)
@@ -52,20 +54,31 @@ def decide(pair: Cluster, forms: dict[str, str], **values: dict[str, Any]) -> No
         partial(client.people.submit, user, form, values.get(user))
         for client, (user, form) in zip(pair.pair, forms.items(), strict=True)
     ]
-    if not pair.url.startswith("postgres"):
-        assert all(reply.ok and not reply.errors for reply in together(*calls))
-        return
+    replies = queued(pair, LOCKED, *calls) if pair.url.startswith("postgres") else together(*calls)
+    assert all(reply.ok and not reply.errors for reply in replies), replies
+
+
+def queued(pair: Cluster, rows: str, *calls: Callable[[], Any]) -> list[Any]:
+    """Do things one after the other while rows are held, each once those before it wait for them; then let go."""
     engine = connect(pair.url)
+
+    def wait_behind(place: int) -> None:
+        wait_for(lambda: pair.rows(WAITING)[0]["n"] >= place, 2.0, f"the first {place}")
+
+    def after(place: int, call: Callable[[], Any]) -> Any:
+        wait_behind(place)
+        return call()
+
     with engine.begin() as held:
-        held.execute(text(LOCKED))
+        held.execute(text(rows))
 
         def let_go() -> None:
-            wait_for(lambda: pair.rows(WAITING)[0]["n"] >= 2, 2.0, "both replicas")
+            wait_behind(len(calls))
             held.rollback()
 
-        replies = together(*calls, let_go)[:2]
+        answers = together(*(partial(after, place, call) for place, call in enumerate(calls)), let_go)[:-1]
     engine.dispose()
-    assert all(reply.ok and not reply.errors for reply in replies), replies
+    return answers
 
 
 def whispers(pair: Cluster, *users: str) -> dict[str, list[str]]:
@@ -116,17 +129,66 @@ def test_different_decisions_at_once_give_one_result(pair: Cluster) -> None:
 @on_postgres
 def test_a_storm_that_two_accept_at_once_is_one_incident(pair: Cluster) -> None:
     """All its groups go along, once."""
-    labels = {"alertname": "DiskFills", "severity": "warning", "cluster": "eu-1"}
-    for n in range(9):
-        sent = body(warning(f"f{n}", labels={**labels, "service": f"db-{n}"}), group=f"{{}}:{{n={n}}}")
-        assert pair.pair[n % 2].alertmanager(sent).json()["outcome"] == "triage"
-
-    def shared() -> list[Message]:
-        return [m for m in waiting(pair) if "4 alert groups" in m.text]
-
-    wait_for(lambda: [m for m in shared() if "4 firing" in m.text], PATIENCE, "the storm")
-    decide(pair, open_forms(pair, *shared(), alice="accept", bob="accept"))
+    message = storm(pair)
+    decide(pair, open_forms(pair, message, alice="accept", bob="accept"))
     (number,) = pair.wait_opened()
     assert pair.pair[0].kinds(number).count("alert_fired") == 4
     assert sorted(len(buttons(m)) for m in waiting(pair)) == [0] + [3] * 5
-    assert [len(buttons(m)) for m in shared()] == [0]
+    assert [len(buttons(m)) for m in waiting(pair) if m.ts == message.ts] == [0]
+
+
+def group(n: int, *alerts: str) -> dict[str, Any]:
+    """Make the notification of one of a cluster's groups."""
+    labels = {"alertname": "DiskFills", "severity": "warning", "cluster": "eu-1", "service": f"db-{n}"}
+    return body(*(warning(f"f{n}{each}", labels=labels) for each in alerts or [""]), group=f"{{}}:{{n={n}}}")
+
+
+def storm(pair: Cluster) -> Message:
+    """Let a storm of nine groups come; gives the message that four of them share."""
+    for n in range(9):
+        assert pair.pair[n % 2].alertmanager(group(n)).json()["outcome"] == "triage"
+
+    def shared() -> list[Message]:
+        return [m for m in waiting(pair) if "4 alert groups, 4 firing" in m.text]
+
+    wait_for(shared, PATIENCE, "the storm")
+    (message,) = shared()
+    return message
+
+
+def send(client: Client, sent: dict[str, Any]) -> str:
+    answer = client.alertmanager(sent)
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["outcome"])
+
+
+@on_postgres
+@pytest.mark.parametrize("first", ["group", "accept"])
+def test_a_group_that_comes_at_the_instant_of_an_accept_is_in_its_incident(pair: Cluster, first: str) -> None:
+    """Before it, it waits in the message and goes along; after it, it joins: once, and nobody is asked of it."""
+    forms = open_forms(pair, storm(pair), alice="accept")
+    accept = partial(pair.pair[0].people.submit, "alice", forms["alice"])
+    comes = partial(send, pair.pair[1], group(20))
+    answers = queued(pair, STORMS_LOCKED, *((comes, accept) if first == "group" else (accept, comes)))
+    outcome, reply = answers if first == "group" else reversed(answers)
+    assert reply.ok, reply
+    (number,) = pair.wait_opened()
+    assert outcome == ("triage" if first == "group" else f"joined {number}")
+    assert send(pair.pair[1], group(20)) == f"repeat of {number}"
+    assert pair.pair[0].kinds(number).count("alert_fired") == 5
+    assert sorted(len(buttons(m)) for m in waiting(pair)) == [0] + [3] * 5
+    assert doubled(pair.workspace) == []
+
+
+@on_postgres
+def test_groups_of_a_storm_that_is_over_come_back_without_a_deadlock(pair: Cluster) -> None:
+    """One holds its incident and asks for the storm, a new one holds the storm: it does not ask for that incident."""
+    forms = open_forms(pair, storm(pair), alice="accept")
+    assert pair.pair[0].people.submit("alice", forms["alice"]).ok
+    (number,) = pair.wait_opened()
+    pair.pair[0].slash(f"{number} resolve The network is back")
+    sent = (group(20), group(5, "", "more"))
+    calls = [partial(send, client, each) for client, each in zip(pair.pair, sent, strict=True)]
+    assert queued(pair, STORMS_LOCKED, *calls) == ["triage"] * 2
+    pair.wait_settled()
+    assert pair.rows(DEADLOCKS)[0]["n"] == 0

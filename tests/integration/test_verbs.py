@@ -105,6 +105,7 @@ def test_missing_arguments_are_asked_for(bot: Client) -> None:
     number, channel = bot.open_one()
     assert say(bot, "sev", "bob", channel) == "Sev"
     view = bot.workspace.open_views("bob")[-1]
+    assert view.body["blocks"][0]["element"]["initial_option"]["value"] == "2"
     assert bot.people.submit("bob", view.id, {"severity": "1", "why": "all <regions>"}).ok
     assert bot.wait_event(number, "severity_changed")["data"]["why"] == "all <regions>"
     assert say(bot, "merge", "bob", channel) == "No other incident is open."
@@ -209,7 +210,13 @@ def test_an_incident_is_merged_with_its_alerts(bot: Client) -> None:
 
 
 def test_a_test_pages_nobody_and_says_so_everywhere(bot: Client) -> None:
-    """Card, announcement and export; no ladder, no PagerDuty."""
+    """Card, announcement and answers; no ladder, no PagerDuty; without a title a form asks for it."""
+    assert say(bot, "test", "bob", "general") == "Rehearse an incident"
+    bot.people.submit(
+        "bob", bot.workspace.open_views("bob")[-1].id, {"title": "Restore the backup", "severity": "sev4"}
+    )
+    (rehearsed,) = bot.incidents()
+    assert (rehearsed["title"], rehearsed["drill"]) == ("[TEST] Restore the backup", True)
     number, channel = bot.open_one("test Failover drill sev1")
     assert bot.incident(number)["drill"] is True
     assert "[TEST] Failover drill" in said(bot.workspace.pinned(channel)[0])

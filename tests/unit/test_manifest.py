@@ -91,6 +91,8 @@ def test_what_the_app_asks_for() -> None:
         "incident_from_message": ("message", "Declare an incident"),
         "timeline_add": ("message", "Add to timeline"),
         "followup_add": ("message", "Make it a follow-up"),
+        "incident_work": ("message", "Work on the incident"),
+        "incident_work_on_one": ("global", "Work on an incident"),
     }
 
 

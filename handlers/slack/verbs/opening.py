@@ -10,8 +10,9 @@ from bot.slack import modals
 from bot.store.tx import Tx
 from bot.text import clip
 from handlers.slack import grammar
+from handlers.slack.answers import Answer, Form
 from handlers.slack.context import LISTED, Asked
-from handlers.slack.speech import Answer, Form, Spoken, one_line
+from handlers.slack.speech import Spoken, one_line
 
 TITLE = 200
 
@@ -24,11 +25,12 @@ async def declare(spoken: Spoken) -> Answer:
     return declared(await open_one(spoken.asked, title, severity or Severity.SEV2))
 
 
-async def test(spoken: Spoken) -> str:
+async def test(spoken: Spoken) -> Answer:
     """Open an incident that pages nobody and says everywhere that it is a test."""
     title, severity = grammar.title_and_severity(spoken.plain)
-    made = await open_one(spoken.asked, title or "Test of the incident bot", severity or Severity.SEV2, drill=True)
-    return f"{declared(made)} It is a test: nobody is paged."
+    if not title:
+        return Form(modals.declare("", spoken.asked.channel, drill=True))
+    return declared(await open_one(spoken.asked, title, severity or Severity.SEV2, drill=True))
 
 
 async def private(spoken: Spoken) -> Answer:
@@ -36,8 +38,7 @@ async def private(spoken: Spoken) -> Answer:
     title, severity = grammar.title_and_severity(spoken.plain)
     if not title:
         return Form(modals.declare("", spoken.asked.channel, private=True))
-    made = await open_one(spoken.asked, title, severity or Severity.SEV2, private=True)
-    return f"{declared(made)} Only who is invited sees it."
+    return declared(await open_one(spoken.asked, title, severity or Severity.SEV2, private=True))
 
 
 async def show_open(spoken: Spoken) -> str:
@@ -76,11 +77,14 @@ async def open_one(
 
 
 def declared(incident: Incident) -> str:
-    """Say where a new incident is to be found."""
+    """Say where a new incident is to be found, and what is special about it."""
     if incident.opened_channel:
-        name = f"#incident-{incident.number.removeprefix('INC-')}"
-        return f"Declared {incident.number} ({incident.severity.value}): opening {name}."
-    return f"Declared {incident.number} ({incident.severity.value}): see its thread in the alerts channel."
+        where = f"opening #incident-{incident.number.removeprefix('INC-')}."
+    else:
+        where = "see its thread in the alerts channel."
+    also = " It is a test: nobody is paged." if incident.drill else ""
+    also += " Only who is invited sees it." if incident.private else ""
+    return f"Declared {incident.number} ({incident.severity.value}): {where}{also}"
 
 
 async def open_ones(asked: Asked) -> str:

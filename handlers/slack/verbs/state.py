@@ -12,7 +12,8 @@ from bot.store import incidents
 from bot.store.tx import Tx
 from bot.timeline.export import FORMATS
 from handlers.slack import grammar, updating
-from handlers.slack.speech import Answer, Form, Mistake, Reply, Spoken, one_line
+from handlers.slack.answers import Answer, Form, Reply
+from handlers.slack.speech import Mistake, Spoken, one_line
 
 PAUSE_MAX = 24 * 3600
 STATUSES = (*(s.value for s in SETTABLE), Status.RESOLVED.value, Status.CLOSED.value)

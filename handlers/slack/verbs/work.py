@@ -7,8 +7,9 @@ from bot.runbooks.search import search
 from bot.slack import tasks
 from bot.slack.mrkdwn import esc
 from handlers.slack import grammar
+from handlers.slack.answers import Answer, Reply
 from handlers.slack.context import LISTED
-from handlers.slack.speech import Answer, Mistake, Reply, Spoken
+from handlers.slack.speech import Mistake, Spoken
 
 
 async def note(spoken: Spoken) -> str:

@@ -8,7 +8,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.incidents import commands as c
-from bot.incidents.capturing import NO_TEXT, PIN, REACTION, Kept, digest, kept_as, reworded, stamp
+from bot.incidents.capturing import (
+    NO_TEXT,
+    PIN,
+    REACTION,
+    Kept,
+    check_undone_by,
+    digest,
+    kept_as,
+    reworded,
+    stamp,
+)
 from bot.incidents.machine import decide
 from bot.incidents.model import Actor, Decision, Incident, Person, Refused
 from bot.incidents.policy import DEFAULT_POLICY, Severity
@@ -134,3 +144,27 @@ def test_an_edit_is_remembered() -> None:
 def test_time_stamps_are_read(ts: str, read: tuple[int, int]) -> None:
     """What is none reads as zero."""
     assert stamp(ts) == read
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        (None, "It is not on the timeline of INC-20261121-001 any more."),
+        (replace(KEPT, removed=True), "It is not on the timeline of INC-20261121-001 any more."),
+        (replace(KEPT, via=PIN), "You have put it there by a pin since. Take that back to take it off."),
+        (replace(KEPT, by="U2"), "Somebody else has put it there by a reaction since. Ask them to take that back."),
+    ],
+)
+def test_whoever_can_not_take_it_off_is_told_why(kept: Kept | None, said: str) -> None:
+    """It is off, or on by another way or another hand."""
+    with pytest.raises(Refused) as refused:
+        check_undone_by(kept, "INC-20261121-001", "U1", REACTION)
+    assert str(refused.value) == said
+    assert check_undone_by(KEPT, KEPT.number, "U1", REACTION) is KEPT
+
+
+def test_where_there_is_no_reaction_none_is_removed(incident: Incident) -> None:
+    """What was put there from elsewhere is taken off without a word to Slack."""
+    decision = after(incident, c.ReleaseMessage(4, "C1", SAID.ts, ALICE, marked=False))
+    assert decision.events[0].data["removed"] is True
+    assert decision.deliveries == ()
