@@ -21,6 +21,17 @@ MARKS = {
     Severity.SEV3: ":large_yellow_circle:",
     Severity.SEV4: ":white_circle:",
 }
+STATUS_MARKS = {
+    Status.TRIAGE: ":hourglass_flowing_sand:",
+    Status.INVESTIGATING: ":mag:",
+    Status.IDENTIFIED: ":bulb:",
+    Status.MONITORING: ":eyes:",
+    Status.RESOLVED: ":white_check_mark:",
+    Status.CLOSED: ":lock:",
+    Status.CANCELLED: ":no_entry_sign:",
+    Status.MERGED: ":twisted_rightwards_arrows:",
+    Status.DECLINED: ":no_entry_sign:",
+}
 ALERTS_SHOWN = 8
 NAMES_SHOWN = 5
 GROUPS_SHOWN = 5
@@ -89,9 +100,8 @@ def announcement(board: Board) -> tuple[str, list[b.Block]]:
     """Give the announcement: one message in the announcements channel, edited in place."""
     incident = board.incident
     where = f" in <#{incident.channel_id}>" if incident.channel_id else ""
-    state = f"{MARKS[incident.severity]} *{incident.number}* {incident.severity.value} *{incident.status.value}*"
     lines = [
-        f"{state}: {esc(incident.title, 300)}{where}",
+        f"{state_of(incident)}: {esc(incident.title, 300)}{where}",
         f"Lead: {_lead(incident)}  |  Impact: {esc(incident.impact, 300) or 'not stated yet'}",
     ]
     if incident.next_update_at:
@@ -101,6 +111,12 @@ def announcement(board: Board) -> tuple[str, list[b.Block]]:
     if incident.last_update:
         lines.append(f"Last update: {esc(incident.last_update, 600)}")
     return sentence(incident), [b.section("\n".join(lines))]
+
+
+def state_of(incident: Incident) -> str:
+    """Name an incident with its severity and status, each by word and emoji."""
+    severity = f"{MARKS[incident.severity]} *{incident.number}* {incident.severity.value}"
+    return f"{severity} {STATUS_MARKS[incident.status]} *{incident.status.value}*"
 
 
 def topic(incident: Incident) -> str:
@@ -140,8 +156,8 @@ def _facts(board: Board) -> list[tuple[str, str]]:
     incident = board.incident
     started = incident.started_at or incident.declared_at
     facts = [
-        ("Status", f"{incident.status.value.capitalize()}"),
-        ("Severity", incident.severity.value),
+        ("Status", f"{STATUS_MARKS[incident.status]} {incident.status.value.capitalize()}"),
+        ("Severity", f"{MARKS[incident.severity]} {incident.severity.value}"),
         ("Impact", esc(incident.impact, 500) or "Not stated yet: press Update"),
         ("Lead", _lead(incident)),
         ("Started", date_time(started)),

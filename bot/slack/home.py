@@ -13,7 +13,7 @@ from bot.incidents.people import word_of
 from bot.incidents.wording import COMMAND
 from bot.runbooks.model import Runbook
 from bot.slack import blocks as b
-from bot.slack.card import MARKS, next_update
+from bot.slack.card import next_update, state_of
 from bot.slack.mrkdwn import clock_time, date_time, esc
 from bot.store.standing import Standing
 
@@ -101,8 +101,7 @@ def _open(incident: Incident) -> str:
     where = f" in <#{incident.channel_id}>" if incident.channel_id else ""
     lead = f"<@{incident.lead.id}>" if incident.lead else "nobody"
     return (
-        f"{MARKS[incident.severity]} *{incident.number}* {incident.severity.value} *{incident.status.value}*{where}\n"
-        f"{esc(incident.title, 200)}\nLead: {lead}. Next update: {next_update(incident)}."
+        f"{state_of(incident)}{where}\n{esc(incident.title, 200)}\nLead: {lead}. Next update: {next_update(incident)}."
     )
 
 

@@ -25,7 +25,7 @@ const EMOJI = {
   one: "1️⃣", two: "2️⃣", three: "3️⃣", four: "4️⃣", five: "5️⃣", double_vertical_bar: "⏸️",
   pause_button: "⏸️", arrow_forward: "▶️", fast_forward: "⏩", black_right_pointing_double_triangle_with_vertical_bar: "⏭️",
   test_tube: "🧪", leftwards_arrow_with_hook: "↩️", heavy_plus_sign: "➕", heavy_minus_sign: "➖", person_raising_hand: "🙋",
-  handshake: "🤝", point_right: "👉", siren: "🚨", green_heart: "💚", brain: "🧠", detective: "🕵️",
+  handshake: "🤝", twisted_rightwards_arrows: "🔀", point_right: "👉", siren: "🚨", green_heart: "💚", brain: "🧠", detective: "🕵️",
 };
 
 const TOKEN = new RegExp([
