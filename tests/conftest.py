@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -30,16 +32,19 @@ from bot.sandbox.people import Sender
 from bot.sandbox.server import SandboxServer
 from bot.sandbox.workspace import Workspace
 from bot.settings import load_settings
+from tests.forks import Fork
+from tests.migrated import migrated, put
 from tests.postgres import Postgres, database
+from tests.quick import ROOT, quick_start
 
 # What takes long is measured by the tests marked `timing`; a busy machine is no counterexample.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
 
-ROOT = Path(__file__).resolve().parent.parent
 WEBHOOK_TOKEN = "alertmanager-token"
 API_TOKEN = "viewer-token"
 PAGERDUTY_SECRET = "pagerduty-secret"
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # the default reads all certificates, for loopback in vain
 LADDER = """
 runbooks: {checklists: false}
 ladders:
@@ -59,14 +64,16 @@ def free_port() -> int:
 
 def wait_for(condition: Callable[[], Any], timeout: float = 8.0, what: str = "") -> Any:
     """Wait until `condition` gives something true, and give that."""
-    end = time.monotonic() + timeout
+    begun = time.monotonic()
     while True:
         found = condition()
         if found:
             return found
-        if time.monotonic() > end:
+        waited = time.monotonic() - begun
+        if waited > timeout:
             raise AssertionError(f"Waited {timeout} s in vain for {what or condition}; last: {found!r}")
-        time.sleep(0.02)
+        # Rarer the longer it takes: a look costs the service as much as the test.
+        time.sleep(min(max(waited / 4, 0.02), 0.1))
 
 
 class Hands:
@@ -98,7 +105,7 @@ class Client:
     def __init__(self, url: str, workspace: Workspace) -> None:
         self.url = url
         self.workspace = workspace
-        self.http = httpx.Client(base_url=url, timeout=15)
+        self.http = httpx.Client(base_url=url, timeout=15, verify=NO_TLS)
         self.people = Sender(workspace, url)
 
     def close(self) -> None:
@@ -162,6 +169,16 @@ class Client:
             self.wait_event(number, "page_delivered")
 
 
+class QuickServer(uvicorn.Server):
+    """Notices within 10 ms that it is to end; uvicorn itself looks each 100 ms."""
+
+    async def main_loop(self) -> None:
+        counter = 0
+        while not await self.on_tick(counter):
+            counter += 1
+            await asyncio.sleep(0.01)
+
+
 class InProcess:
     """The service in a thread of the test's own process: quick to start."""
 
@@ -181,11 +198,14 @@ class InProcess:
             for name, value in self.environ.items():
                 patch.setenv(name, value)
             settings = load_settings()
+        put(settings.database_url)
         migrate(settings.database_url)
+        with quick_start():
+            app = make_app(settings)
         config = uvicorn.Config(
-            make_app(settings), host="127.0.0.1", port=settings.port, log_config=None, access_log=False, lifespan="on"
+            app, host="127.0.0.1", port=settings.port, log_config=None, access_log=False, lifespan="on"
         )
-        self.server = uvicorn.Server(config)
+        self.server = QuickServer(config)
         self.thread = threading.Thread(target=self.server.run, daemon=True)
         self.thread.start()
         wait_for(lambda: self.server and self.server.started, what="the service")
@@ -205,7 +225,8 @@ class Process:
         self.environ = dict(environ)
         self.log = log
         self.root = ROOT  # where the code is that it runs
-        self.child: subprocess.Popen[bytes] | None = None
+        self.cold = False  # whether it imports the code itself, as it does outside of tests
+        self.child: subprocess.Popen[bytes] | Fork | None = None
 
     @property
     def url(self) -> str:
@@ -214,13 +235,14 @@ class Process:
     def launch(self) -> None:
         """Start it without waiting until it is ready: it may be killed before."""
         base = {k: v for k, v in os.environ.items() if not k.startswith(("SITREP_", "SLACK_", "PAGERDUTY_"))}
+        environ = {**base, **self.environ}
+        put(environ["SITREP_DATABASE_URL"])
+        if self.root == ROOT and not self.cold:
+            self.child = Fork(("serve",), environ, self.log, self.log)
+            return
         with self.log.open("ab") as log:
             self.child = subprocess.Popen(
-                [sys.executable, "-m", "bot", "serve"],
-                env={**base, **self.environ},
-                cwd=self.root,
-                stdout=log,
-                stderr=log,
+                [sys.executable, "-m", "bot", "serve"], env=environ, cwd=self.root, stdout=log, stderr=log
             )
 
     def start(self) -> None:
@@ -257,13 +279,20 @@ def postgres() -> str:
         return given
     # One for all workers of this run; not in pytest's own folder, which later runs clear away while this one goes on.
     run = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
-    return Postgres(Path(tempfile.gettempdir()) / f"sitrep-postgres-{run}", keep=False).url
+    return Postgres(Path(tempfile.gettempdir()) / f"sitrep-postgres-{run}", keep=False, synced=False).url
 
 
 @pytest.fixture
 def postgres_url(postgres: str) -> Iterator[str]:
     """The URL of an empty PostgreSQL database."""
     with database(postgres) as url:
+        yield url
+
+
+@pytest.fixture
+def migrated_postgres_url(postgres: str) -> Iterator[str]:
+    """The URL of a PostgreSQL database that has the tables and nothing in them."""
+    with migrated(postgres) as url:
         yield url
 
 
@@ -288,7 +317,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """SQLite, or PostgreSQL where a test asks for it (`both_databases`) or SITREP_TEST_DATABASE says so for all."""
     which = getattr(request, "param", os.environ.get("SITREP_TEST_DATABASE", "sqlite"))
     if which == "postgres":
-        return str(request.getfixturevalue("postgres_url"))
+        return str(request.getfixturevalue("migrated_postgres_url"))
     return f"sqlite:///{tmp_path / 'sitrep.db'}"
 
 

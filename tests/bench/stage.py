@@ -252,6 +252,7 @@ def stage(kind: Databases, folder: Path, *, closed: int, scale: float) -> Iterat
             "ALERTMANAGER_WEBHOOK_TOKEN": WEBHOOK_TOKEN,
         }
         service = QuickProcess(environ, folder / "log")
+        service.cold = True
         try:
             yield Stage(kind, url, workspace, service, scale)
         except BaseException as error:

@@ -14,9 +14,9 @@ from bot.clock import Clock, SystemClock
 from bot.engine.distributed import DistributedEngine
 from bot.engine.embedded import EmbeddedEngine
 from bot.engine.port import Engine, Handler, Job, Work
-from bot.migrate import migrate
 from bot.store.database import database_clock, open_store
 from bot.store.tx import Store, Tx
+from tests.migrated import put
 
 pytestmark = pytest.mark.anyio
 
@@ -84,10 +84,10 @@ def name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def url(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
     if name == "distributed":
-        found: str = request.getfixturevalue("postgres_url")
+        found: str = request.getfixturevalue("migrated_postgres_url")
     else:
         found = f"sqlite:///{tmp_path / 'contract.db'}"
-    migrate(found)
+    put(found)
     return found
 
 

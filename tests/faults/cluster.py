@@ -27,7 +27,7 @@ from bot.sandbox.workspace import Workspace
 from bot.store.database import connect
 from tests.conftest import API_TOKEN, LADDER, PAGERDUTY_SECRET, ROOT, WEBHOOK_TOKEN, Client, Hands, wait_for
 from tests.crash.world import ONCE, PATIENCE, QuickProcess, Side, channel_of, steady_port
-from tests.postgres import database
+from tests.migrated import migrated
 
 TAKE_OVER = 20.0  # seconds; a dead replica's work is another's within 15, and the machine may be busy
 # Many incidents of one service are what some faults are about; none of them is a storm.
@@ -351,8 +351,8 @@ class _Door:
 
 @contextmanager
 def cluster_on(server_url: str, folder: Path, replicas: int = 2, **settings: Any) -> Iterator[Cluster]:
-    """Start a cluster on an empty database of a PostgreSQL server; see `Cluster` for the settings."""
-    with database(server_url) as url, Cluster(folder, url, replicas, **settings) as cluster:
+    """Start a cluster on a new database of a PostgreSQL server; see `Cluster` for the settings."""
+    with migrated(server_url) as url, Cluster(folder, url, replicas, **settings) as cluster:
         yield cluster
 
 

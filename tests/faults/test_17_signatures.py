@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,7 +11,8 @@ from typing import Any
 import pytest
 
 from bot.sandbox.signing import Signing
-from tests.conftest import PAGERDUTY_SECRET, ROOT, Client, both_databases
+from tests.conftest import PAGERDUTY_SECRET, Client, both_databases
+from tests.forks import sitrep
 from tests.integration.bodies import pagerduty
 from tests.integration.test_intake_faults import NEW_SECRET, PD, problem, signatures
 from tests.integration.world import World
@@ -77,14 +76,7 @@ def test_fault_17_an_empty_secret_is_no_secret(environ: dict[str, str]) -> None:
     """`serve` refuses to start and names the variable: it would take an empty signature for a true one."""
 
     def start(changes: Mapping[str, str]) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
-            [sys.executable, "-m", "bot", "serve"],
-            env={"PATH": os.environ["PATH"], **environ, **changes},
-            cwd=ROOT,
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
+        return sitrep({**environ, **changes}, "serve")
 
     cases: list[dict[str, Any]] = [{name: value} for name, value in EMPTY.items()]
     cases.append({"PAGERDUTY_WEBHOOK_SECRETS": f"{PAGERDUTY_SECRET},"})  # a rotation that was not finished

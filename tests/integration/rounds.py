@@ -16,18 +16,24 @@ from tests.conftest import LADDER, ROOT, Client, Hands, InProcess, wait_for
 from tests.integration.world import World
 
 ON = LADDER.replace("checklists: false", "checklists: true")
+# The one that a catalog must have, those that tests make stale, and some more: each start reads what is there.
+BOOKS = ("general-", "onboarding-", "security-")
 REVIEWED = re.compile(r"^last_reviewed_at: .*$", re.MULTILINE)
 
 
 def prepare(folder: Path, today: date) -> Path:
-    """Copy the runbooks that ship, all of them reviewed today, without the checklists that come round."""
-    made = Path(shutil.copytree(ROOT / "runbooks", folder / "runbooks"))
+    """Copy some of the runbooks that ship, all of them reviewed today, without the checklists that come round."""
+    made = Path(shutil.copytree(ROOT / "runbooks", folder / "runbooks", ignore=_others))
     for file in (made / "checklists").glob("*.md"):
         if "\nschedule:" in file.read_text():
             file.unlink()
     for file in made.glob("*.md"):
         review(file, today)
     return made
+
+
+def _others(folder: str, names: list[str]) -> list[str]:
+    return [n for n in names if n.endswith(".md") and Path(folder).name == "runbooks" and not n.startswith(BOOKS)]
 
 
 def review(file: Path, when: date) -> None:

@@ -5,21 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
-from tests.conftest import API_TOKEN, ROOT, Client, InProcess, wait_for
-
-
-def sitrep(environ: dict[str, str], *words: str) -> subprocess.CompletedProcess[bytes]:
-    """Run the command line."""
-    base = {k: v for k, v in os.environ.items() if not k.startswith(("SITREP_", "SLACK_", "PAGERDUTY_"))}
-    return subprocess.run(
-        [sys.executable, "-m", "bot", *words], cwd=ROOT, env={**base, **environ}, capture_output=True, check=False
-    )
+from tests.conftest import API_TOKEN, Client, InProcess, wait_for
+from tests.forks import sitrep
 
 
 def test_exports_are_the_same_bytes_twice_with_the_service_stopped(

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import Connection, event, text
 
 from bot.incidents.capturing import Kept
-from bot.migrate import migrate
 from bot.store import alerts, captures, deliveries, inbox, incidents
 from bot.store.database import connect
 from tests.bench import lives
+from tests.migrated import migrated, put
 
 NOW = datetime.now(UTC)
 CLOSED = 1_000  # enough that reading whole tables is never the planner's cheaper way
@@ -45,14 +45,12 @@ HOT: dict[str, Callable[[Connection], object]] = {
 def full(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
     """A database with many closed incidents and a few open ones."""
     if request.param == "postgres":
-        from tests.postgres import database  # noqa: PLC0415 - no server for SQLite alone
-
-        scope = database(request.getfixturevalue("postgres"))
+        scope = migrated(request.getfixturevalue("postgres"))
         url = scope.__enter__()
     else:
         scope = None
         url = f"sqlite:///{tmp_path_factory.mktemp('full') / 'full.db'}"
-    migrate(url)
+        put(url)
     engine = connect(url)
     with engine.begin() as connection:
         lives.closed(connection, CLOSED)

@@ -9,8 +9,6 @@ import json
 import re
 import socket
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +24,8 @@ from bot.sandbox.server import SandboxServer
 from bot.sandbox.workspace import Workspace
 from bot.store import inbox
 from bot.store.sqlite import connect
-from tests.conftest import PAGERDUTY_SECRET, ROOT, WEBHOOK_TOKEN, Client, InProcess, wait_for
+from tests.conftest import PAGERDUTY_SECRET, WEBHOOK_TOKEN, Client, InProcess, wait_for
+from tests.forks import sitrep
 from tests.integration.bodies import alert, body, pagerduty, recorded
 from tests.integration.world import World
 
@@ -288,18 +287,6 @@ def test_odd_data_of_a_good_event_does_not_hurt(bot: Client, world: World, kind:
 
 
 # -- dead letters from the command line -------------------------------------------------------------------------------
-
-
-def sitrep(environ: Mapping[str, str], *words: str) -> subprocess.CompletedProcess[bytes]:
-    path = {"PATH": "/usr/bin:/bin"}
-    return subprocess.run(
-        [sys.executable, "-m", "bot", *words],
-        env={**path, **environ},
-        cwd=ROOT,
-        capture_output=True,
-        timeout=30,
-        check=False,
-    )
 
 
 def test_a_dead_letter_that_cannot_be_read_stays(bot: Client, world: World, environ: dict[str, str]) -> None:

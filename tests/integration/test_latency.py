@@ -56,6 +56,7 @@ BUTTONS = {
     "incident_update": {"state": "Looking"},
     "incident_ack": {},
     "incident_lead": {},
+    "incident_more": {"verb": "catchup"},
     "incident_resolve": {"fix": "Restarted"},
 }
 
@@ -77,6 +78,8 @@ def test_verbs_and_buttons_are_answered_within_half_a_second(bot: Client) -> Non
         for action, form in BUTTONS.items():
             replies.append(bot.people.press("charlie", channel, card, action))
             views = bot.workspace.open_views("charlie")
+            if action == "incident_update":
+                replies.append(bot.people.press_in_view("charlie", views[0].id, "update_status", "identified"))
             replies.extend([bot.people.submit("charlie", view.id, form) for view in views])
         wait_for(lambda: bot.workspace.find(channel, "Looking"))  # noqa: B023
         bot.slash("reopen", channel=channel)

@@ -18,7 +18,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import event
 
 from bot import __version__, telemetry
-from bot.migrate import migrate
 from bot.outbox.senders import _SENDERS
 from bot.sandbox.faults import Fault
 from bot.sandbox.workspace import Workspace
@@ -26,6 +25,7 @@ from bot.store.database import connect
 from bot.store.standing import standing
 from tests.conftest import Client, Hands, InProcess, both_databases, wait_for
 from tests.integration.bodies import alert, body, pagerduty
+from tests.migrated import put
 from tests.postgres import Postgres, database
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -263,6 +263,7 @@ def timed(look: Callable[[], Samples]) -> tuple[Samples, float]:
     return look(), time.monotonic() - began
 
 
+OF_ANOTHER_TEST = "hologram"  # a row of a later version: metrics are counted over all tests of the process
 HOSTILE = ("zq-hostile", "<!channel>", '{job="x"}', "\n# HELP", "é\u202e", "C0HOSTILE")
 ALLOWED = {
     "source": {*telemetry.SOURCES, "slack"},
@@ -301,7 +302,7 @@ def test_no_set_of_labels_grows_with_what_strangers_send(bot: Client) -> None:
                 own = {"other", "done", "refused", "unavailable", "clear", "unclear", "withheld", "unreachable"}
                 assert said in known | own, (name, said)
             elif label == "kind":
-                assert said in {*_SENDERS, "command", "button", "form", "event"}, (name, said)
+                assert said in {*_SENDERS, "command", "button", "form", "event", OF_ANOTHER_TEST}, (name, said)
             elif label == "runbook":
                 assert re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", said), (name, said)  # an id of some test's catalog
             elif label == "method":
@@ -323,7 +324,7 @@ def test_every_kind_of_delivery_counts_its_failures_from_zero(bot: Client) -> No
 @both_databases
 def test_what_a_scrape_asks_of_the_database_is_answered_by_indexes(database_url: str) -> None:
     """Ten thousand closed incidents with all their deliveries and timers make a scrape no slower."""
-    migrate(database_url)
+    put(database_url)
     engine = connect(database_url)
     asked: list[tuple[str, Any]] = []
 

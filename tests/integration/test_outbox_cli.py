@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -20,7 +18,8 @@ from bot.sandbox.faults import Fault
 from bot.sandbox.model import Message
 from bot.sandbox.server import SandboxServer
 from bot.store.database import connect
-from tests.conftest import ROOT, Client, Hands, Process, both_databases, wait_for
+from tests.conftest import Client, Hands, Process, both_databases, wait_for
+from tests.forks import sitrep
 
 PROMISED = 15  # seconds until the service finds what the command line has changed
 
@@ -49,32 +48,23 @@ class Outbox:
     """The command, and the rows that it shows."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        base = {k: v for k, v in os.environ.items() if not k.startswith(("SITREP_", "SLACK_", "PAGERDUTY_"))}
-        self._environ = {**base, **environ, "COLUMNS": "200"}
+        self._environ = {**environ, "COLUMNS": "200"}
         self._url = environ["SITREP_DATABASE_URL"]
 
-    def run(self, *args: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "bot", "outbox", *args],
-            env=self._environ,
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+    def run(self, *args: str) -> subprocess.CompletedProcess[bytes]:
+        return sitrep(self._environ, "outbox", *args)
 
     def does(self, *args: str) -> str:
         done = self.run(*args)
-        assert done.returncode == 0, done.stderr
-        assert done.stderr == ""
-        return done.stdout
+        assert done.returncode == 0, done.stderr.decode()
+        assert done.stderr == b""
+        return done.stdout.decode()
 
     def refuses(self, *args: str) -> str:
         done = self.run(*args)
-        assert done.returncode == 1, done.stdout
-        assert done.stdout == ""
-        return done.stderr
+        assert done.returncode == 1, done.stdout.decode()
+        assert done.stdout == b""
+        return done.stderr.decode()
 
     def listed(self, *args: str) -> list[dict[str, Any]]:
         return list(json.loads(self.does("list", "--json", *args))["deliveries"])
@@ -377,7 +367,7 @@ def test_what_makes_no_sense_is_refused_with_the_fix(bot: Client, outbox: Outbox
     assert "failed for good and is not tried again" in outbox.refuses("drop", failed[0])
     done = outbox.run("retry", *failed, card)
     assert done.returncode == 1
-    assert (done.stdout.count("it is due now"), "was delivered" in done.stderr) == (2, True)
+    assert (done.stdout.count(b"it is due now"), b"was delivered" in done.stderr) == (2, True)
     for note in ("One", "Two"):
         wait_for(lambda note=note: bot.workspace.find(channel_of(number), note))  # type: ignore[misc]
 
@@ -409,7 +399,7 @@ def test_what_is_being_sent_is_left_alone(
     process.kill()
     process.wait_dead()
     answer = wait_for(lambda: outbox.run("drop", note, "--by", "ann").stdout, timeout=30, what="the drop")
-    assert "it is dropped" in answer
+    assert b"it is dropped" in answer
     assert outbox.row("note")["state"] == "superseded"
     process.start()
     assert "dropped by ann" in bot.wait_event(number, "delivery_failed")["text"]

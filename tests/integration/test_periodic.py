@@ -17,7 +17,6 @@ from bot.config import Config
 from bot.desk import Desk
 from bot.engine.unmanned import UnmannedEngine
 from bot.incidents.policy import DEFAULT_POLICY
-from bot.migrate import migrate
 from bot.periodic import Periodic
 from bot.runbooks.catalog import Catalog
 from bot.sandbox.server import SandboxServer
@@ -40,6 +39,7 @@ from tests.integration.rounds import (
     weekly,
     whole,
 )
+from tests.migrated import put
 
 T = TypeVar("T")
 
@@ -54,8 +54,11 @@ def runbooks(tmp_path: Path, hands: Hands) -> Path:
 
 
 @pytest.fixture
-def service(environ: dict[str, str], runbooks: Path, hands: Hands, slack: SandboxServer) -> Iterator[Service]:  # type: ignore[override]
-    """The service, to be started once the runbooks are as a test wants them."""
+def service(  # type: ignore[override]
+    environ: dict[str, str], runbooks: Path, hands: Hands, slack: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Service]:
+    """The service, to be started once the runbooks are as a test wants them; it looks ten times a second."""
+    monkeypatch.setattr("bot.app.AUDIT_TURNED", 0.1)
     made = Service(environ | {"SITREP_RUNBOOKS": str(runbooks)}, hands, slack)
     yield made
     made.close()
@@ -343,15 +346,15 @@ async def test_replicas_that_look_at_once_post_once_and_write_nothing_in_vain(
     database_url: str, hands: Hands, runbooks: Path
 ) -> None:
     """Of eight looks at the same instant one takes a moment; a look that finds nothing due writes nothing."""
-    migrate(database_url)
+    put(database_url)
     moment = whole(hands.now(), hours=6)
     for name in ("one", "two"):
         checklist(runbooks, name, daily(moment))
     stores = [Counted(database_url, hands) for _ in range(8 if database_url.startswith("postgres") else 1)] * 8
     stores = stores[:8]
+    catalog = Catalog.load(runbooks)
     looks = [
-        Periodic(store, Desk(UnmannedEngine(), DEFAULT_POLICY), store.clock, Catalog.load(runbooks), Config())
-        for store in stores
+        Periodic(store, Desk(UnmannedEngine(), DEFAULT_POLICY), store.clock, catalog, Config()) for store in stores
     ]
     try:
         for _ in range(2):

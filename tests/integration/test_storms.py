@@ -20,7 +20,6 @@ from bot.config import Config
 from bot.desk import Desk
 from bot.engine.unmanned import UnmannedEngine
 from bot.incidents.model import Delivery
-from bot.migrate import migrate
 from bot.reception import Reception
 from bot.sandbox.blocks import check_message_blocks
 from bot.store import deliveries
@@ -31,6 +30,7 @@ from handlers.webhooks import alertmanager
 from tests.conftest import LADDER, Client, Hands, InProcess, both_databases, wait_for
 from tests.integration.bodies import alert, body, pagerduty, warning
 from tests.integration.world import World
+from tests.migrated import put
 
 SEV1 = """
 intake:
@@ -380,7 +380,7 @@ def test_an_edit_that_was_held_back_goes_out_with_the_next_one_that_is_not(datab
     def edit(wait: int) -> Delivery:
         return Delivery("refresh_card", f"refresh_card:{wait}", "card_edit", {}, coalesce=True, wait=wait)
 
-    migrate(database_url)
+    put(database_url)
     engine = connect(database_url)
     now = datetime(2026, 11, 21, 3, tzinfo=UTC)
     later_ = now + timedelta(seconds=60)
@@ -404,7 +404,7 @@ def test_an_edit_that_was_held_back_goes_out_with_the_next_one_that_is_not(datab
 @contextmanager
 def stores(url: str, count: int) -> Iterator[list[Store]]:
     """Open a database as so many replicas do."""
-    migrate(url)
+    put(url)
     opened = [open_store(url, database_clock(url, SystemClock())) for _ in range(count)]
     try:
         yield opened

@@ -18,25 +18,23 @@ class World:
     def __init__(self, bot: Client, environ: Mapping[str, str]) -> None:
         self._bot = bot
         self.path = environ["SITREP_DATABASE_URL"].removeprefix("sqlite:///")
-        self._url = environ["SITREP_DATABASE_URL"]
+        self._engine = connect(environ["SITREP_DATABASE_URL"])
 
     def rows(self, query: str) -> list[dict[str, Any]]:
         """Ask the database itself."""
-        engine = connect(self._url)
         try:
-            with engine.begin() as connection:
+            with self._engine.begin() as connection:
                 return [dict(row) for row in connection.execute(text(query)).mappings()]
         finally:
-            engine.dispose()
+            self._engine.dispose()  # no connection is left open: the service's own end is to be the file's last
 
     def execute(self, statement: str) -> None:
         """Change the database from outside."""
-        engine = connect(self._url)
         try:
-            with engine.begin() as connection:
+            with self._engine.begin() as connection:
                 connection.execute(text(statement))
         finally:
-            engine.dispose()
+            self._engine.dispose()
 
     def settle(self) -> None:
         """Wait until everything that is to be sent has been sent."""

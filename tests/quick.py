@@ -1,0 +1,37 @@
+"""What each start of the service reads anew, and none changes, is read once in this process."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from unittest.mock import patch
+
+from bot.runbooks.catalog import Catalog
+
+ROOT = Path(__file__).resolve().parent.parent
+RUNBOOKS = ROOT / "runbooks"
+
+_load = Catalog.load
+_lock = threading.Lock()  # two that replace a function at once would put each other's back
+_certificates = cache(ssl.create_default_context)
+
+
+@cache
+def shipped() -> Catalog:
+    """The runbooks that ship."""
+    return _load(RUNBOOKS)
+
+
+@contextmanager
+def quick_start() -> Iterator[None]:
+    """Start without reading the runbooks that ship (0.1 s) and the certificates (0.02 s) again; others are read."""
+    with (
+        _lock,
+        patch.object(Catalog, "load", lambda path: shipped() if path == RUNBOOKS else _load(path)),
+        patch.object(ssl, "create_default_context", _certificates),
+    ):
+        yield
