@@ -7,15 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, timedelta
 
-import aiohttp
 import httpx
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from fastapi import FastAPI
-from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.adapter.starlette.async_handler import AsyncSlackRequestHandler
 from slack_bolt.async_app import AsyncApp
-from slack_sdk.errors import SlackClientError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -62,12 +59,12 @@ from bot.triage import Triage
 from handlers.api.routes import HANDLERS, Api
 from handlers.http import LimitBody, problem
 from handlers.slack.app import make_bolt
+from handlers.slack.socket_mode import SocketMode
 from handlers.webhooks.replay import take_again
 from handlers.webhooks.routes import Webhooks
 
 log = structlog.get_logger()
 
-SOCKET_AGAIN = 10  # seconds between attempts to open Socket Mode
 SWEEP = 10  # seconds between looks for rows that another process has written, or whose wake-up was lost
 LATE = timedelta(seconds=3)  # what has been due for less is on its way
 AUDIT_TURNED = 1.0  # seconds between the auditor's looks where the clock can jump
@@ -288,20 +285,8 @@ def _slack_route(bolt: AsyncApp | None):  # type: ignore[no-untyped-def]  # noqa
 
 async def _socket_mode(settings: Settings, bolt: AsyncApp | None) -> None:
     """Keep Socket Mode open where it is switched on; while Slack is down the rest goes on."""
-    if bolt is None or settings.slack_app_token is None:
-        return
-    handler = AsyncSocketModeHandler(bolt, settings.slack_app_token.get_secret_value())
-    try:
-        while True:
-            try:
-                await handler.connect_async()  # type: ignore[no-untyped-call]
-                break  # from here on the client reconnects by itself
-            except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
-                log.warning("socket_mode_failed", reason=str(error), again_in_seconds=SOCKET_AGAIN)
-                await asyncio.sleep(SOCKET_AGAIN)
-        await asyncio.Event().wait()
-    finally:
-        await handler.close_async()  # type: ignore[no-untyped-call]
+    if bolt is not None and settings.slack_app_token is not None:
+        await SocketMode(bolt, settings.slack_app_token.get_secret_value()).run()
 
 
 def _say_what_is_off(settings: Settings) -> None:

@@ -1,7 +1,8 @@
-"""Slack: the token, its scopes, the channels, the clock, the slash command."""
+"""Slack: the tokens, the scopes, the channels, the clock, the slash command."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC
@@ -17,6 +18,7 @@ from bot.doctor.finding import Finding, Findings, clocks, fault, off, ok, within
 from bot.errors import Permanent
 from bot.manifest import ANY_HOST, PATH, SCOPES
 from bot.settings import Settings
+from bot.slack import app_token
 from bot.slack.faults import sort
 from bot.slack.gateway import Gateway
 
@@ -42,8 +44,10 @@ class Slack:
         """Check all; what hangs on the token is not asked where the token is refused."""
         host = urlsplit(self._settings.slack_api_url).hostname
         reach = f"Let this machine reach {host}; see https://slack-status.com for outages."
-        found = [*await within(TOKEN, reach, lambda: self._token(reach)), *self._app_token()]
-        found += [*self._scopes(), self._clocks()]
+        token, sockets = await asyncio.gather(
+            within(TOKEN, reach, lambda: self._token(reach)), within(APP_TOKEN, reach, self._app_token)
+        )
+        found = [*token, *sockets, *self._scopes(), self._clocks()]
         if not self._is_let_in:
             return [*found, off(CHANNELS, UNASKED)]
         slow = "Try again; a channel that is named by its id (SITREP_CONFIG) is found quicker."
@@ -67,15 +71,18 @@ class Slack:
         self._headers = {str(name).lower(): str(value) for name, value in dict(headers or {}).items()}
         self._asked_at = self._clock.now()
 
-    def _app_token(self) -> Iterator[Finding]:
+    async def _app_token(self) -> Findings:
+        """Ask for a connection, and leave it unused: a ticket alone counts for nothing."""
         token = self._settings.slack_app_token
         if token is None:
-            return
-        if token.get_secret_value().startswith("xapp-"):
-            yield ok(APP_TOKEN, "Socket Mode is on; the token has the form of one")
-        else:
+            return []
+        if not token.get_secret_value().startswith("xapp-"):
             fix = "Set SLACK_APP_TOKEN to an app-level token (Basic Information), or unset it."
-            yield fault(APP_TOKEN, "it does not begin with xapp-", fix)
+            return [fault(APP_TOKEN, "it does not begin with xapp-", fix)]
+        ticket = await app_token.open_connection(self._gateway.client, token.get_secret_value())
+        if ticket.is_off:
+            return [fault(APP_TOKEN, "Socket Mode is not turned on", app_token.TURN_ON)]
+        return [ok(APP_TOKEN, "it opens Socket Mode")]
 
     def _granted(self) -> set[str] | None:
         told = self._headers.get("x-oauth-scopes")

@@ -1,4 +1,7 @@
-"""People towards the bot: signed commands, presses, submissions and events, and what Slack does with the answers."""
+"""People towards the bot: commands, presses, submissions and events, and what Slack does with the answers.
+
+They go to the app's connections where it uses Socket Mode, else signed to its request URL.
+"""
 
 import functools
 import json
@@ -13,6 +16,7 @@ import httpx
 from bot.sandbox import answers, payloads, views
 from bot.sandbox.model import Json, Message, SlackError, View
 from bot.sandbox.signing import Signing
+from bot.sandbox.sockets import Envelope
 from bot.sandbox.workspace import Workspace
 
 ACK_SECONDS = 3.0
@@ -25,7 +29,7 @@ class Reply:
     """What the bot answered.
 
     Attributes:
-        status: the HTTP status; 0 when there was no answer at all.
+        status: the HTTP status (200 for what was acknowledged over a connection); 0 when there was no answer at all.
         elapsed_seconds: how long the answer took; Slack gives up after 3.
         body: the body as text; `json` is the object in it, if it is one.
         error: why Slack would complain to the person, e.g. `operation_timeout`; None when all is well.
@@ -56,6 +60,8 @@ class Reply:
 class Sender:
     """Acts for the people of a workspace; users and channels are ids or names. Blocking: use `asyncio.to_thread`.
 
+    Whoever says how a request is to be signed (`signing`) sends it over HTTP, whatever the app uses.
+
     Args:
         workspace: whose people they are.
         bot_url: the bot's base URL, or a callable that knows it; requests go to `<bot_url>/slack/events`.
@@ -80,12 +86,12 @@ class Sender:
     # -- commands and buttons ---------------------------------------------------------------------------------
 
     def slash(
-        self, user: str, channel: str, text: str, command: str = "/incident", *, signing: Signing = _SIGNED
+        self, user: str, channel: str, text: str, command: str = "/incident", *, signing: Signing | None = None
     ) -> Reply:
         """Type a slash command; a text or blocks in the answer are shown in that channel."""
         person, place = self._ws.user(user), self._ws.channel(channel)
         form = payloads.slash_command(self._ws, person, place, command, text)
-        reply = self._form(form, signing)
+        reply = self._send(Envelope("slash_commands", form), signing)
         if reply.ok:
             answers.show(self._ws, person.id, place.id, reply.json or {"text": reply.body})
         else:
@@ -94,7 +100,14 @@ class Sender:
         return reply
 
     def press(
-        self, user: str, channel: str, ts: str, action_id: str, value: str | None = None, *, signing: Signing = _SIGNED
+        self,
+        user: str,
+        channel: str,
+        ts: str,
+        action_id: str,
+        value: str | None = None,
+        *,
+        signing: Signing | None = None,
     ) -> Reply:
         """Press a button in a message; `value` tells buttons of the same action apart.
 
@@ -106,7 +119,7 @@ class Sender:
         return self._payload(payloads.message_action(self._ws, self._ws.user(user), message, entry), signing)
 
     def select(
-        self, user: str, channel: str, ts: str, action_id: str, value: Any, *, signing: Signing = _SIGNED
+        self, user: str, channel: str, ts: str, action_id: str, value: Any, *, signing: Signing | None = None
     ) -> Reply:
         """Choose in a select, in checkboxes (a list of values) or in an overflow menu of a message."""
         message = self._message(channel, ts)
@@ -126,7 +139,7 @@ class Sender:
         value: Any = None,
         *,
         values: Mapping[str, Any] | None = None,
-        signing: Signing = _SIGNED,
+        signing: Signing | None = None,
     ) -> Reply:
         """Press a button or choose `value` in a modal or Home tab; `values` is what the other inputs hold."""
         view = self._ws.views[view_id]
@@ -145,7 +158,7 @@ class Sender:
     # -- modals and shortcuts ---------------------------------------------------------------------------------
 
     def submit(
-        self, user: str, view_id: str, values: Mapping[str, Any] | None = None, *, signing: Signing = _SIGNED
+        self, user: str, view_id: str, values: Mapping[str, Any] | None = None, *, signing: Signing | None = None
     ) -> Reply:
         """Submit a modal and do what the answer says (errors, update, push, clear; an empty one closes it).
 
@@ -188,7 +201,7 @@ class Sender:
         except SlackError as error:
             reply.error = f"{error.code}: {'; '.join(error.extra.get('errors', []))}"
 
-    def close(self, user: str, view_id: str, *, cleared: bool = False, signing: Signing = _SIGNED) -> Reply | None:
+    def close(self, user: str, view_id: str, *, cleared: bool = False, signing: Signing | None = None) -> Reply | None:
         """Cancel a modal (`cleared`: the whole stack); the bot hears of it only if it asked to."""
         view, person = self._ws.views[view_id], self._ws.user(user)
         views.take_off(self._ws, person.id, None if cleared else view_id)
@@ -203,7 +216,7 @@ class Sender:
         channel: str | None = None,
         ts: str | None = None,
         *,
-        signing: Signing = _SIGNED,
+        signing: Signing | None = None,
     ) -> Reply:
         """Use a shortcut: upon a message when `channel` and `ts` are given, else a global one."""
         message = self._message(channel, ts) if channel and ts else None
@@ -217,17 +230,15 @@ class Sender:
         *,
         event_id: str | None = None,
         retry_num: int | None = None,
-        retry_reason: str = "http_timeout",
-        signing: Signing = _SIGNED,
+        retry_reason: str = "timeout",
+        signing: Signing | None = None,
     ) -> Reply:
-        """Send one event of the Events API; with `retry_num` it carries Slack's retry headers."""
-        body = json.dumps(payloads.event_callback(self._ws, dict(event), event_id)).encode()
-        headers = {"Content-Type": "application/json"}
-        if retry_num is not None:
-            headers |= {"X-Slack-Retry-Num": str(retry_num), "X-Slack-Retry-Reason": retry_reason}
-        return self._send(body, headers, signing)
+        """Send one event of the Events API; with `retry_num` it says that it comes again, and why."""
+        payload = payloads.event_callback(self._ws, dict(event), event_id)
+        reason = "" if retry_num is None else retry_reason
+        return self._send(Envelope("events_api", payload, accepts=False, retry=retry_num or 0, reason=reason), signing)
 
-    def open_home(self, user: str, *, signing: Signing = _SIGNED) -> Reply:
+    def open_home(self, user: str, *, signing: Signing | None = None) -> Reply:
         """Open the bot's Home tab: `app_home_opened`."""
         person = self._ws.user(user)
         event: Json = {"type": "app_home_opened", "user": person.id, "tab": "home"}
@@ -244,20 +255,33 @@ class Sender:
             raise LookupError(f"no message {ts} in {channel}")
         return message
 
-    def _payload(self, payload: Json, signing: Signing) -> Reply:
-        return self._form({"payload": json.dumps(payload)}, signing)
+    def _payload(self, payload: Json, signing: Signing | None) -> Reply:
+        return self._send(Envelope("interactive", payload), signing)
 
-    def _form(self, form: Mapping[str, str], signing: Signing) -> Reply:
-        return self._send(urlencode(form).encode(), {"Content-Type": "application/x-www-form-urlencoded"}, signing)
+    def _send(self, envelope: Envelope, signing: Signing | None) -> Reply:
+        if signing is None and self._ws.sockets.used:
+            return self._send_by_socket(envelope)
+        return self._send_by_http(envelope, signing or _SIGNED)
 
-    def _send(self, body: bytes, headers: Mapping[str, str], signing: Signing) -> Reply:
+    def _send_by_socket(self, envelope: Envelope) -> Reply:
+        began = time.monotonic()
+        try:
+            payload = self._ws.sockets.deliver(envelope, ACK_SECONDS)
+        except TimeoutError:
+            return Reply(0, time.monotonic() - began, "", error="operation_timeout")
+        except ConnectionError:
+            return Reply(0, time.monotonic() - began, "", error="dispatch_failed")
+        return Reply(200, time.monotonic() - began, json.dumps(payload) if payload else "")
+
+    def _send_by_http(self, envelope: Envelope, signing: Signing) -> Reply:
         base = self._bot_url if isinstance(self._bot_url, str) else self._bot_url()
         if base is None:
             return Reply(0, 0.0, "", error="dispatch_failed")
-        signed = {**headers, **signing.headers(body, self._ws.signing_secret), "User-Agent": "Slackbot 1.0"}
+        body, headers = _request(envelope)
+        headers |= {**signing.headers(body, self._ws.signing_secret), "User-Agent": "Slackbot 1.0"}
         began = time.monotonic()
         try:
-            answer = self._client.post(f"{base.rstrip('/')}/slack/events", content=body, headers=signed)
+            answer = self._client.post(f"{base.rstrip('/')}/slack/events", content=body, headers=headers)
         except httpx.TimeoutException:
             return Reply(0, time.monotonic() - began, "", error="operation_timeout")
         except httpx.TransportError:
@@ -267,6 +291,17 @@ class Sender:
         if elapsed > ACK_SECONDS:
             error = "operation_timeout"
         return Reply(answer.status_code, elapsed, answer.text, error=error)
+
+
+def _request(envelope: Envelope) -> tuple[bytes, dict[str, str]]:
+    """The body and the headers by which an envelope's payload goes to a request URL."""
+    if envelope.kind == "events_api":
+        headers = {"Content-Type": "application/json"}
+        if envelope.retry:
+            headers |= {"X-Slack-Retry-Num": str(envelope.retry), "X-Slack-Retry-Reason": f"http_{envelope.reason}"}
+        return json.dumps(envelope.payload).encode(), headers
+    form = envelope.payload if envelope.kind == "slash_commands" else {"payload": json.dumps(envelope.payload)}
+    return urlencode(form).encode(), {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 def find_element(blocks: list[Json], action_id: str, value: str | None = None) -> tuple[str, Json]:

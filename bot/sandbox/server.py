@@ -19,7 +19,7 @@ from bot.sandbox.workspace import Workspace
 
 
 class SandboxServer:
-    """Serves one workspace.
+    """Serves one workspace; over its `sockets` too, where an app asks for Socket Mode.
 
     Args:
         workspace: what to serve.
@@ -83,6 +83,7 @@ class SandboxServer:
             return
         self.workspace.event_sink = None
         self._api.close()
+        self.workspace.sockets.stop()
         self._listener.stop()
         if self._teller is not None:
             self._events.put(None)
@@ -125,5 +126,5 @@ class SandboxServer:
 
     def _send_events(self) -> None:
         while (event := self._events.get()) is not None:
-            if self.bot_url is not None:
+            if self.bot_url is not None or self.workspace.sockets.used:
                 self.people.event(event)

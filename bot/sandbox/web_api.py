@@ -19,6 +19,7 @@ from bot.sandbox.model import Call, Json, SlackError
 from bot.sandbox.serving import cut
 from bot.sandbox.workspace import Workspace
 
+CONNECT = "apps.connections.open"
 METHODS = {**api_chat.METHODS, **api_conversations.METHODS, **api_people.METHODS, **views.METHODS}
 
 _OUTAGE_PAGE = "<!doctype html><html><body><h1>Server Error</h1><p>Something went wrong.</p></body></html>"
@@ -61,19 +62,38 @@ class WebApi:
     async def _call(self, request: Request) -> Response:
         method = request.path_params["method"]
         values, malformed = _read(request, await request.body())
-        token = _token(request, values)
+        token = _token(request, values, in_body=method != CONNECT)
         call = self._workspace.record_call(method, values)
         response = await self.serve(request, call, lambda: self._answer(method, values, token, malformed=malformed))
         if token == self._workspace.bot_token:
             response.headers["x-oauth-scopes"] = ",".join(self._workspace.scopes)
+        elif token == self._workspace.app_token:
+            response.headers["x-oauth-scopes"] = ",".join(self._workspace.app_scopes)
         return response
 
     def _answer(self, method: str, values: Json, token: str | None, *, malformed: bool) -> Json:
+        if method == CONNECT:
+            return self._connect(token)
         if method != "api.test" and token != self._workspace.bot_token:
             return {"ok": False, "error": "not_authed" if token is None else "invalid_auth"}
         if malformed:
             return {"ok": False, "error": "invalid_json"}
         return act(self._workspace, method, values)
+
+    def _connect(self, token: str | None) -> Json:
+        workspace = self._workspace
+        if token == workspace.bot_token:
+            return {"ok": False, "error": "not_allowed_token_type"}
+        if token != workspace.app_token:
+            return {"ok": False, "error": "not_authed" if token is None else "invalid_auth"}
+        if "connections:write" not in workspace.app_scopes:
+            provided = ",".join(workspace.app_scopes)
+            return {"ok": False, "error": "missing_scope", "needed": "connections:write", "provided": provided}
+        answer: Json = {"ok": True, "url": workspace.sockets.open()}
+        if not workspace.socket_mode:
+            # An address all the same: Slack says it in passing, and then sends nothing.
+            answer["response_metadata"] = {"messages": ["[WARN] Socket Mode is not turned on."]}
+        return answer
 
     async def _upload(self, request: Request) -> Response:
         file_id, body = request.path_params["file_id"], await request.body()
@@ -191,9 +211,9 @@ def _read(request: Request, body: bytes) -> tuple[Json, bool]:
     return values | dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True)), False
 
 
-def _token(request: Request, values: Json) -> str | None:
+def _token(request: Request, values: Json, *, in_body: bool) -> str | None:
     header = request.headers.get("authorization", "")
     sent = values.pop("token", None)
     if header.lower().startswith("bearer "):
         return header[7:].strip()
-    return sent if isinstance(sent, str) and sent else None
+    return sent if in_body and isinstance(sent, str) and sent else None

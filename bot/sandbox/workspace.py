@@ -22,6 +22,7 @@ from bot.sandbox.model import (
     Usergroup,
     View,
 )
+from bot.sandbox.sockets import Sockets
 
 T = TypeVar("T")
 CallHook = Callable[[int, str, Mapping[str, Any]], None]
@@ -38,6 +39,7 @@ class Workspace:
     Args:
         bot_token: the only token that the Web API accepts.
         signing_secret: signs what people send to the bot.
+        app_token: the app-level token, with which Socket Mode is opened.
         now: epoch seconds; message timestamps follow it.
 
     Attributes:
@@ -52,6 +54,9 @@ class Workspace:
             `message` or `global`.
         scopes: what the app was installed with; all that the manifest asks for unless a test changes it.
         event_sink: gets each event that Slack would send to the bot; None switches them off.
+        sockets: the app's connections; once there has been one, what people do goes over them.
+        socket_mode: whether Socket Mode is turned on in the app's settings.
+        app_scopes: what the app-level token was made with.
     """
 
     def __init__(
@@ -59,11 +64,13 @@ class Workspace:
         *,
         bot_token: str = "xoxb-sandbox",  # noqa: S107 - made up; opens nothing but this stand-in
         signing_secret: str = "sandbox-signing-secret",  # noqa: S107 - likewise
+        app_token: str = "xapp-sandbox",  # noqa: S107 - likewise
         now: Callable[[], float] = time.time,
     ) -> None:
         self.lock = threading.RLock()
         self.bot_token = bot_token
         self.signing_secret = signing_secret
+        self.app_token = app_token
         self.now = now
         self.monotonic: Callable[[], float] = time.monotonic
         self.faults = FaultRegistry()
@@ -74,6 +81,9 @@ class Workspace:
         self.event_sink: Callable[[Json], None] | None = None
         self.shortcuts: list[Json] = []
         self.scopes: list[str] = list(SCOPES)
+        self.sockets = Sockets()
+        self.socket_mode = True
+        self.app_scopes = ["connections:write"]
         self.base_url = "http://sandbox.invalid"
         self.version = 1
         self.calls: list[Call] = []

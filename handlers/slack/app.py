@@ -38,6 +38,7 @@ def make_bolt(services: Services) -> AsyncApp:
         return AuthorizeResult(enterprise_id=None, team_id=None, bot_token=token)
 
     bolt = AsyncApp(
+        name="sitrep",  # without one Bolt reads the source of whoever calls
         signing_secret=secret.get_secret_value() if secret else None,
         request_verification_enabled=False,  # ours comes before `authorize`, as Bolt's own would
         before_authorize=Verification(secret.get_secret_value(), services.clock) if secret else None,

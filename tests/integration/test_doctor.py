@@ -20,9 +20,9 @@ from sqlalchemy import func, make_url, select, table, text
 from typer.testing import CliRunner
 
 from bot.__main__ import cli
-from bot.doctor import finding
+from bot.doctor import backends, finding
 from bot.errors import SitrepError
-from bot.migrate import alembic_config, migrate
+from bot.migrate import alembic_config
 from bot.runbooks.catalog import Catalog
 from bot.runbooks.index import FILE, document
 from bot.sandbox.faults import Fault
@@ -33,6 +33,7 @@ from bot.sandbox.workspace import Workspace
 from bot.store.database import connect
 from tests.conftest import ROOT, InProcess, both_databases
 from tests.integration.outside import AlertmanagerApi
+from tests.migrated import put
 
 CONFIG = """
 slack: {alerts_channel: ops-alerts, announcements_channel: incidents, operators_channel: bot-ops}
@@ -121,7 +122,7 @@ def here(
         workspace.add_channel(name, members=[workspace.bot.id])
     workspace.add_channel("payments", members=["alice"])
     Path(environ["SITREP_CONFIG"]).write_text(CONFIG)
-    migrate(database_url)
+    put(database_url)
     account, alertmanager = Account(), AlertmanagerApi()
     account.routing_key = ROUTING_KEY
     with PagerDutyServer(account) as pagerduty:
@@ -246,6 +247,21 @@ FAULTS: dict[str, tuple[Break, str, tuple[str, ...]]] = {
         "slack app token",
         ("does not begin with xapp-", "Set SLACK_APP_TOKEN to an app-level token"),
     ),
+    "another app's app token": (
+        lambda h: h.environ.update(SLACK_APP_TOKEN="xapp-other"),
+        "slack app token",
+        ("invalid_auth", "Set SLACK_APP_TOKEN to an app-level token of this app"),
+    ),
+    "app token without its scope": (
+        lambda h: (h.environ.update(SLACK_APP_TOKEN=h.workspace.app_token), h.workspace.app_scopes.clear()),
+        "slack app token",
+        ("missing_scope", "Make an app-level token with the scope connections:write"),
+    ),
+    "Socket Mode is not turned on": (
+        lambda h: (h.environ.update(SLACK_APP_TOKEN=h.workspace.app_token), setattr(h.workspace, "socket_mode", False)),
+        "slack app token",
+        ("Socket Mode is not turned on", "Turn it on under Socket Mode in the app's settings"),
+    ),
     "channel is missing": (
         lambda h: setattr(h.workspace.channel("incidents"), "name", "outages"),
         "slack channel #incidents (slack.announcements_channel)",
@@ -330,6 +346,16 @@ def test_a_fault_is_named_with_its_fix(name: str, here: Here) -> None:
     line, fix = re.findall(r"^(FAULT .*)\n( +Fix: .*)$", said.text, re.MULTILINE)[0]
     for word in words:
         assert word in line + fix
+
+
+def test_socket_mode_is_tried_without_being_used(here: Here) -> None:
+    """The doctor asks for a connection and opens none: what people do still goes where it went."""
+    here.environ["SLACK_APP_TOKEN"] = here.workspace.app_token
+    del here.environ["SLACK_SIGNING_SECRET"]
+    said = here.doctor()
+    assert (said.status, said.faults) == (0, []), said.text
+    assert "ok     slack app token: it opens Socket Mode" in said.text
+    assert not here.workspace.sockets.used
 
 
 def test_a_bot_that_may_not_join_must_be_invited(here: Here) -> None:
@@ -452,6 +478,7 @@ def test_a_database_that_is_away(here: Here) -> None:
 
 def test_what_hangs_is_given_up(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each check has its own deadline, and they wait at the same time: none hides or delays another's finding."""
+    monkeypatch.setattr(backends, "DEADLINE", backends.DEADLINE)  # imported by now, so that it keeps a longer one
     monkeypatch.setattr(finding, "DEADLINE", 2)
     here.workspace.faults.add(Fault("*", "hang", times=None))
     here.account.faults.add(Fault("GET /users", "hang", times=None))
