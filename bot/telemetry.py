@@ -113,6 +113,10 @@ RUNBOOK_STEP_SECONDS = Histogram(
 )
 
 # What the rows say at the moment of a scrape (bot/store/standing.py); each replica says the same.
+SOCKET_MODE_OPEN = Gauge(
+    "sitrep_socket_mode_open", "1 while a Socket Mode connection is open, 0 while none is, -1 where Socket Mode is off."
+)
+SOCKET_MODE_OPEN.set(-1)
 DATABASE_UP = Gauge("sitrep_database_up", "1 when the database answered this scrape, 0 when it did not.")
 OUTBOX = Gauge("sitrep_outbox_deliveries", "Unfinished deliveries by state.", ["state"])
 OUTBOX_OLDEST = Gauge("sitrep_outbox_oldest_age_seconds", "Age of the oldest unfinished delivery; 0 without one.")

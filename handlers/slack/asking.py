@@ -115,6 +115,11 @@ async def chosen(asked: Asked, metadata: str, values: Mapping[str, str]) -> tupl
 
 
 async def subject(asked: Asked, number: str) -> Incident:
+    """Give the incident of a number that came from a button or a form.
+
+    Raises:
+        Mistake: there is none, or none that this person may see.
+    """
     incident = await asked.find(number) if number else None
     if incident is None:
         raise Mistake(f"There is no {number[:40] or 'such incident'}. See `{asked.command} list`.")

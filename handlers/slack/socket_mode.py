@@ -19,6 +19,7 @@ from slack_bolt.adapter.socket_mode.async_internals import run_async_bolt_app
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.socket_mode.request import SocketModeRequest
 
+from bot import telemetry
 from bot.errors import Permanent
 from bot.slack.app_token import TURN_ON, open_connection
 
@@ -50,11 +51,13 @@ class SocketMode:
 
     async def run(self) -> None:
         """Go on until cancelled; what is under way then is answered first."""
+        telemetry.SOCKET_MODE_OPEN.set(0)
         async with aiohttp.ClientSession() as session:
             try:
                 await self._keep_open(session)
             finally:
                 await self._leave()
+                telemetry.SOCKET_MODE_OPEN.set(-1)
 
     async def _keep_open(self, session: aiohttp.ClientSession) -> None:
         tries = 0
@@ -72,6 +75,7 @@ class SocketMode:
             else:
                 self._newest = socket
                 self._connected.set()
+                telemetry.SOCKET_MODE_OPEN.set(1)
                 ending = asyncio.Event()
                 self._begin(self._reading, self._read(socket, ending))
                 await ending.wait()
@@ -112,6 +116,7 @@ class SocketMode:
         finally:
             if self._newest is socket:
                 self._connected.clear()
+                telemetry.SOCKET_MODE_OPEN.set(0)
             ending.set()
             await socket.close()
 

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from bot.durations import parse_duration
-from bot.errors import OutwardError
+from bot.errors import DatabaseUnavailable, OutwardError
 from bot.incidents import commands as c
 from bot.incidents.model import Event, Incident, Status
 from bot.incidents.responding import SETTABLE
@@ -41,6 +41,13 @@ async def form(asked: Asked, incident: Incident) -> View:
 
 async def pick(asked: Asked, view: Mapping[str, Any]) -> None:
     """Begin as another status asks for, unless a text of one's own is there already."""
+    try:
+        await _pick(asked, view)
+    except (OutwardError, DatabaseUnavailable) as error:  # the form is as it was, and can be posted
+        log.info("form_not_changed", reason=str(error))
+
+
+async def _pick(asked: Asked, view: Mapping[str, Any]) -> None:
     incident = await asked.find(str(view.get("private_metadata") or ""))
     typed = fields.read(view["state"]["values"])
     status = next((status for status in SETTABLE if status.value == typed.get("status")), None)
@@ -52,10 +59,7 @@ async def pick(asked: Asked, view: Mapping[str, Any]) -> None:
     if not state or state in {_begin(asked, incident, each, last) for each in SETTABLE}:
         state, draft = _begin(asked, incident, status, last), status.value
     made = shown.update(incident, Begun(status, state, typed, draft), _announcements(asked))
-    try:
-        await asked.gateway.call("views.update", view_id=view["id"], hash=view["hash"], view=made)
-    except OutwardError as error:  # the form is as it was, and can be posted
-        log.info("form_not_changed", reason=error.reason)
+    await asked.gateway.call("views.update", view_id=view["id"], hash=view["hash"], view=made)
 
 
 async def submit(asked: Asked, number: str, values: Mapping[str, str]) -> dict[str, str]:

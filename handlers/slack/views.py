@@ -37,25 +37,19 @@ FIELD = {
 async def submit(asked: Asked, callback: str, metadata: str, state: Mapping[str, Any]) -> Outcome:
     """Do what a form says; gives an error by block, none when it is done, or the form that takes its place."""
     blocks = {fields.name(block_id): block_id for block_id in state}
+    field = FIELD.get(callback, next(iter(blocks), ""))
+    outcome: Outcome
     try:
         outcome = await _SUBMITS[callback](asked, metadata, fields.read(state))
-    except (Refused, Mistake, DatabaseUnavailable, TimeoutError) as error:
-        outcome = {FIELD.get(callback, next(iter(blocks), "")): _wrong(asked, error)}
-        if not isinstance(error, Refused | Mistake):
-            telemetry.INTERACTIONS.labels("form", "unavailable").inc()
-            return outcome
-    if isinstance(outcome, Form):
-        telemetry.INTERACTIONS.labels("form", "done").inc()
-        return outcome
-    telemetry.INTERACTIONS.labels("form", "refused" if outcome else "done").inc()
-    return {blocks.get(field, field): text for field, text in outcome.items()}
-
-
-def _wrong(asked: Asked, error: Exception) -> str:
-    """Say what is wrong; the text under a field is plain."""
-    if isinstance(error, Refused):
-        return worded(str(error), asked.command)
-    return str(error) if isinstance(error, Mistake) else DATABASE_AWAY
+        became = "refused" if outcome and not isinstance(outcome, Form) else "done"
+    except Refused as error:  # the text under a field is plain
+        outcome, became = {field: worded(str(error), asked.command)}, "refused"
+    except Mistake as error:
+        outcome, became = {field: str(error)}, "refused"
+    except (DatabaseUnavailable, TimeoutError):
+        outcome, became = {field: DATABASE_AWAY}, "unavailable"
+    telemetry.INTERACTIONS.labels("form", became).inc()
+    return outcome if isinstance(outcome, Form) else {blocks.get(f, f): text for f, text in outcome.items()}
 
 
 async def _declare(asked: Asked, metadata: str, values: Values) -> Outcome:

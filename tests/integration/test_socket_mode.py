@@ -269,12 +269,20 @@ def test_slack_refuses_connections_for_a_while(
     starting: Start, workspace: Workspace, sockets: Sockets, fault: Fault
 ) -> None:
     """Meanwhile the service is ready and takes alerts, and says what is wrong; then it connects by itself."""
+
+    def is_open(bot: Client) -> str:
+        """Give the metric that tells whether a connection is open."""
+        lines = bot.http.get("/metrics").text.splitlines()
+        return next(line.split()[1] for line in lines if line.startswith("sitrep_socket_mode_open "))
+
     workspace.faults.add(fault)
     with capture_logs() as logs:
         bot = starting()
         assert ready(bot)
+        wait_for(lambda: is_open(bot) == "0.0", what="the metric")
         wait_for(lambda: fault.hits == fault.times, what="the refusals")
         wait_for(lambda: sockets.count, what="the connection")
+        wait_for(lambda: is_open(bot) == "1.0", what="the metric")
     assert [log for log in logs if log["event"] == "socket_mode_failed" and log["fix"]]
     assert "declare" in bot.slash("help")
 
