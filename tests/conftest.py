@@ -302,8 +302,9 @@ def workspace(hands: Hands) -> Workspace:
 
 
 @pytest.fixture
-def slack(workspace: Workspace) -> Iterator[SandboxServer]:
-    with SandboxServer(workspace) as server:
+def slack(request: pytest.FixtureRequest, workspace: Workspace) -> Iterator[SandboxServer]:
+    tells = request.node.get_closest_marker("events") is not None
+    with SandboxServer(workspace, emit_events=tells) as server:
         yield server
 
 

@@ -126,4 +126,9 @@ def _health(desktop: Desktop) -> str:
     if standing.oldest is not None and desktop.now - standing.oldest > SLOW:
         age = spell((desktop.now - standing.oldest).total_seconds())
         return f":warning: {waiting} messages wait to go out, the oldest for {age}: see `sitrep outbox list`."
-    return f":white_check_mark: The bot is well: {standing.armed} timers armed, {waiting} more messages on their way."
+    armed, more = _counted(standing.armed, "timer"), _counted(waiting, "more message")
+    return f":white_check_mark: The bot is well: {armed} armed, {more} on the way."
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

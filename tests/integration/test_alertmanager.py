@@ -15,11 +15,6 @@ AGAIN = {"startsAt": "2026-11-21T07:20:00Z"}
 OPEN_TIMERS = "SELECT * FROM timers WHERE state = 'armed'"
 
 
-@pytest.fixture
-def world(bot: Client, environ: dict[str, str]) -> World:
-    return World(bot, environ)
-
-
 def send(bot: Client, sent: dict[str, Any] | bytes) -> str:
     answer = bot.alertmanager(sent)
     assert answer.status_code == 202, answer.text

@@ -52,11 +52,6 @@ def environ(
     return {**environ, "ALERTMANAGER_API_URL": source.url, "SITREP_HEARTBEAT_URL": f"{receiver.url}/beat/secret"}
 
 
-@pytest.fixture
-def world(bot: Client, environ: dict[str, str]) -> World:
-    return World(bot, environ)
-
-
 class Beside:
     """Changes rows beside the service, which is not told."""
 

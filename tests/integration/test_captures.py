@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from bot.sandbox.model import Message
-from bot.sandbox.server import SandboxServer
-from bot.sandbox.workspace import Workspace
 from tests.conftest import Client, both_databases, wait_for
 from tests.integration.world import World
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [pytest.mark.timeout(60), pytest.mark.events]
 CHECK = "white_check_mark"
-
-
-@pytest.fixture
-def slack(workspace: Workspace) -> Iterator[SandboxServer]:
-    """A workspace that tells the bot what people do, as Slack does."""
-    with SandboxServer(workspace, emit_events=True) as server:
-        yield server
-
-
-@pytest.fixture
-def world(bot: Client, environ: dict[str, str]) -> World:
-    return World(bot, environ)
 
 
 def lines(bot: Client, number: str) -> list[dict[str, Any]]:

@@ -34,11 +34,6 @@ RAW = json.dumps(pagerduty("incident.triggered")).encode()
 NEW_SECRET = "pagerduty-secret-after-rotation"
 
 
-@pytest.fixture
-def world(bot: Client, environ: dict[str, str]) -> World:
-    return World(bot, environ)
-
-
 @contextmanager
 def running(environ: Mapping[str, str], slack: SandboxServer, workspace: Workspace) -> Iterator[Client]:
     """Run the service with an environment of the test's own."""

@@ -53,11 +53,6 @@ TYPES = [
 ]
 
 
-@pytest.fixture
-def world(bot: Client, environ: dict[str, str]) -> World:
-    return World(bot, environ)
-
-
 def send(bot: Client, sent: dict[str, Any]) -> str:
     answer = bot.pagerduty(sent)
     assert answer.status_code == 202, answer.text

@@ -39,11 +39,6 @@ def environ(environ: dict[str, str], runbooks: Path) -> dict[str, str]:
     return environ | {"SITREP_RUNBOOKS": str(runbooks)}
 
 
-@pytest.fixture
-def world(bot: Client, environ: dict[str, str]) -> World:
-    return World(bot, environ)
-
-
 def said(message: Message) -> str:
     return f"{message.text} {message.blocks}"
 

@@ -26,15 +26,8 @@ from handlers.slack.context import DATABASE_AWAY
 from tests.conftest import NO_TLS, Client, InProcess, Process, wait_for
 from tests.integration.world import World
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [pytest.mark.timeout(60), pytest.mark.events]
 OPEN = "apps.connections.open"
-
-
-@pytest.fixture
-def slack(workspace: Workspace) -> Iterator[SandboxServer]:
-    """A workspace that tells the bot what people do, as Slack does."""
-    with SandboxServer(workspace, emit_events=True) as server:
-        yield server
 
 
 @pytest.fixture
@@ -53,11 +46,6 @@ def bot(bot: Client, sockets: Sockets) -> Client:
     """A client of a service that has connected."""
     wait_for(lambda: sockets.count, what="the connection")
     return bot
-
-
-@pytest.fixture
-def world(bot: Client, environ: dict[str, str]) -> World:
-    return World(bot, environ)
 
 
 class Start(Protocol):

@@ -49,11 +49,6 @@ def environ(environ: dict[str, str]) -> dict[str, str]:
     return environ | {"SITREP_MAX_BODY": str(16 * 1024 * 1024)}
 
 
-@pytest.fixture
-def world(bot: Client, environ: dict[str, str]) -> World:
-    return World(bot, environ)
-
-
 def group(
     number: int, *, alerts: int = 1, cluster: str = "eu-1", severity: str = "critical", **changes: Any
 ) -> dict[str, Any]:

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from bot.sandbox.model import Message
-from bot.sandbox.server import SandboxServer
-from bot.sandbox.workspace import Workspace
 from tests.conftest import Client, both_databases, wait_for
 from tests.integration.test_captures import act, in_thread, lines, marked, say, wait_line
 from tests.integration.world import World
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [pytest.mark.timeout(60), pytest.mark.events]
 BUTTON = "timeline_take_off"
-
-
-@pytest.fixture
-def slack(workspace: Workspace) -> Iterator[SandboxServer]:
-    """A workspace that tells the bot what people do, as Slack does."""
-    with SandboxServer(workspace, emit_events=True) as server:
-        yield server
-
-
-@pytest.fixture
-def world(bot: Client, environ: dict[str, str]) -> World:
-    return World(bot, environ)
 
 
 def told(bot: Client, user: str) -> list[Message]:

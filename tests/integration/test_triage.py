@@ -26,11 +26,6 @@ FACTS = {
 }
 
 
-@pytest.fixture
-def world(bot: Client, environ: dict[str, str]) -> World:
-    return World(bot, environ)
-
-
 def send(bot: Client, sent: Mapping[str, Any]) -> str:
     answer = bot.alertmanager(sent)
     assert answer.status_code == 202, answer.text

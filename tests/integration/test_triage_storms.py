@@ -35,11 +35,6 @@ def environ(environ: dict[str, str]) -> dict[str, str]:
     return environ
 
 
-@pytest.fixture
-def world(bot: Client, environ: dict[str, str]) -> World:
-    return World(bot, environ)
-
-
 def warn(bot: Client, *numbers: int, **changes: Any) -> list[str]:
     """Send a warning's notification for each group; gives what became of them."""
     return [send(bot, group(number, **{"severity": "warning", **changes})) for number in numbers]

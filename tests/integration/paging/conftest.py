@@ -9,8 +9,7 @@ import pytest
 
 from bot.sandbox.pagerduty import Account
 from bot.sandbox.pagerduty_server import PagerDutyServer
-from tests.conftest import Client, Hands
-from tests.integration.world import World
+from tests.conftest import Hands
 
 LADDER = """
 runbooks: {checklists: false}
@@ -44,11 +43,6 @@ def environ(environ: dict[str, str], pagerduty: PagerDutyServer, account: Accoun
         "PAGERDUTY_EVENTS_URL": pagerduty.url,
         "PAGERDUTY_FROM": "sitrep@example.com",
     }
-
-
-@pytest.fixture
-def world(bot: Client, environ: dict[str, str]) -> World:
-    return World(bot, environ)
 
 
 @pytest.fixture
