@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from bot.sandbox.people import Reply
-from tests.conftest import Client, both_databases, wait_for
+from bot.sandbox.server import SandboxServer
+from tests.conftest import Client, Process, both_databases, wait_for
 
 WITHIN = 0.5  # seconds, at the 99th percentile, with 100 ms a call to Slack
 ROUNDS = 4
@@ -59,6 +62,16 @@ BUTTONS = {
     "incident_more": {"verb": "catchup"},
     "incident_resolve": {"fix": "Restarted"},
 }
+
+
+@pytest.fixture
+def service(environ: dict[str, str], slack: SandboxServer, tmp_path: Path) -> Iterator[Process]:
+    """The service in a process of its own, as it is run: what plays Slack and its people does not slow it."""
+    running = Process(environ, tmp_path / "log")
+    running.start()
+    slack.bot_url = running.url
+    yield running
+    running.stop()
 
 
 def p99(samples: list[float]) -> float:
