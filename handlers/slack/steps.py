@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from bot.errors import OutwardError
 from bot.incidents import commands as c
 from bot.incidents.model import Refused
 from bot.incidents.runs import Run, run_of
@@ -18,7 +16,7 @@ from bot.running import Place, board_of
 from bot.slack import modals
 from bot.slack import runbook as shown
 from handlers.slack.answers import Answer, Form
-from handlers.slack.context import FIND_WITHIN, Asked
+from handlers.slack.context import Asked
 
 ACTIONS = re.compile(r"runbook_(done|undo|skip|page|swap)(_\d+)?|mitigation_(rolled_back|permanent)")
 CALLBACKS = ("runbook_skip", "runbook_approve")
@@ -78,15 +76,10 @@ async def submit(asked: Asked, callback: str, metadata: str, values: Mapping[str
 
 async def _approver(asked: Asked, values: Mapping[str, str]) -> str:
     """Name who approved, as far as Slack can tell in time."""
-    user, said = values.get("person", ""), values.get("name", "")
-    if not user:
+    person, said = await asked.person(values.get("person", "")), values.get("name", "")
+    if person is None:
         return said
-    try:
-        person = await asyncio.wait_for(asked.directory.find(f"<@{user}>"), FIND_WITHIN)
-    except (OutwardError, TimeoutError):
-        person = None
-    name = person.name if person else user
-    return f"{name} ({said})" if said else name
+    return f"{person.name} ({said})" if said else person.name
 
 
 async def _posted(asked: Asked, place: Place) -> tuple[Run, Book]:
