@@ -41,7 +41,7 @@ __all__ = [
     "LoseMessage", "MergeInto", "MergedFrom", "Mitigate", "OfferHandoff", "PageLost", "PagePeople", "PauseCadence",
     "PostRunbook", "PostUpdate", "Record", "Refresh", "ReleaseMessage", "Reopen", "Resolve", "RewordMessage",
     "Said", "SetSeverity", "SetStatus", "SkipStep", "StartRun", "Step", "Subscribe", "TickStep", "TimerFired",
-    "TurnPage", "UndoStep", "with_number",
+    "TurnPage", "UndoStep", "VoidAcknowledgement", "with_number",
 ]
 # fmt: on
 
@@ -261,6 +261,14 @@ class Acknowledge:
 
 
 @dataclass(frozen=True, slots=True)
+class VoidAcknowledgement:
+    """The acknowledgement no longer covers the incident: page as if nobody had acknowledged. `why` follows a colon."""
+
+    why: str
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
 class AddNote:
     """Put a line on the timeline, at the time at which it happened."""
 
@@ -380,6 +388,7 @@ Command = (
     | Describe
     | BringIn
     | Acknowledge
+    | VoidAcknowledgement
     | AddNote
     | CaptureMessage
     | ReleaseMessage

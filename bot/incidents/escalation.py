@@ -11,16 +11,17 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
+from bot.incidents import wording
 from bot.incidents.draft import Draft
-from bot.incidents.model import Incident, Timer, TimerKind
+from bot.incidents.model import SYSTEM, Actor, Incident, Timer, TimerKind
 from bot.incidents.policy import Level
 
 
-def start(draft: Draft, *, mention: bool, reason: str = "declared") -> str:
+def start(draft: Draft, *, mention: bool, reason: str = "declared", **data: str) -> str:
     """Page the first level and arm the others; every level counts from now.
 
     Where an initial notification follows, it mentions the first level, so that only an invitation is needed: without
-    `mention`, its slot is returned (an empty string where nobody is invited).
+    `mention`, its slot is returned (an empty string where nobody is invited). `data` are facts that the page names.
     """
     ladder = draft.incident.rule.ladder
     if not ladder:  # it does not begin to count: a higher severity may have one
@@ -29,9 +30,37 @@ def start(draft: Draft, *, mention: bool, reason: str = "declared") -> str:
     draft.set(ladder_from=draft.now)
     invite = ""
     if ladder[0].after == 0:
-        invite = _page(draft, 1, kind="paged", reason=reason, mention=mention)
+        invite = _page(draft, 1, kind="paged", reason=reason, mention=mention, **data)
     arm_rest(draft)
     return invite
+
+
+def page_anew(draft: Draft, *, reason: str, **data: str) -> None:
+    """Page as if it had just been declared: earlier acknowledgements and pages count no more."""
+    draft.set(acknowledged_at=None, acknowledged_by=None, ladder_level=0, paging={})
+    start(draft, mention=True, reason=reason, **data)
+
+
+def void_acknowledgement(draft: Draft, *, reason: str, actor: Actor) -> None:
+    """Take an acknowledgement back that no longer covers the incident, and page anew; nothing where there is none.
+
+    Args:
+        draft: the decision in the making.
+        reason: why it no longer counts, as plain text that can follow a colon.
+        actor: who or what made it void.
+    """
+    incident = draft.incident
+    if incident.acknowledged_at is None or not incident.status.is_open:
+        return
+    given, who = f"{incident.acknowledged_at:%H:%M} UTC", incident.acknowledged_by or SYSTEM
+    data = {"void": "acknowledgement", "acknowledged_by": who.name, "why": reason}
+    text = f"The acknowledgement by {who.name} ({given}) no longer counts: {reason}"
+    draft.event("note", text, actor=actor, data=data)
+    then = "Paging again." if incident.rule.ladder else "Acknowledge it if you are on it: nobody is paged."
+    void = f"{wording.mention(who)}'s acknowledgement ({given}) no longer counts: {wording.plain(reason)}."
+    wording.say(draft, f":warning: {void} {then}")
+    page_anew(draft, reason="acknowledgement_void", why=reason)
+    draft.refresh()
 
 
 def arm_rest(draft: Draft) -> None:
@@ -146,7 +175,7 @@ def unreached(draft: Draft, slot: str) -> None:
         draft.refresh()
 
 
-def _pass_on(draft: Draft, number: int, reason: str, data: dict[str, int]) -> None:
+def _pass_on(draft: Draft, number: int, reason: str, data: dict[str, int | str]) -> None:
     """Page the level after one of which nobody could be reached; it always goes up, so it ends at the top."""
     incident = draft.incident
     above = number + 1
@@ -161,12 +190,13 @@ def _pass_on(draft: Draft, number: int, reason: str, data: dict[str, int]) -> No
     _page(draft, above, kind="escalated", reason=why, mention=True, **{**data, "unreached": number})
 
 
-def _page(draft: Draft, number: int, *, kind: str, reason: str, mention: bool = True, **data: int) -> str:
+def _page(draft: Draft, number: int, *, kind: str, reason: str, mention: bool = True, **data: int | str) -> str:
     level: Level = draft.incident.rule.ladder[number - 1]
     draft.set(ladder_level=max(draft.incident.ladder_level, number))
     why = {
         "declared": "incident declared",
         "fires_again": "its alerts fire again",
+        "acknowledgement_void": "the acknowledgement no longer counts",
         "not_acknowledged": "nobody has acknowledged",
         "update_overdue": "the update is overdue",
         "nobody_reached": f"nobody of level {data.get('unreached', number - 1)} could be reached",

@@ -39,8 +39,12 @@ def _come_back(draft: Draft) -> None:
     if draft.incident.status not in {Status.RESOLVED, Status.CLOSED}:
         return
     responding.reopen(draft, c.Reopen(SYSTEM, "its alerts fire again"))
-    draft.set(acknowledged_at=None, acknowledged_by=None, ladder_level=0, paging={})
-    escalation.start(draft, mention=True, reason="fires_again")
+    escalation.page_anew(draft, reason="fires_again")
+
+
+def void_acknowledgement(draft: Draft, command: c.VoidAcknowledgement) -> None:
+    """Take an acknowledgement back that no longer covers the incident; whoever gave it is named."""
+    escalation.void_acknowledgement(draft, reason=command.why, actor=command.actor)
 
 
 def timer_fired(draft: Draft, command: c.TimerFired) -> None:

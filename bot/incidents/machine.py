@@ -73,6 +73,7 @@ _HANDLERS: Mapping[type, Callable[[Draft, Any], None]] = {
     c.Describe: responding.describe,
     c.BringIn: people.invite,
     c.Acknowledge: responding.acknowledge,
+    c.VoidAcknowledgement: happenings.void_acknowledgement,
     c.AddNote: responding.add_note,
     c.CaptureMessage: capturing.capture,
     c.ReleaseMessage: capturing.release,

@@ -178,6 +178,8 @@ def why(data: Mapping[str, Any]) -> str:
     if data["reason"] == "asked":
         said = f": {esc(str(data['why']), 300)}" if data.get("why") else ""
         return f"{esc(str(data.get('by', 'somebody')), 80)} asks for you{said}"
+    if data["reason"] == "acknowledgement_void":
+        return f"the acknowledgement no longer counts: {esc(str(data.get('why', '')), 300)}"
     if data["reason"] == "fires_again":
         return "its alerts fire again, and go on"
     return "an incident was declared"

@@ -85,7 +85,7 @@ class AnyIncident(RuleBasedStateMachine):
         self.asked: set[str] = set()
         self.slots: set[str] = set()
         self.reopened = False
-        self.life = 0  # where on the timeline it began, or came back because its alerts fire again
+        self.life = 0  # where on the timeline it began, or its alerts came back, or an acknowledgement became void
 
     @initialize(policy=policies, severity=severities, alerts=st.integers(0, 2), started=offsets)
     def declare(self, policy: Policy, severity: Severity, alerts: int, started: int | None) -> None:
@@ -143,6 +143,17 @@ class AnyIncident(RuleBasedStateMachine):
         before = self.known.acknowledged_at
         if self.do(c.Acknowledge(actor, "pagerduty" if when else "slack", self.moment(when))):
             assert before is None, "an acknowledgement was overwritten"
+
+    @rule(actor=actors)
+    def an_acknowledgement_becomes_void(self, actor: Actor) -> None:
+        """Nobody has acknowledged after it, and the ladder starts from its first level; nothing where nobody had."""
+        before = self.known
+        assert self.do(c.VoidAcknowledgement("it got worse", actor))
+        if before.acknowledged_at and before.status.is_open:
+            assert self.known.acknowledged_by is None
+            assert self.known.ladder_from == (self.now if before.rule.ladder else before.ladder_from)
+        else:
+            assert self.known == before
 
     @rule(actor=actors, text=texts)
     def note(self, actor: Actor, text: str) -> None:
@@ -406,8 +417,9 @@ class AnyIncident(RuleBasedStateMachine):
             self.slots.add(delivery.slot)
             self.asked.add(delivery.slot)
         self.incident = decision.incident
-        if any(e.kind == "reopened" and e.actor == SYSTEM for e in decision.events):
-            self.life, self.reopened = len(self.events), True
+        back = any(e.kind == "reopened" and e.actor == SYSTEM for e in decision.events)
+        if back or any(e.data.get("void") == "acknowledgement" for e in decision.events):
+            self.life, self.reopened = len(self.events), self.reopened or back
         self.events += decision.events
         self.waiting += decision.deliveries
         assert decision.incident.event_seq == len(self.events)
