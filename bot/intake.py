@@ -9,15 +9,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from bot.incidents.model import OPEN_STATUSES, Alert
-from bot.reception import ALERTMANAGER, Notification, Reception
+from bot.reception import Notification, Reception
 from bot.store import alerts, inbox
+from bot.store.alerts import LastSaid
 from bot.store.tx import Store, Tx
 
 GROUP = 64  # notifications in one commit at most; more would make the first of them wait too long
@@ -113,18 +114,22 @@ class Intake:
 
     def _together(self, tx: Tx, group: Sequence[_Waiting]) -> list[Taken | Exception]:
         """Take a group in; what one of them raises is its own."""
-        keys = {waiting.read.notification.group_key for waiting in group}
-        last = alerts.last_said(tx.connection, ALERTMANAGER, keys)
+        last: dict[tuple[str, str], LastSaid] = {}
+        for source, some in _by_source(group).items():
+            keys = {waiting.read.notification.group_key for waiting in some}
+            said = alerts.last_said(tx.connection, source, keys)
+            last.update({(source, key): last_said for key, last_said in said.items()})
         ended: dict[_Waiting, Taken | Exception] = {}
-        repeats: list[tuple[_Waiting, str]] = []
+        repeats: dict[_Waiting, str] = {}
         for waiting in group:
-            known = last.get(waiting.read.notification.group_key)
+            notification = waiting.read.notification
+            known = last.get((notification.source, notification.group_key))
             if known and known.digest == waiting.read.said and known.status in _OPEN:
-                repeats.append((waiting, f"repeat of {known.number}"))
-        bodies = [(waiting.raw, outcome) for waiting, outcome in repeats]
-        receipts = inbox.keep_all(tx.connection, ALERTMANAGER, bodies, tx.now)
-        for (waiting, outcome), receipt in zip(repeats, receipts, strict=True):
-            ended[waiting] = Taken(receipt, outcome)
+                repeats[waiting] = f"repeat of {known.number}"
+        for source, some in _by_source(repeats).items():
+            bodies = [(waiting.raw, repeats[waiting]) for waiting in some]
+            receipts = inbox.keep_all(tx.connection, source, bodies, tx.now)
+            ended.update({w: Taken(receipt, repeats[w]) for w, receipt in zip(some, receipts, strict=True)})
         if len(ended) < len(group) and len(group) > 1 and tx.connection.dialect.name == "postgresql":
             tx.connection.execute(_HURRY)
         for waiting in group:
@@ -147,8 +152,16 @@ class Intake:
 
     def _one(self, tx: Tx, waiting: _Waiting) -> Taken:
         outcome = take_in(tx, self._reception, waiting.read)
-        (receipt,) = inbox.keep_all(tx.connection, ALERTMANAGER, [(waiting.raw, outcome)], tx.now)
+        source = waiting.read.notification.source
+        (receipt,) = inbox.keep_all(tx.connection, source, [(waiting.raw, outcome)], tx.now)
         return Taken(receipt, outcome)
+
+
+def _by_source(waiting: Iterable[_Waiting]) -> dict[str, list[_Waiting]]:
+    found: dict[str, list[_Waiting]] = {}
+    for each in waiting:
+        found.setdefault(each.read.notification.source, []).append(each)
+    return found
 
 
 def _together(waiting: Sequence[_Waiting]) -> int:
@@ -164,7 +177,7 @@ def _together(waiting: Sequence[_Waiting]) -> int:
 def take_in(tx: Tx, reception: Reception, read: Read) -> str:
     """Take one in, and keep what its group says now; gives what became of it."""
     outcome = reception.alertmanager(tx, read.notification)
-    alerts.keep_said(tx.connection, ALERTMANAGER, read.notification.group_key, read.said)
+    alerts.keep_said(tx.connection, read.notification.source, read.notification.group_key, read.said)
     return outcome
 
 

@@ -13,24 +13,27 @@ from bot.gate import Gate, Passage
 from bot.incidents import commands as c
 from bot.incidents.intake import News, Occurrence, Rule, Then, Verdict, judge, news, worst_first
 from bot.incidents.model import SYSTEM, Actor, Alert, Delivery, Incident
+from bot.incidents.sources import ALERTMANAGER, is_alertmanager
 from bot.incidents.storm import Course, FlapPolicy, StormPolicy, flapping
 from bot.incidents.triage import Decision, Outcome
 from bot.store import alerts, incidents, triage
 from bot.store.alerts import Group
 from bot.store.tx import Tx
 
-ALERTMANAGER = "alertmanager"
-PAGERDUTY = "pagerduty"
-
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One Alertmanager notification: a group's alerts, firing and resolved, and how many it has left out."""
+    """One Alertmanager notification: a group's alerts, firing and resolved, and how many it has left out.
+
+    `key_hash` is the hash of the whole group key, of which `group_key` may be a short form; empty: of `group_key`.
+    """
 
     group_key: str
     firing: tuple[Alert, ...]
     resolved: tuple[Alert, ...]
     truncated: int = 0
+    source: str = ALERTMANAGER
+    key_hash: str = ""
 
 
 class Reception:
@@ -51,8 +54,8 @@ class Reception:
     def alertmanager(self, tx: Tx, notification: Notification) -> str:
         """Take an Alertmanager notification in; gives what became of it, in a word or two."""
         # Alertmanager's own PagerDuty receiver uses this hash as the dedup key, so both sides of a group can meet.
-        hash_ = hashlib.sha256(notification.group_key.encode()).hexdigest()
-        group = alerts.group(tx.connection, ALERTMANAGER, notification.group_key, hash_)
+        hash_ = notification.key_hash or hashlib.sha256(notification.group_key.encode()).hexdigest()
+        group = alerts.group(tx.connection, notification.source, notification.group_key, hash_)
         known = alerts.known(tx.connection, group.id)
         own = self.incident_of(tx, group)
         incident = own if own and own.status.is_open else self._relative(tx, group)
@@ -229,7 +232,7 @@ class Reception:
             why = naming.why_storm(passage.family, self._gate.policy, passage.before)
             command = naming.of_storm(opened, severity, tx.now, family=passage.family, summary=why, left_out=left_out)
         else:
-            placed = opened[0].source == ALERTMANAGER  # PagerDuty's titles say it already
+            placed = is_alertmanager(opened[0].source)  # PagerDuty's titles say it already
             command = naming.of_group(opened, severity, tx.now, placed=placed, left_out=left_out)
         incident, incident_id = self._desk.declare(tx, command)
         self._gate.settle(tx, passage, number=incident.number, incident_id=incident_id)

@@ -17,9 +17,10 @@ from bot.desk import Desk
 from bot.incidents import commands as c
 from bot.incidents.model import Actor, Alert, Incident, Refused
 from bot.incidents.policy import Severity
+from bot.incidents.sources import PAGERDUTY
 from bot.incidents.storm import Family
 from bot.incidents.triage import Decision, Outcome
-from bot.reception import PAGERDUTY, Reception
+from bot.reception import Reception
 from bot.store import incidents, storms, triage
 from bot.store.alerts import Group
 from bot.store.triage import Member

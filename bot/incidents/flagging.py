@@ -8,11 +8,11 @@ from bot.incidents import commands as c
 from bot.incidents.draft import Draft
 from bot.incidents.model import Alert
 from bot.incidents.reconcile import Flag
+from bot.incidents.sources import spoken
 from bot.incidents.wording import plain, say, where
 
 NAMED = 5  # alerts of one message that are named; the others are counted
 LISTED = 100  # fingerprints of them on the timeline
-_SOURCES = {"alertmanager": "Alertmanager", "pagerduty": "PagerDuty"}
 
 
 def alerts_flagged(draft: Draft, command: c.AlertsFlagged) -> None:
@@ -59,7 +59,7 @@ def names(alerts: Sequence[Alert]) -> str:
 
 
 def _source(alerts: Sequence[Alert]) -> str:
-    return _SOURCES.get(alerts[0].source, alerts[0].source)
+    return spoken(alerts[0].source)
 
 
 def _note(draft: Draft, command: c.AlertsFlagged | c.AlertsConfirmed, text: str) -> None:

@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from bot.incidents.model import Alert
 from bot.incidents.policy import Severity
+from bot.incidents.sources import labels_of
 
 # A second high-availability peer, or a retry, can deliver an alert that has been resolved meanwhile. Alertmanager
 # retries a flush for one group_interval (5 min by default); twice that is taken as the same occurrence.
@@ -116,7 +117,7 @@ def judge(alerts: Iterable[Alert], rules: Sequence[Rule]) -> Verdict:
     """Give the strongest verdict over the alerts; for each of them the first rule that matches decides."""
     best = Verdict(Then.RECORD, Severity.SEV4)
     for alert in alerts:
-        labels = {**alert.labels, "source": alert.source}
+        labels = {**alert.labels, **labels_of(alert.source)}
         for rule in rules:
             if all(matcher.matches(labels) for matcher in rule.matchers):
                 here = Verdict(rule.then, rule.severity)

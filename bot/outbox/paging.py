@@ -17,10 +17,10 @@ from bot.board import Board
 from bot.errors import OutwardError, Permanent
 from bot.incidents.escalation import is_needless
 from bot.incidents.policy import Severity
+from bot.incidents.sources import PAGERDUTY
 from bot.outbox.worker import Superseded
 from bot.pagerduty.client import Page, PagerDuty
 from bot.pagerduty.keys import key_of
-from bot.reception import PAGERDUTY
 from bot.slack.messages import why
 from bot.store import deliveries
 from bot.store.alerts import Group

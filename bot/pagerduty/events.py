@@ -13,8 +13,9 @@ from typing import Any
 from bot.desk import Desk
 from bot.incidents import commands as c
 from bot.incidents.model import Actor, Alert, Incident
+from bot.incidents.sources import PAGERDUTY
 from bot.pagerduty.keys import is_ours, page_of
-from bot.reception import PAGERDUTY, Reception
+from bot.reception import Reception
 from bot.store import alerts
 from bot.store.alerts import Group
 from bot.store.tx import Tx

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bot.errors import OutwardError
 from bot.incidents.reconcile import Look, Reported
+from bot.incidents.sources import PAGERDUTY
 from bot.pagerduty.client import PagerDuty
-from bot.reception import PAGERDUTY
 
 
 class OpenIncidents:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bot.incidents.intake import Matcher
 from bot.incidents.model import Alert
 from bot.incidents.policy import Severity
+from bot.incidents.sources import labels_of
 from bot.runbooks.catalog import Catalog
 from bot.runbooks.model import Runbook
 
@@ -64,7 +65,7 @@ def _candidates(catalog: Catalog, alerts: Sequence[Alert], severity: Severity | 
         (runbook, [Matcher.parse(text) for text in runbook.matchers]) for runbook in catalog if runbook.matchers
     ]
     for alert in alerts:
-        labels = {**alert.labels, "alertname": alert.name, "source": alert.source}
+        labels = {**alert.labels, "alertname": alert.name, **labels_of(alert.source)}
         for runbook, matchers in conditions:
             if all(matcher.matches(labels) for matcher in matchers):
                 yield runbook, f"matched by {', '.join(runbook.matchers)}"

@@ -13,7 +13,8 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from bot.incidents.model import Alert
-from bot.reception import ALERTMANAGER, Notification
+from bot.incidents.sources import ALERTMANAGER
+from bot.reception import Notification
 from bot.text import clean
 from handlers.webhooks.reading import Lenient, Malformed, explain, in_utc, parse_json
 
@@ -51,19 +52,21 @@ def read(raw: bytes) -> Notification:
         body = Body.model_validate(parse_json(raw))
     except ValidationError as error:
         raise Malformed(explain(error)) from error
-    key = _short(body.groupKey)
+    hash_ = hashlib.sha256(body.groupKey.encode()).hexdigest()
+    key = _short(body.groupKey, hash_)
     made = [(alert.status, _alert(key, alert)) for alert in body.alerts]
     return Notification(
         group_key=key,
         firing=tuple(alert for status, alert in made if status == "firing"),
         resolved=tuple(alert for status, alert in made if status == "resolved"),
         truncated=body.truncatedAlerts,
+        key_hash=hash_,
     )
 
 
-def _short(key: str) -> str:
-    """Give a group's key, or what stands for one that is too long for PostgreSQL's index."""
-    return key if len(key) <= LONGEST_KEY else f"{key[:LONGEST_KEY]}#{hashlib.sha256(key.encode()).hexdigest()}"
+def _short(key: str, hash_: str) -> str:
+    """Return a group's key, or what stands for one that is too long for PostgreSQL's index."""
+    return key if len(key) <= LONGEST_KEY else f"{key[:LONGEST_KEY]}#{hash_}"
 
 
 def _alert(group_key: str, alert: AlertBody) -> Alert:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bot.errors import SitrepError
+from bot.incidents.sources import is_alertmanager
 from bot.intake import Read, take_in
-from bot.reception import ALERTMANAGER
 from bot.services import Services
 from bot.store import inbox
 from bot.store.tx import Tx
@@ -22,7 +22,7 @@ def take_again(services: Services, tx: Tx, receipt: str) -> str:
     if letter is None or letter.state != inbox.DEAD:
         raise SitrepError(f"{receipt} is no dead letter. See `sitrep inbox list`.")
     try:
-        if letter.source == ALERTMANAGER:
+        if is_alertmanager(letter.source):
             outcome = take_in(tx, services.reception, Read.of(alertmanager.read(letter.body)))
         else:
             outcome = services.pagerduty.receive(tx, pagerduty.read(letter.body))

@@ -14,8 +14,8 @@ from starlette.routing import Route
 
 from bot import telemetry
 from bot.errors import DatabaseUnavailable
+from bot.incidents.sources import ALERTMANAGER, PAGERDUTY
 from bot.intake import Read
-from bot.reception import ALERTMANAGER, PAGERDUTY
 from bot.services import Services
 from bot.store import inbox
 from bot.store.tx import Tx
