@@ -36,6 +36,7 @@ from bot.sandbox.workspace import Workspace
 from bot.settings import load_settings
 from tests.forks import Fork
 from tests.migrated import migrated, put
+from tests.patience import PATIENCE, START
 from tests.postgres import Postgres, database
 from tests.quick import ROOT, quick_start
 
@@ -67,7 +68,7 @@ def free_port() -> int:
             return port
 
 
-def wait_for(condition: Callable[[], Any], timeout: float = 8.0, what: str = "") -> Any:
+def wait_for(condition: Callable[[], Any], timeout: float = PATIENCE, what: str = "") -> Any:
     """Wait until `condition` gives something true, and give that."""
     begun = time.monotonic()
     while True:
@@ -110,7 +111,7 @@ class Client:
     def __init__(self, url: str, workspace: Workspace) -> None:
         self.url = url
         self.workspace = workspace
-        self.http = httpx.Client(base_url=url, timeout=15, verify=NO_TLS)
+        self.http = httpx.Client(base_url=url, timeout=PATIENCE, verify=NO_TLS)
         self.people = Sender(workspace, url)
 
     def close(self) -> None:
@@ -252,7 +253,7 @@ class Process:
 
     def start(self) -> None:
         self.launch()
-        wait_for(self._ready, timeout=20, what="the service")
+        wait_for(self._ready, START, "the service")
 
     def _ready(self) -> bool:
         assert self.child is not None

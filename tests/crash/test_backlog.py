@@ -9,7 +9,8 @@ from pathlib import Path
 from bot.outbox.gate import SLOTS
 from bot.sandbox.faults import Fault
 from tests.conftest import wait_for
-from tests.crash.world import PATIENCE, World, settled
+from tests.crash.world import World, settled
+from tests.patience import PATIENCE
 
 MORE = SLOTS + 12
 

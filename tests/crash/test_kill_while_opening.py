@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import WEBHOOK_TOKEN, Client, wait_for
-from tests.crash.world import PATIENCE, SIDES, Side, World, beside, opened_once, settled, sight
+from tests.crash.world import SIDES, Side, World, beside, opened_once, settled, sight
 from tests.integration.bodies import GROUP, alert, body
+from tests.patience import PATIENCE
 
 LAST = 25  # more than any opening needs; `test_every_call_has_its_kill` sees to it
 SPREAD = 3  # by how many calls two openings may differ: live messages are refreshed once or twice, as it comes

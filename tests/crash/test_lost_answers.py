@@ -13,8 +13,9 @@ from bot.sandbox.faults import Fault, Kind
 from bot.sandbox.model import Call
 from bot.sandbox.workspace import Workspace
 from tests.conftest import Client, wait_for
-from tests.crash.world import PATIENCE, opened_once, settled, sight
+from tests.crash.world import opened_once, settled, sight
 from tests.integration.bodies import alert, body
+from tests.patience import PATIENCE
 
 WAIT = 2  # seconds that Slack asks for
 

@@ -15,7 +15,6 @@ from typing import Any
 
 from tests.conftest import ROOT, Process, wait_for
 from tests.crash.world import (
-    PATIENCE,
     SIDES,
     Side,
     World,
@@ -28,6 +27,7 @@ from tests.crash.world import (
     steady_port,
     wait_settled,
 )
+from tests.patience import PATIENCE
 
 
 def _opened(world: World) -> tuple[str, str]:

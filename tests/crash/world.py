@@ -23,10 +23,10 @@ from bot.sandbox.server import SandboxServer
 from bot.sandbox.workspace import Workspace
 from tests.conftest import API_TOKEN, LADDER, ROOT, WEBHOOK_TOKEN, Client, Hands, Process, wait_for
 from tests.integration.bodies import alert, body
+from tests.patience import PATIENCE
 
 Side = Literal["before", "after"]
 SIDES: tuple[Side, Side] = ("before", "after")
-PATIENCE = 30.0  # seconds; back-off and a busy machine included
 PROMPTLY = 12.0  # seconds; sooner than the sweep, for a start must know by itself what is to be done
 ONCE = ("declared", "channel_opened", "runbook_posted", "paged", "page_delivered")
 

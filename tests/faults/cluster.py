@@ -26,13 +26,12 @@ from bot.sandbox.web_api import WebApi
 from bot.sandbox.workspace import Workspace
 from bot.store.database import connect
 from tests.conftest import API_TOKEN, LADDER, PAGERDUTY_SECRET, ROOT, WEBHOOK_TOKEN, Client, Hands, wait_for
-from tests.crash.world import ONCE, PATIENCE, QuickProcess, Side, channel_of, steady_port
+from tests.crash.world import ONCE, QuickProcess, Side, channel_of, steady_port
 from tests.migrated import migrated
+from tests.patience import PATIENCE, START
 
-TAKE_OVER = 20.0  # seconds; a dead replica's work is another's within 15, and the machine may be busy
 # Many incidents of one service are what some faults are about; none of them is a storm.
 CONFIG = f"{LADDER}\nstorms: {{over: 1000, overall: 1000}}\n"
-START = 60.0  # seconds that several processes at once may take to start on a busy machine
 
 _caller: ContextVar[int | None] = ContextVar("caller", default=None)
 

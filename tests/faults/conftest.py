@@ -13,8 +13,8 @@ from bot.sandbox.server import SandboxServer
 from bot.sandbox.workspace import Workspace
 from tests.conftest import Client, Hands, wait_for
 from tests.crash.world import QuickProcess, steady_port
-from tests.faults.cluster import START
 from tests.integration.world import World
+from tests.patience import START
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ import pytest
 
 from bot.sandbox.model import Call
 from tests.conftest import wait_for
-from tests.crash.world import PATIENCE, Side, channel_of
-from tests.faults.cluster import TAKE_OVER, Cluster, Replica, cluster_for, doubled, opened_once, posted, sight
+from tests.crash.world import Side, channel_of
+from tests.faults.cluster import Cluster, Replica, cluster_for, doubled, opened_once, posted, sight
 from tests.integration.bodies import alert, body
+from tests.patience import PATIENCE, TAKE_OVER
 
 pytestmark = pytest.mark.timeout(120)
 

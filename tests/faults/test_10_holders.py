@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from tests.conftest import wait_for
-from tests.crash.world import PATIENCE, channel_of
-from tests.faults.cluster import TAKE_OVER, Cluster, Replica, cluster_on, doubled, opened_once, posted, sight
+from tests.crash.world import channel_of
+from tests.faults.cluster import Cluster, Replica, cluster_on, doubled, opened_once, posted, sight
 from tests.integration.bodies import alert, body
+from tests.patience import PATIENCE, TAKE_OVER
 
 REPLICAS = 3
 INCIDENTS = 5

@@ -12,9 +12,10 @@ import pytest
 from bot.sandbox.faults import Fault
 from bot.sandbox.model import Call
 from tests.conftest import wait_for
-from tests.crash.world import PATIENCE, channel_of
+from tests.crash.world import channel_of
 from tests.faults.cluster import Cluster, cluster_for, doubled, together
 from tests.integration.bodies import alert, body
+from tests.patience import PATIENCE
 
 INCIDENTS = 10
 STEP = 0.03  # seconds between two acknowledgements: some come before the escalation, some after

@@ -10,18 +10,10 @@ import pytest
 
 from bot.sandbox.faults import Fault
 from tests.conftest import Client, wait_for
-from tests.crash.world import PATIENCE, channel_of
-from tests.faults.cluster import (
-    TAKE_OVER,
-    Cluster,
-    Replica,
-    cluster_for,
-    cluster_on,
-    declare,
-    doubled,
-    posted,
-)
+from tests.crash.world import channel_of
+from tests.faults.cluster import Cluster, Replica, cluster_for, cluster_on, declare, doubled, posted
 from tests.integration.bodies import alert, body
+from tests.patience import PATIENCE, TAKE_OVER
 
 FAKETIME = next(iter(sorted(Path("/usr/lib").glob("**/faketime/libfaketimeMT.so.1"))), None)
 OFF = 300  # seconds

@@ -14,8 +14,9 @@ from bot.sandbox.faults import Fault
 from bot.slack.throttles import UNSAID
 from bot.store.postgres import is_postgres
 from tests.conftest import both_databases, wait_for
-from tests.crash.world import PATIENCE, channel_of, said
+from tests.crash.world import channel_of, said
 from tests.faults.cluster import Cluster, Replica, doubled
+from tests.patience import PATIENCE
 
 CONFIG = """
 runbooks: {checklists: false}

@@ -17,9 +17,10 @@ from bot.sandbox.pagerduty import Account
 from bot.sandbox.server import SandboxServer
 from bot.sandbox.workspace import Workspace
 from tests.conftest import Client, Hands, both_databases, wait_for
-from tests.crash.world import PATIENCE, QuickProcess, channel_of
+from tests.crash.world import QuickProcess, channel_of
 from tests.integration.bodies import alert, body
 from tests.integration.world import World
+from tests.patience import PATIENCE
 
 LADDER = """
 runbooks: {checklists: false}

@@ -17,9 +17,10 @@ import pytest
 from bot.sandbox.faults import Fault
 from handlers.slack.context import DATABASE_AWAY
 from tests.conftest import wait_for
-from tests.crash.world import PATIENCE, said
+from tests.crash.world import said
 from tests.faults.cluster import Cluster, doubled
 from tests.integration.bodies import alert, body, pagerduty
+from tests.patience import PATIENCE
 from tests.postgres import Postgres, database
 
 WEBHOOK_WITHIN = 5.0  # seconds that PagerDuty gives

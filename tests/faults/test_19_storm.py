@@ -12,9 +12,10 @@ import pytest
 
 from bot.sandbox.workspace import Workspace
 from tests.conftest import Client, Hands, both_databases, wait_for
-from tests.crash.world import PATIENCE, QuickProcess, channel_of, said
+from tests.crash.world import QuickProcess, channel_of, said
 from tests.integration.test_storms import SEV1, channels, firing, group, later, storm_of
 from tests.integration.world import World
+from tests.patience import PATIENCE
 
 GROUPS = 500  # of ten alerts each
 SENDERS = 16

@@ -12,9 +12,10 @@ from bot.sandbox.model import Message
 from bot.sandbox.pagerduty import Account
 from bot.sandbox.workspace import Workspace
 from tests.conftest import Client, both_databases, wait_for
-from tests.crash.world import PATIENCE, QuickProcess, channel_of, said
+from tests.crash.world import QuickProcess, channel_of, said
 from tests.integration.bodies import alert, body, pagerduty
 from tests.integration.world import World
+from tests.patience import PATIENCE
 
 LADDER = """
 runbooks: {checklists: false}

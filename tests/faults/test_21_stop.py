@@ -14,9 +14,9 @@ import pytest
 
 from bot.sandbox.faults import Fault
 from tests.conftest import wait_for
-from tests.crash.world import PATIENCE
-from tests.faults.cluster import TAKE_OVER, Cluster, Replica, cluster_for, doubled, opened_once, sight
+from tests.faults.cluster import Cluster, Replica, cluster_for, doubled, opened_once, sight
 from tests.integration.bodies import alert, body
+from tests.patience import PATIENCE, TAKE_OVER
 from tests.postgres import Postgres
 
 GRACE = 10.0  # seconds

@@ -17,8 +17,9 @@ from bot.migrate import LOCK, alembic_config
 from bot.store.postgres import connect
 from tests.conftest import ROOT, wait_for
 from tests.crash.world import channel_of
-from tests.faults.cluster import START, Cluster, Replica, cluster_on, declare, doubled, opened_once, posted, sight
+from tests.faults.cluster import Cluster, Replica, cluster_on, declare, doubled, opened_once, posted, sight
 from tests.integration.bodies import FIXTURES, alert, body
+from tests.patience import START
 
 # Written by version 0.1.0, which was killed a second after its last line: an open incident with armed timers, a note in
 # the middle of its call, an update that waits behind it.

@@ -14,10 +14,11 @@ import pytest
 
 from handlers.slack.context import DATABASE_AWAY
 from tests.conftest import wait_for
-from tests.crash.world import PATIENCE, said
+from tests.crash.world import said
 from tests.faults.cluster import Cluster, Replica, doubled
 from tests.integration.bodies import alert, body
 from tests.integration.test_intake_faults import problem
+from tests.patience import PATIENCE
 
 SIZE = 16 * 1024 * 1024  # bytes
 ROOM = 512 * 1024  # what is left, so that it becomes full in the middle of something

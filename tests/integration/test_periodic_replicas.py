@@ -12,9 +12,9 @@ from sqlalchemy import text
 
 from bot.store.database import connect
 from tests.conftest import wait_for
-from tests.crash.world import PATIENCE
 from tests.faults.cluster import CONFIG, Cluster, cluster_on, doubled, together
 from tests.integration.rounds import buttons, checklist, daily, items, prepare, rounds, whole
+from tests.patience import PATIENCE
 
 ITEMS = 6
 DAY = timedelta(days=1)

@@ -11,9 +11,10 @@ import pytest
 
 from bot.sandbox.model import Message
 from tests.conftest import Client, wait_for
-from tests.crash.world import PATIENCE, channel_of
+from tests.crash.world import channel_of
 from tests.faults.cluster import Cluster, cluster_for, together
 from tests.integration.bodies import alert, body
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.timeout(120)
 STEPS = 6

@@ -13,10 +13,10 @@ from sqlalchemy import text
 from bot.sandbox.model import Message
 from bot.store.database import connect
 from tests.conftest import Client, wait_for
-from tests.crash.world import PATIENCE
 from tests.faults.cluster import LADDER, Cluster, cluster_for, doubled, together
 from tests.integration.bodies import body, warning
 from tests.integration.test_triage import buttons, fires, spoken
+from tests.patience import PATIENCE
 
 ROUNDS = 4
 LOCKED = "SELECT id FROM alert_groups FOR UPDATE"
