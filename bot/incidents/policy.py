@@ -9,12 +9,21 @@ from typing import Any
 
 
 class Severity(StrEnum):
-    """Sev1 is a total outage or data loss, sev4 a minor issue without user impact (seed 004, 5.1)."""
+    """How bad an incident is. `SEVERITY_MEANS` defines each; this is the one definition that everything quotes."""
 
     SEV1 = "sev1"
     SEV2 = "sev2"
     SEV3 = "sev3"
     SEV4 = "sev4"
+
+
+# The definitions of seed 004, 5.1; forms, docs and runbooks use these words. `docs/severities.md` adds examples.
+SEVERITY_MEANS: Mapping[Severity, str] = {
+    Severity.SEV1: "total outage or data loss",
+    Severity.SEV2: "major functionality degraded",
+    Severity.SEV3: "partial functionality impaired",
+    Severity.SEV4: "minor issue, no user impact",
+}
 
 
 @dataclass(frozen=True, slots=True)

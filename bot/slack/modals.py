@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot.incidents.model import Incident
-from bot.incidents.policy import Severity
+from bot.incidents.policy import SEVERITY_MEANS, Severity
 from bot.slack import blocks as b
 from bot.slack.blocks import Block
 from bot.slack.mrkdwn import esc
@@ -14,12 +14,7 @@ from bot.text import clip
 
 View = dict[str, Any]
 
-SEVERITY_NAMES = {
-    Severity.SEV1: "sev1: total outage or data loss",
-    Severity.SEV2: "sev2: major degradation",
-    Severity.SEV3: "sev3: partial impairment",
-    Severity.SEV4: "sev4: minor, no user impact",
-}
+SEVERITY_NAMES = {severity: f"{severity.value}: {meaning}" for severity, meaning in SEVERITY_MEANS.items()}
 
 
 OPTIONS, OPTION = 100, 75  # of a select, and characters of each: Slack's limits

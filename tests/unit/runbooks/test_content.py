@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.incidents.policy import SEVERITY_MEANS, Severity
 from bot.runbooks.catalog import Catalog
 from bot.runbooks.lint import lint
 from bot.runbooks.model import Runbook
@@ -17,6 +18,15 @@ CONTENT = Path(__file__).parents[3] / "runbooks"
 IDS = [runbook.id for runbook in shipped()]
 # How many steps a section may have; what is longer is two runbooks.
 STEPS = {"Diagnosis": (3, 8), "Remediation": (1, 8), "Verification": (2, 4), "Escalation": (2, 4)}
+# How many characters of each part a message in Slack shows (`bot.slack.runbook`): a command that is cut is a wrong one.
+ROOM = {"text": 800, "code": 900, "rollback": 300, "no_rollback": 250}
+# Seed 001, escalation matrix: the backup owner where Platform SRE comes first.
+BACKUPS = {"sev1": {"Engineering Manager"}, "sev3": {"Platform Engineering"}}
+
+SPOKEN = {
+    "ops.general.first-response": tuple(Severity),
+    "ops.platform.containment": (Severity.SEV1, Severity.SEV2),  # nothing less is contained
+}
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +77,13 @@ def test_numbers_in_the_file_are_the_numbers_of_the_steps(catalog: Catalog, cont
 
 
 @pytest.mark.parametrize("runbook_id", IDS)
-def test_steps_fit_a_slack_block_and_name_their_language(catalog: Catalog, runbook_id: str) -> None:
-    """A step with its code fits one Slack section (3,000 characters), and no code is of an unknown language."""
+def test_steps_are_shown_whole_and_name_their_language(catalog: Catalog, runbook_id: str) -> None:
+    """Nothing of a step or an introduction is cut in Slack, and no code is of an unknown language."""
+    for section in book(catalog, runbook_id).sections:
+        assert len(section.intro) <= (2800 if section.title == "Symptoms" else 500), section.title
     for step in book(catalog, runbook_id).steps:
-        assert len(step.text) + len(step.code or "") < 1500
+        for part, room in ROOM.items():
+            assert len(getattr(step, part) or "") <= room, (step.number, part)
         assert (step.language in {"sh", "sql", "promql", "logql", "traceql"}) if step.code else step.language == ""
 
 
@@ -97,3 +110,27 @@ def test_a_runbook_becomes_json(catalog: Catalog) -> None:
     document = json.loads(catalog.general.model_dump_json())
     assert document["severity_hint"] == "sev3"
     assert document["sections"][1]["steps"][0]["number"] == 1
+
+
+@pytest.mark.parametrize("runbook_id", IDS)
+def test_backup_owners_are_those_of_the_matrix(catalog: Catalog, runbook_id: str) -> None:
+    """Sev1 falls to the Engineering Manager, Platform SRE's sev3 to Platform Engineering (seed 001)."""
+    runbook = book(catalog, runbook_id)
+    if runbook.severity_hint == "sev1" or runbook.owner_team == "Platform SRE":
+        wanted = BACKUPS.get(runbook.severity_hint, {runbook.backup_owner})
+        assert runbook.backup_owner in wanted
+
+
+@pytest.mark.parametrize("runbook_id", ["ops.general.first-response", "ops.platform.containment"])
+def test_severities_have_one_definition(catalog: Catalog, runbook_id: str) -> None:
+    """Where a runbook asks for the severity, it uses the words of the one definition (seed 004, 5.1)."""
+    text = " ".join(step.text for step in book(catalog, runbook_id).steps).casefold()
+    for severity in SPOKEN[runbook_id]:
+        assert f"{severity.value}: {SEVERITY_MEANS[severity]}" in text
+
+
+def test_the_severities_page_quotes_the_definition() -> None:
+    """The page that explains the severities defines each one as the forms do."""
+    page = (CONTENT.parent / "docs" / "severities.md").read_text(encoding="utf-8")
+    for severity, meaning in SEVERITY_MEANS.items():
+        assert f"| {severity.value} | {meaning} |" in page
