@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bot.clock import machine_clock
 from bot.errors import SitrepError
 from bot.incidents.policy import Severity
 from bot.settings import load_settings
@@ -26,10 +26,11 @@ def lint(
     from bot.runbooks.catalog import Catalog
     from bot.runbooks.templates import Templates
 
-    folder = load_settings().runbooks
+    settings = load_settings()
+    folder, today = settings.runbooks, machine_clock(settings.test_clock).now().date()
     catalog = Catalog.load(folder)
     templates = Templates(folder / "templates")
-    found = check.lint(folder, catalog, datetime.now(UTC).date(), rules or ())
+    found = check.lint(folder, catalog, today, rules or ())
     for problem in found:
         typer.echo(f"{problem.level.value}: {problem}")
     tally = check.counted(found)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from yaml import YAMLError
 
 from bot.errors import SitrepError
+from bot.runbooks import names
 from bot.runbooks.model import Checklist, ChecklistMetadata, Metadata, Runbook, Section
 from bot.runbooks.parse import ParseError, parse
 
@@ -69,6 +72,37 @@ class Catalog:
     def get(self, runbook_id: str) -> Runbook | None:
         """Give the runbook of this id, or None."""
         return next((runbook for runbook in self.runbooks if runbook.id == runbook_id), None)
+
+    def by_url(self, url: str) -> tuple[Runbook, ...]:
+        """Give the runbook of this url, if there is one."""
+        return self._by_url.get(url, ())
+
+    def named(self, name: str) -> tuple[Runbook, ...]:
+        """Give the runbooks that name an alert, however it is spelled: the one that names it earliest first."""
+        return self.names.get(names.key_of(name), ())
+
+    @cached_property
+    def names(self) -> Mapping[str, tuple[Runbook, ...]]:
+        """Which runbooks name an alert, by the name's key."""
+        found: dict[str, list[tuple[int, str, Runbook]]] = {}
+        for runbook in self.runbooks:
+            plain = [name for name in runbook.alerts if not names.is_family(name)]
+            places = [*enumerate(runbook.signals, start=1), *((0, name) for name in plain)]
+            for place, name in places:
+                found.setdefault(names.key_of(name), []).append((place, runbook.id, runbook))
+        return {
+            key: tuple(dict.fromkeys(each[2] for each in sorted(all_, key=itemgetter(0, 1))))
+            for key, all_ in found.items()
+        }
+
+    @cached_property
+    def families(self) -> tuple[tuple[Runbook, str], ...]:
+        """The runbooks whose `alerts` hold a regular expression, with it."""
+        return tuple((book, name) for book in self.runbooks for name in book.alerts if names.is_family(name))
+
+    @cached_property
+    def _by_url(self) -> Mapping[str, tuple[Runbook, ...]]:
+        return {book.url: (book,) for book in reversed(self.runbooks)}
 
     @property
     def general(self) -> Runbook:
@@ -169,6 +203,8 @@ def _clashes(found: Sequence[tuple[str, Runbook]], lists: Sequence[tuple[str, Ch
         claim(name, "url", runbook.url)
         for place, signal in enumerate(runbook.signals, start=1):
             claim(name, "signal", signal, place)
+        for alert in runbook.alerts:
+            claim(name, "alert name", alert)
     for name, checklist in lists:
         claim(name, "id", checklist.id)
     known = {checklist.id for _, checklist in lists}

@@ -4,25 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
 from bot.incidents.intake import Matcher
 from bot.incidents.model import Alert
 from bot.incidents.policy import Severity
-from bot.incidents.sources import labels_of
+from bot.runbooks import names
 from bot.runbooks.catalog import Catalog
 from bot.runbooks.model import Runbook
 
 SIGNAL_KEYS = ("signal", "signal_key")
 SERVICE_KEYS = ("service", "job")
+INCIDENT_KEY = "incident_key"  # the label under which PagerDuty's key of an incident stands
+TITLED = "pagerduty"  # the source whose alerts are called by a title
 LONGEST_NAME = 80  # of a name from outside, quoted in a reason
+
+
+class Way(IntEnum):
+    """How a runbook was found; the lower, the surer."""
+
+    ID = 1
+    URL = 2
+    SIGNAL = 3
+    NAME = 4
+    FAMILY = 5
+    MATCHERS = 6
+    SYMPTOM = 7
+    SYMPTOM_FAMILY = 8
+    SYMPTOM_MATCHERS = 9
+    SERVICE = 10
+    NONE = 11
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A runbook, and why it was chosen, in words for the card and the timeline."""
+    """A runbook, and why it was chosen, in words for the card and the timeline; `alert` is what led to it, by name."""
 
     runbook: Runbook
     reason: str
+    way: Way = Way.NONE
+    alert: str = ""
 
 
 def match(catalog: Catalog, alerts: Sequence[Alert], severity: Severity | None = None) -> Match:
@@ -33,67 +54,101 @@ def match(catalog: Catalog, alerts: Sequence[Alert], severity: Severity | None =
 def rank(catalog: Catalog, alerts: Sequence[Alert], severity: Severity | None = None) -> tuple[Match, ...]:
     """Give every runbook that answers the alerts, the surest first; the general one where there is no other.
 
-    By `runbook_id`, then `runbook_url`, signal, alertname, matchers, and the service (those of the incident's severity
-    before others). Each is looked for in all alerts, in their order, before the next. A `runbook_id` that the catalog
-    does not hold is passed over, and the first reason says so: the alert rule wants mending.
+    By `runbook_id`, then `runbook_url`, signal, alert name, family of names, matchers, names that are symptoms of any
+    component, and the service (those of the incident's severity before others). Each is looked for in all alerts, in
+    their order, before the next. A `runbook_id` that the catalog does not hold is passed over, and the first reason
+    says so: the alert rule wants mending.
     """
     found: dict[str, Match] = {}
-    for runbook, reason in _candidates(catalog, alerts, severity):
-        found.setdefault(runbook.id, Match(runbook, reason))
+    for each in sorted(_candidates(catalog, alerts, severity), key=lambda each: each.way):
+        found.setdefault(each.runbook.id, each)
     ranked = list(found.values()) or [Match(catalog.general, "no runbook matched: general first response")]
-    unknown = [name for _, name in _facts(alerts, "runbook_id") if catalog.get(name) is None]
+    unknown = [name for _, _, name in _facts(alerts, "runbook_id") if catalog.get(name) is None]
     note = "".join(f"runbook_id {_short(name)} is not in the catalog; " for name in dict.fromkeys(unknown))
-    return (Match(ranked[0].runbook, note + ranked[0].reason), *ranked[1:])
+    first = ranked[0]
+    return (Match(first.runbook, note + first.reason, first.way, first.alert), *ranked[1:])
 
 
-def _candidates(catalog: Catalog, alerts: Sequence[Alert], severity: Severity | None) -> Iterator[tuple[Runbook, str]]:
-    for where, name in _facts(alerts, "runbook_id"):
+def _candidates(catalog: Catalog, alerts: Sequence[Alert], severity: Severity | None) -> Iterator[Match]:
+    for alert, where, name in _facts(alerts, "runbook_id"):
         runbook = catalog.get(name)
         if runbook is not None:
-            yield runbook, f"matched by {where} runbook_id"
-    by_url = {runbook.url: runbook for runbook in catalog}
-    for where, url in _facts(alerts, "runbook_url"):
-        if url in by_url:
-            yield by_url[url], f"matched by {where} runbook_url"
-    for _, signal in _facts(alerts, *SIGNAL_KEYS):
-        for runbook in _answering(catalog, signal):
-            yield runbook, f"matched by signal {_short(signal)}"
+            yield Match(runbook, f"matched by {where} runbook_id", Way.ID, alert.name)
+    for alert, where, url in _facts(alerts, "runbook_url"):
+        for runbook in catalog.by_url(url):
+            yield Match(runbook, f"matched by {where} runbook_url", Way.URL, alert.name)
+    for alert, _, signal in _facts(alerts, *SIGNAL_KEYS):
+        for runbook in _signalled(catalog, signal):
+            yield Match(runbook, f"matched by signal {_short(signal)}", Way.SIGNAL, alert.name)
     for alert in alerts:
-        for runbook in _answering(catalog, alert.name):
-            yield runbook, f"matched by alertname {_short(alert.name)}"
+        yield from _by_name(catalog, alert)
+        yield from _by_family(catalog, alert)
     conditions = [
         (runbook, [Matcher.parse(text) for text in runbook.matchers]) for runbook in catalog if runbook.matchers
     ]
     for alert in alerts:
-        labels = {**alert.labels, "alertname": alert.name, **labels_of(alert.source)}
+        labels = {**alert.annotations, **alert.labels, "alertname": alert.name, "source": alert.source}
         for runbook, matchers in conditions:
             if all(matcher.matches(labels) for matcher in matchers):
-                yield runbook, f"matched by {', '.join(runbook.matchers)}"
+                way = Way.SYMPTOM_MATCHERS if runbook.symptom else Way.MATCHERS
+                yield Match(runbook, f"matched by {', '.join(runbook.matchers)}", way, alert.name)
     yield from _of_service(catalog, alerts, severity)
 
 
-def _answering(catalog: Catalog, signal: str) -> list[Runbook]:
+def _signalled(catalog: Catalog, signal: str) -> list[Runbook]:
     """Give the runbooks that name a signal: the one that names it earliest in its own list first."""
     found = [runbook for runbook in catalog if signal in runbook.signals]
     return sorted(found, key=lambda runbook: (runbook.signals.index(signal), runbook.id))
 
 
-def _of_service(catalog: Catalog, alerts: Sequence[Alert], severity: Severity | None) -> Iterator[tuple[Runbook, str]]:
-    for _, service in _facts(alerts, *SERVICE_KEYS):
-        found = [runbook for runbook in catalog if service in runbook.services]
+def _names(catalog: Catalog, alert: Alert) -> Iterator[tuple[str, str]]:
+    """Give the names that an alert goes by, each with where it was found unless it is its own."""
+    if (named := alert.labels.get("alertname", "")) and named != alert.name:
+        yield named, ""
+    yield alert.name, ""
+    if alert.source == TITLED:
+        for name in names.in_title(alert.name, catalog.names):
+            yield name, " in the title"
+        for name in names.in_title(alert.labels.get(INCIDENT_KEY, ""), catalog.names):
+            yield name, " in the incident key"
+
+
+def _by_name(catalog: Catalog, alert: Alert) -> Iterator[Match]:
+    for name, where in _names(catalog, alert):
+        for runbook in catalog.named(name):
+            way = Way.SYMPTOM if runbook.symptom else Way.NAME
+            yield Match(runbook, f"matched by alertname {_short(name)}{where}", way, _short(name))
+
+
+def _by_family(catalog: Catalog, alert: Alert) -> Iterator[Match]:
+    written = [(alert.labels.get("alertname") or ("" if alert.source == TITLED else alert.name), "")]
+    if alert.source == TITLED:
+        written += [(name, " in the title") for name in names.candidates(alert.name)]
+    for runbook, family in catalog.families:
+        for name, where in written:
+            if name and names.belongs(name, family):
+                way = Way.SYMPTOM_FAMILY if runbook.symptom else Way.FAMILY
+                yield Match(runbook, f'matched by alertname=~"{family}"{where}', way, _short(name))
+                break
+
+
+def _of_service(catalog: Catalog, alerts: Sequence[Alert], severity: Severity | None) -> Iterator[Match]:
+    for alert, _, service in _facts(alerts, *SERVICE_KEYS):
+        key = names.key_of(service)
+        found = [runbook for runbook in catalog if key in map(names.key_of, runbook.services)]
         for runbook in sorted(found, key=lambda runbook: (runbook.severity_hint is not severity, runbook.id)):
             also = f" and {severity.value}" if severity is not None and runbook.severity_hint is severity else ""
-            yield runbook, f"matched by service {_short(service)}{also}"
+            yield Match(runbook, f"matched by service {_short(service)}{also}", Way.SERVICE, alert.name)
 
 
-def _facts(alerts: Sequence[Alert], *keys: str) -> Iterator[tuple[str, str]]:
-    """Give ("annotation" or "label", value) for each of these keys that an alert carries."""
+def _facts(alerts: Sequence[Alert], *keys: str) -> Iterator[tuple[Alert, str, str]]:
+    """Give each alert that carries one of these keys, with "annotation" or "label", and the value."""
     for alert in alerts:
         for key in keys:
             for where, facts in (("annotation", alert.annotations), ("label", alert.labels)):
                 value = facts.get(key, "").strip()
                 if value:
-                    yield where, value
+                    yield alert, where, value
 
 
 def _short(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal, Self
@@ -87,9 +88,11 @@ class Query(_Frozen):
 class Metadata(_Frozen):
     """A runbook's front matter. `url` is a repository path or an address, `last_reviewed_at` an ISO date.
 
-    `signals` are signal keys and alert names, the surest first; all of `matchers` must hold on an alert; `services` are
-    values of its label `service`; `escalation` is a row of the escalation matrix or a ladder's name; `verification`
-    names checklists to run afterwards.
+    `signals` are signal keys and alert names, the surest first; `alerts` further alert names, and regular expressions
+    for families of them; all of `matchers` must hold on an alert; `services` are values of its label `service`;
+    `symptom` says that the alert names are those of a symptom that any component can have, so that a runbook whose
+    `matchers` know the component goes first; `escalation` is a row of the escalation matrix or a ladder's name;
+    `verification` names checklists to run afterwards.
     """
 
     id: DottedId
@@ -100,6 +103,8 @@ class Metadata(_Frozen):
     url: Text
     backup_owner: Text | None = None
     signals: tuple[Text, ...] = ()
+    alerts: tuple[Text, ...] = ()
+    symptom: bool = False
     matchers: tuple[str, ...] = ()
     services: tuple[Text, ...] = ()
     dashboards: tuple[Text, ...] = ()
@@ -113,6 +118,16 @@ class Metadata(_Frozen):
         for matcher in matchers:
             Matcher.parse(matcher)
         return matchers
+
+    @field_validator("alerts")
+    @classmethod
+    def _compiles(cls, alerts: tuple[str, ...]) -> tuple[str, ...]:
+        for name in alerts:
+            try:
+                re.compile(name)
+            except re.error as error:
+                raise ValueError(f"mend the regular expression {name!r}: {error}") from error
+        return alerts
 
 
 class Runbook(Metadata):
