@@ -14,8 +14,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from bot.durations import parse_duration
 from bot.errors import ConfigError
 from bot.incidents import intake as intake_rules
+from bot.incidents import severity_words
+from bot.incidents.matchers import Matcher, label_name
+from bot.incidents.patterns import pattern
 from bot.incidents.policy import DEFAULT_SEVERITIES, Level, PagerDutyTarget, Policy, Severity, SeverityPolicy
 from bot.incidents.storm import FlapPolicy, StormPolicy
+from bot.incidents.subject import DEFAULT_SUBJECT_RULES, SubjectRules
 
 
 def _seconds(value: object) -> object:
@@ -138,7 +142,25 @@ class MitigationsConfig(_Strict):
 
 
 Rate = Annotated[int, Field(strict=True, ge=1)]
-LabelName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+def _label(value: object) -> object:
+    return label_name(value) if isinstance(value, str) else value
+
+
+LabelName = Annotated[str, BeforeValidator(_label), Field(min_length=1)]
+
+
+def _expression(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            pattern(value, ignore_case=True)
+        except ValueError as error:
+            raise ValueError(f"Mend the regular expression {value!r}: {error}.") from error
+    return value
+
+
+Expression = Annotated[str, BeforeValidator(_expression), Field(min_length=1)]
 
 
 class StormsConfig(_Strict):
@@ -149,6 +171,17 @@ class StormsConfig(_Strict):
     within: Duration = 300
     by: list[LabelName] = ["cluster", "service"]
     join_for: Duration = 1800
+
+
+class FactsConfig(_Strict):
+    """What alerts tell of what is broken: the labels that name it, the first that is there; and exporters' names."""
+
+    service: list[LabelName] = list(DEFAULT_SUBJECT_RULES.service)
+    namespace: list[LabelName] = list(DEFAULT_SUBJECT_RULES.namespace)
+    pod: list[LabelName] = list(DEFAULT_SUBJECT_RULES.pod)
+    node: list[LabelName] = list(DEFAULT_SUBJECT_RULES.node)
+    exporters: list[Expression] = list(DEFAULT_SUBJECT_RULES.exporters)
+    about_exporters: list[Expression] = list(DEFAULT_SUBJECT_RULES.about_exporters)
 
 
 class FlappingConfig(_Strict):
@@ -203,6 +236,8 @@ class Config(_Strict):
     ladders: dict[str, list[LevelConfig]] = {}
     services: dict[str, ServiceConfig] = {}
     intake: list[RuleConfig] | None = None
+    severity_words: dict[str, str] = {}
+    facts: FactsConfig = FactsConfig()
     storms: StormsConfig = StormsConfig()
     mitigations: MitigationsConfig = MitigationsConfig()
     flapping: FlappingConfig = FlappingConfig()
@@ -218,12 +253,16 @@ class Config(_Strict):
             offsets = [level.after for level in levels]
             if offsets != sorted(offsets):
                 raise ValueError(f"ladders.{name}: order the levels by `after`.")
+        for word, meaning in self.severity_words.items():
+            if severity_words.plain(meaning) not in severity_words.MEANINGS:
+                known = ", ".join(severity_words.MEANINGS)
+                raise ValueError(f"severity_words.{word}: give one of {known}, not {meaning!r}.")
         if self.storms.overall < self.storms.over:
             raise ValueError("storms.overall: give at least as many as storms.over, since it counts all families.")
         for number, rule in enumerate(self.intake or (), start=1):
             for matcher in rule.matchers:
                 try:
-                    intake_rules.Matcher.parse(matcher)
+                    Matcher.parse(matcher)
                 except ValueError as error:
                     raise ValueError(f"intake rule {number}: {error}") from error
         return self
@@ -239,16 +278,15 @@ class Config(_Strict):
         ]
 
     @property
-    def rules(self) -> tuple[intake_rules.Rule, ...]:
-        """The intake rules in force."""
+    def rules(self) -> intake_rules.Rules:
+        """The intake rules in force, with the words that they take a severity for."""
         if self.intake is None:
-            return intake_rules.complete(intake_rules.DEFAULT_RULES)
-        return intake_rules.complete(
-            [
-                intake_rules.Rule(tuple(intake_rules.Matcher.parse(m) for m in r.matchers), r.then, r.severity)
-                for r in self.intake
-            ]
-        )
+            return intake_rules.Rules(
+                intake_rules.complete(intake_rules.DEFAULT_RULES), severity_words.merged(self.severity_words)
+            )
+        own = [intake_rules.Rule(tuple(Matcher.parse(m) for m in r.matchers), r.then, r.severity) for r in self.intake]
+        words = severity_words.merged(self.severity_words, intake_rules.words_named(own))
+        return intake_rules.Rules(intake_rules.complete(own), words)
 
     def service(self, name: str) -> Service | None:
         """Give a service by its name, in any case."""
@@ -266,6 +304,19 @@ class Config(_Strict):
         """Give the channel in which an owner team finds what comes round."""
         owners = {_team(name): channel for name, channel in self.runbooks.owners.items()}
         return owners.get(_team(team or ""), self.runbooks.channel or self.slack.operators)
+
+    @property
+    def subjects(self) -> SubjectRules:
+        """How it is decided what an alert is about."""
+        facts = self.facts
+        return SubjectRules(
+            service=tuple(facts.service),
+            namespace=tuple(facts.namespace),
+            pod=tuple(facts.pod),
+            node=tuple(facts.node),
+            exporters=tuple(facts.exporters),
+            about_exporters=tuple(facts.about_exporters),
+        )
 
     @property
     def storm_policy(self) -> StormPolicy:

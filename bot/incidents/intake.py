@@ -1,7 +1,7 @@
 """From alerts to a verdict: which rule an alert meets, and which of a group's alerts are news.
 
-Matchers follow Alertmanager's syntax: `name="value"`, `!=`, `=~` and `!~`, the regular expressions anchored at both
-ends. An alert occurrence is open from its first `firing` to its `resolved`; a repeat of an open one is not news.
+Rules see a severity by what its word means, without case; an alert's own labels stay as they are. An alert occurrence
+is open from its first `firing` to its `resolved`; a repeat of an open one is not news.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import overload
 
+from bot.incidents import severity_words
+from bot.incidents.matchers import Matcher
 from bot.incidents.model import Alert
 from bot.incidents.policy import Severity
 from bot.incidents.sources import labels_of
@@ -19,9 +22,6 @@ from bot.incidents.sources import labels_of
 # A second high-availability peer, or a retry, can deliver an alert that has been resolved meanwhile. Alertmanager
 # retries a flush for one group_interval (5 min by default); twice that is taken as the same occurrence.
 STALE_WITHIN = timedelta(minutes=10)
-
-_MATCHER = re.compile(r"""^\s*([A-Za-z_][A-Za-z0-9_]*)\s*(=~|!~|!=|=)\s*(?:"((?:[^"\\]|\\.)*)"|([^"\s]*))\s*$""")
-_ESCAPES = {"\\n": "\n", '\\"': '"', "\\\\": "\\"}
 
 
 class Then(StrEnum):
@@ -32,45 +32,8 @@ class Then(StrEnum):
     DECLARE = "declare"
 
 
+_WORDS = re.compile(r"[\w -]+(\|[\w -]+)*")  # what names words, as a plain value or as choices of an expression
 _STRENGTH = {Then.RECORD: 0, Then.TRIAGE: 1, Then.DECLARE: 2}
-
-
-@dataclass(frozen=True, slots=True)
-class Matcher:
-    """One condition on a label; a label that is absent counts as empty, as Alertmanager has it."""
-
-    label: str
-    op: str
-    value: str
-
-    @classmethod
-    def parse(cls, text: str) -> Matcher:
-        """Read a matcher.
-
-        Raises:
-            ValueError: the text is no matcher, or its regular expression does not compile.
-        """
-        found = _MATCHER.match(text)
-        if not found:
-            raise ValueError(f'Write the matcher as label="value" (or !=, =~, !~), not {text!r}.')
-        label, op, quoted, bare = found.groups()
-        value = re.sub(r'\\n|\\"|\\\\', lambda m: _ESCAPES[m.group()], quoted) if quoted is not None else bare
-        if op in {"=~", "!~"}:
-            try:
-                re.compile(value)
-            except re.error as error:
-                raise ValueError(f"Mend the regular expression in {text!r}: {error}.") from error
-        return cls(label, op, value)
-
-    def matches(self, labels: Mapping[str, str]) -> bool:
-        """True when the labels meet the condition."""
-        actual = labels.get(self.label, "")
-        if self.op == "=":
-            return actual == self.value
-        if self.op == "!=":
-            return actual != self.value
-        hit = re.fullmatch(self.value, actual) is not None
-        return hit if self.op == "=~" else not hit
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +53,25 @@ class Verdict:
     severity: Severity
 
 
+class Rules(Sequence[Rule]):
+    """Rules in their order, with the words that they take a severity for."""
+
+    def __init__(self, rules: Iterable[Rule], words: Mapping[str, str] = severity_words.DEFAULT_WORDS) -> None:
+        self._rules = tuple(rules)
+        self.words = words
+
+    def __len__(self) -> int:
+        return len(self._rules)
+
+    @overload
+    def __getitem__(self, index: int) -> Rule: ...
+    @overload
+    def __getitem__(self, index: slice) -> Rules: ...
+    def __getitem__(self, index: int | slice) -> Rule | Rules:
+        found = self._rules[index]
+        return Rules(found, self.words) if isinstance(found, tuple) else found
+
+
 def _rule(then: Then, severity: Severity, *matchers: str) -> Rule:
     return Rule(tuple(Matcher.parse(m) for m in matchers), then, severity)
 
@@ -100,31 +82,74 @@ PAGERDUTY_RULES: tuple[Rule, ...] = (
     _rule(Then.DECLARE, Severity.SEV2, 'source="pagerduty"', 'urgency="high"'),
     _rule(Then.TRIAGE, Severity.SEV3, 'source="pagerduty"'),
 )
-DEFAULT_RULES: tuple[Rule, ...] = (
-    _rule(Then.DECLARE, Severity.SEV2, 'severity="critical"'),
-    _rule(Then.TRIAGE, Severity.SEV3, 'severity="warning"'),
-    _rule(Then.RECORD, Severity.SEV4),
+# They fire all the time, by design: to show that alerting works, and to hold back alerts of less weight.
+ALWAYS_FIRING = _rule(Then.RECORD, Severity.SEV4, 'alertname=~"Watchdog|InfoInhibitor"')
+# What ends every list that does not end itself: silence is only what a rule names.
+LAST_RULES: tuple[Rule, ...] = (
+    _rule(Then.RECORD, Severity.SEV4, 'severity=~"info|none"'),
+    _rule(Then.TRIAGE, Severity.SEV3),
 )
+DEFAULT_RULES: tuple[Rule, ...] = (
+    ALWAYS_FIRING,
+    _rule(Then.DECLARE, Severity.SEV2, 'severity="critical"'),
+    _rule(Then.DECLARE, Severity.SEV1, 'severity="sev1"'),
+    _rule(Then.DECLARE, Severity.SEV2, 'severity="sev2"'),
+    _rule(Then.TRIAGE, Severity.SEV4, 'severity="sev4"'),
+    *LAST_RULES,
+)
+_NO_MATCH = Rule((), Then.TRIAGE, Severity.SEV3)
 
 
 def complete(rules: Sequence[Rule]) -> tuple[Rule, ...]:
-    """Put PagerDuty's default rules before a list that says nothing of PagerDuty, so that its pages are not lost."""
-    named = {matcher.label for rule in rules for matcher in rule.matchers}
-    return tuple(rules) if named & {"source", "priority", "urgency"} else (*PAGERDUTY_RULES, *rules)
+    """Put the default rules around a company's list for what it says nothing of.
+
+    PagerDuty's come first, so that its pages are not lost; the alerts that always fire are recorded; and a list that
+    leaves alerts over, because no rule of it takes them all, ends as the default one does.
+    """
+    matchers = [matcher for rule in rules for matcher in rule.matchers]
+    names = " ".join(matcher.value for matcher in matchers if matcher.label == "alertname")
+    always = () if "Watchdog" in names or "InfoInhibitor" in names else (ALWAYS_FIRING,)
+    pages = () if {m.label for m in matchers} & {"source", "priority", "urgency"} else PAGERDUTY_RULES
+    last = () if any(not rule.matchers for rule in rules) else LAST_RULES
+    return (*always, *pages, *rules, *last)
+
+
+def words_named(rules: Iterable[Rule]) -> frozenset[str]:
+    """Return the severity words that rules name themselves, which therefore stay as they are."""
+    values = (m.value for rule in rules for m in rule.matchers if m.label == severity_words.SEVERITY)
+    return frozenset(word for value in values if _WORDS.fullmatch(value) for word in value.split("|"))
 
 
 def judge(alerts: Iterable[Alert], rules: Sequence[Rule]) -> Verdict:
-    """Give the strongest verdict over the alerts; for each of them the first rule that matches decides."""
+    """Give the strongest verdict over the alerts; for each of them the first rule that matches decides.
+
+    An alert that no rule matches is triaged.
+    """
     best = Verdict(Then.RECORD, Severity.SEV4)
     for alert in alerts:
-        labels = {**alert.labels, **labels_of(alert.source)}
-        for rule in rules:
-            if all(matcher.matches(labels) for matcher in rule.matchers):
-                here = Verdict(rule.then, rule.severity)
-                if (_STRENGTH[here.then], best.severity.value) > (_STRENGTH[best.then], here.severity.value):
-                    best = here
-                break
+        rule = met(alert, rules) or _NO_MATCH
+        here = Verdict(rule.then, rule.severity)
+        if (_STRENGTH[here.then], best.severity.value) > (_STRENGTH[best.then], here.severity.value):
+            best = here
     return best
+
+
+def met(alert: Alert, rules: Sequence[Rule]) -> Rule | None:
+    """Return the first rule that matches an alert, its severity read by the table of words; None where none does."""
+    words = rules.words if isinstance(rules, Rules) else severity_words.DEFAULT_WORDS
+    _, word = severity_words.said(alert)
+    labels = {**alert.labels, **labels_of(alert.source)}
+    labels[severity_words.SEVERITY] = severity_words.meaning(word, words)
+    return next((rule for rule in rules if all(_matches(matcher, labels) for matcher in rule.matchers)), None)
+
+
+def _matches(matcher: Matcher, labels: Mapping[str, str]) -> bool:
+    if matcher.label != severity_words.SEVERITY:
+        return matcher.matches(labels)
+    if matcher.op in {"=", "!="}:
+        is_it = severity_words.plain(labels[matcher.label]) == severity_words.plain(matcher.value)
+        return is_it is (matcher.op == "=")
+    return matcher.matches(labels, ignore_case=True)
 
 
 def worst_first(alerts: Iterable[Alert], rules: Sequence[Rule]) -> list[Alert]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from bot.incidents.model import Alert
+from bot.incidents.patterns import pattern
 
 LONGEST = 250  # characters of a name that are looked at
 LONGEST_PLACE = 80  # characters
@@ -317,10 +318,6 @@ class _Reading:
         return value
 
 
+@lru_cache(maxsize=4_000)
 def _hit(patterns: tuple[str, ...], value: str) -> bool:
-    return _matcher(patterns).fullmatch(value[:LONGEST]) is not None
-
-
-@lru_cache(maxsize=64)
-def _matcher(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns) or r"(?!)", re.IGNORECASE)
+    return any(pattern(text, ignore_case=True).fullmatch(value[:LONGEST]) for text in patterns)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from bot.incidents.intake import Matcher
+from bot.incidents.matchers import Matcher
 from bot.incidents.model import Alert
 from bot.incidents.policy import Severity
 from bot.runbooks import names

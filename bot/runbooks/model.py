@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from apscheduler.triggers.cron import CronTrigger
 from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator, model_validator
 
-from bot.incidents.intake import Matcher
+from bot.incidents.matchers import Matcher
 from bot.incidents.policy import Severity
 
 # Ids are dotted so that they never look like a path: they stay when a file is renamed (seed 002, 4).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from bot.errors import ConfigError
 from bot.incidents.intake import Then
 from bot.incidents.policy import Severity
 from bot.incidents.storm import FlapPolicy, StormPolicy
+from bot.incidents.subject import DEFAULT_SUBJECT_RULES
 from bot.settings import is_loopback, load_settings
 from bot.store.database import serving
 
@@ -97,7 +99,11 @@ def test_a_wrong_variable_stops_the_start(
         ("storms: {ovr: 3}", ("storms", "ovr", "over")),
         ("storms: {over: 0}", ("storms.over", "1")),
         ("storms: {over: 3, overall: 2}", ("storms.overall", "storms.over")),
-        ("storms: {by: [a-b]}", ("storms.by",)),
+        ("storms: {by: ['a\"b']}", ("storms.by", "service.name")),
+        ("severity_words: {page: urgent}", ("severity_words.page", "critical", "urgent")),
+        ("facts: {service: ['']}", ("facts.service", "service.name")),
+        ("facts: {exporters: ['(x']}", ("facts.exporters", "regular expression")),
+        ("facts: {sevice: [app]}", ("facts.sevice", "service")),
         ("flapping: {hold: 15}", ("flapping.hold", "15s")),
         ("- a list", ("keys and values",)),
         ("a: [", ("mend the YAML",)),
@@ -125,6 +131,7 @@ def test_mappings_merge_and_lists_replace(tmp_path: Path, monkeypatch: pytest.Mo
     assert config.policy.of(Severity.SEV1).update_every == 300
     assert config.policy.of(Severity.SEV2).update_every == 900
     assert config.rules[-1].then is Then.TRIAGE
+    assert config.rules[-1].severity is Severity.SEV4
     assert [m.label for r in config.rules for m in r.matchers if m.label == "severity"] == []
 
 
@@ -228,3 +235,23 @@ def test_a_database_that_cannot_be_is_refused_with_the_fix(url: str, words: str)
     """What this version cannot run on is said before anything starts."""
     with pytest.raises(ConfigError, match=words):
         serving(url)
+
+
+def test_severity_words_merge_with_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A company's word is added, in any case; the others keep what they mean."""
+    write(tmp_path, "severity_words: {KAPUTT: critical, page: warning, SEV-1: sev2}", monkeypatch)
+    words = load_settings().config.rules.words
+    assert (words["kaputt"], words["page"], words["sev1"], words["fatal"]) == (
+        "critical",
+        "warning",
+        "sev2",
+        "critical",
+    )
+
+
+def test_facts_name_labels_and_exporters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each list of `facts:` replaces its default, the others stay; a label may hold any character."""
+    assert load_settings().config.subjects == DEFAULT_SUBJECT_RULES
+    write(tmp_path, "facts: {service: ['\"service.name\"', team], exporters: ['probe-.*']}", monkeypatch)
+    subjects = load_settings().config.subjects
+    assert subjects == replace(DEFAULT_SUBJECT_RULES, service=("service.name", "team"), exporters=("probe-.*",))

@@ -1,4 +1,4 @@
-"""From alerts to a verdict: matchers, rules, and what of a notification is news."""
+"""From alerts to a verdict: rules, severity words, and what of a notification is news."""
 
 from __future__ import annotations
 
@@ -7,26 +7,32 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.incidents.intake import (
+    ALWAYS_FIRING,
     DEFAULT_RULES,
+    LAST_RULES,
     PAGERDUTY_RULES,
     STALE_WITHIN,
-    Matcher,
     News,
     Occurrence,
     Rule,
+    Rules,
     Then,
     Verdict,
     complete,
     judge,
     news,
+    words_named,
     worst_first,
 )
+from bot.incidents.matchers import Matcher
 from bot.incidents.model import Alert
 from bot.incidents.policy import Severity
+from bot.incidents.severity_words import merged, said
 from tests.unit.incidents.story import START, an_alert, moment
 
 BEGAN = moment(-4)
 RECORDED = Verdict(Then.RECORD, Severity.SEV4)
+TRIAGED = Verdict(Then.TRIAGE, Severity.SEV3)
 
 
 def firing(source: str = "alertmanager", **labels: str) -> Alert:
@@ -40,118 +46,40 @@ def rule(then: Then, severity: Severity, *matchers: str) -> Rule:
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ('severity="critical"', ("severity", "=", "critical")),
-        ("severity=critical", ("severity", "=", "critical")),
-        ('  severity  !=  "critical"  ', ("severity", "!=", "critical")),
-        ('service=~"api|web"', ("service", "=~", "api|web")),
-        ('_private1!~"x.*"', ("_private1", "!~", "x.*")),
-        ('empty=""', ("empty", "=", "")),
-        ("empty=", ("empty", "=", "")),
-        ('text="two words, a = and a !~"', ("text", "=", "two words, a = and a !~")),
-        (r'quote="say \"hi\""', ("quote", "=", 'say "hi"')),
-        (r'lines="a\nb"', ("lines", "=", "a\nb")),
-        (r'path="C:\\new"', ("path", "=", r"C:\new")),
-        (r'digits=~"\d+\.\d+"', ("digits", "=~", r"\d+\.\d+")),
-        ('umlaut="Zürich"', ("umlaut", "=", "Zürich")),
-    ],
-)
-def test_a_matcher_is_read_as_alertmanager_reads_it(text: str, expected: tuple[str, str, str]) -> None:
-    r"""Quotes are optional, spaces are free, and only \n, \" and \\ are escapes: a regular expression keeps its own."""
-    matcher = Matcher.parse(text)
-    assert (matcher.label, matcher.op, matcher.value) == expected
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "severity",
-        '="x"',
-        '1a="x"',
-        'a-b="x"',
-        'a=="x"',
-        'a="x',
-        'a="x" b',
-        'a="x"y"',
-        "a=two words",
-        'a>"1"',
-        'a="x\\"',
-    ],
-)
-def test_what_is_no_matcher_is_refused(text: str) -> None:
-    """The error shows the text and how a matcher is written."""
-    with pytest.raises(ValueError, match='Write the matcher as label="value"') as error:
-        Matcher.parse(text)
-    assert repr(text) in str(error.value)
-
-
-@pytest.mark.parametrize("op", ["=~", "!~"])
-def test_a_broken_regular_expression_is_refused(op: str) -> None:
-    """The error names the expression and what is wrong with it; the same text is fine as a plain value."""
-    with pytest.raises(ValueError, match="Mend the regular expression") as error:
-        Matcher.parse(f'a{op}"(x"')
-    assert "unterminated subpattern" in str(error.value)
-    assert Matcher.parse('a="(x"').value == "(x"
-
-
-@pytest.mark.parametrize(
-    ("text", "labels", "expected"),
-    [
-        ('a="x"', {"a": "x"}, True),
-        ('a="x"', {"a": "X"}, False),
-        ('a="x"', {}, False),
-        ('a=""', {}, True),
-        ('a=""', {"a": "x"}, False),
-        ('a!="x"', {"a": "y"}, True),
-        ('a!="x"', {"a": "x"}, False),
-        ('a!="x"', {}, True),
-        ('a!=""', {}, False),
-        ('a=~"x"', {"a": "xx"}, False),
-        ('a=~"x.*"', {"a": "xx"}, True),
-        ('a=~"x|yz"', {"a": "xz"}, False),
-        ('a=~"x|yz"', {"a": "yz"}, True),
-        ('a=~"x|yz"', {"a": "ayz"}, False),
-        ('a=~"x"', {"a": "x\n"}, False),
-        ('a=~".*"', {}, True),
-        ('a=~".+"', {}, False),
-        ('a!~"x.*"', {"a": "xx"}, False),
-        ('a!~"x"', {"a": "xx"}, True),
-        ('a!~"x"', {}, True),
-        ('a!~".*"', {}, False),
-    ],
-)
-def test_matching(text: str, labels: dict[str, str], expected: bool) -> None:
-    """Equality is exact, a regular expression is anchored at both ends, and an absent label counts as empty."""
-    assert Matcher.parse(text).matches(labels) is expected
-
-
-@pytest.mark.parametrize(
     ("alert", "expected"),
     [
         (firing(severity="critical"), Verdict(Then.DECLARE, Severity.SEV2)),
-        (firing(severity="warning"), Verdict(Then.TRIAGE, Severity.SEV3)),
+        (firing(severity="warning"), TRIAGED),
+        (firing(severity="sev1"), Verdict(Then.DECLARE, Severity.SEV1)),
+        (firing(severity="sev2"), Verdict(Then.DECLARE, Severity.SEV2)),
+        (firing(severity="sev3"), TRIAGED),
+        (firing(severity="sev4"), Verdict(Then.TRIAGE, Severity.SEV4)),
         (firing(severity="info"), RECORDED),
-        (firing(), RECORDED),
+        (firing(severity="none"), RECORDED),
+        (firing(severity="whatever"), TRIAGED),
+        (firing(severity=""), TRIAGED),
+        (firing(), TRIAGED),
+        (firing(alertname="Watchdog", severity="critical"), RECORDED),
+        (firing(alertname="InfoInhibitor"), RECORDED),
         (firing("pagerduty", priority="P1", urgency="low"), Verdict(Then.DECLARE, Severity.SEV1)),
         (firing("pagerduty", priority="P2", urgency="low"), Verdict(Then.DECLARE, Severity.SEV2)),
         (firing("pagerduty", priority="P3", urgency="high"), Verdict(Then.DECLARE, Severity.SEV2)),
         (firing("pagerduty", urgency="high"), Verdict(Then.DECLARE, Severity.SEV2)),
         (firing("pagerduty", priority="P3", urgency="low"), Verdict(Then.TRIAGE, Severity.SEV3)),
         (firing("pagerduty"), Verdict(Then.TRIAGE, Severity.SEV3)),
-        (firing(priority="P1", urgency="high"), RECORDED),
+        (firing(priority="P1", urgency="low"), Verdict(Then.DECLARE, Severity.SEV1)),
+        (firing(priority="high", urgency="high"), TRIAGED),
     ],
 )
 def test_the_default_rules(alert: Alert, expected: Verdict) -> None:
-    """Critical declares, a warning is triaged, the rest is recorded; PagerDuty declares by priority or urgency."""
+    """Critical, sev1 and sev2 declare, only info and what always fires is recorded, the rest is triaged."""
     assert judge([alert], complete(DEFAULT_RULES)) == expected
 
 
 def test_the_source_is_ours_to_say() -> None:
     """A label called `source` on an alert does not make it PagerDuty's."""
-    alert = an_alert(labels={"source": "pagerduty", "priority": "P1"})
-    assert judge([alert], complete(DEFAULT_RULES)) == RECORDED
+    alert = an_alert(labels={"source": "pagerduty", "urgency": "high"})
+    assert judge([alert], complete(DEFAULT_RULES)) == TRIAGED
 
 
 def test_the_first_rule_that_matches_decides() -> None:
@@ -164,7 +92,89 @@ def test_the_first_rule_that_matches_decides() -> None:
     assert judge([firing(service="sandbox", severity="critical")], rules) == RECORDED
     assert judge([firing(service="pay", severity="critical")], rules) == Verdict(Then.DECLARE, Severity.SEV1)
     assert judge([firing(severity="critical")], rules) == Verdict(Then.TRIAGE, Severity.SEV3)
-    assert judge([firing(severity="critical")], rules[:2]) == RECORDED
+
+
+def test_silence_is_only_what_a_rule_names() -> None:
+    """An alert that no rule of a company's own list takes is triaged; info, none and what always fires are recorded."""
+    mine = [rule(Then.DECLARE, Severity.SEV1, 'service="pay"')]
+    assert judge([firing(service="search", severity="critical")], mine) == TRIAGED
+    whole = complete(mine)
+    assert judge([firing(service="search", severity="critical")], whole) == TRIAGED
+    assert judge([firing(service="search")], whole) == TRIAGED
+    assert judge([firing(severity="informational")], whole) == RECORDED
+    assert judge([firing(alertname="Watchdog", service="pay")], whole) == RECORDED
+    assert judge([firing(service="pay", severity="info")], whole) == Verdict(Then.DECLARE, Severity.SEV1)
+
+
+def test_a_list_that_takes_everything_or_names_the_watchdog_decides_alone() -> None:
+    """A last rule without matchers, or a rule about Watchdog, stands as the company wrote it."""
+    everything = rule(Then.DECLARE, Severity.SEV2)
+    assert judge([firing(severity="none")], complete([everything])) == Verdict(Then.DECLARE, Severity.SEV2)
+    dead_mans = rule(Then.DECLARE, Severity.SEV1, 'alertname="Watchdog"')
+    assert judge([firing(alertname="Watchdog")], complete([dead_mans])) == Verdict(Then.DECLARE, Severity.SEV1)
+
+
+WORDS = {
+    "critical": "page CRITICAL Critical crit error Err fatal emergency EMERG disaster high major Severe urgent alert",
+    "warning": "warning Warn MINOR moderate average Medium",
+    "info": "info INFO informational Information",
+    "none": "none NONE",
+    "sev1": "P1 p1 sev1 SEV-1 SEV_1 S1 sev0 P0 Severity1 priority-1 blocker",
+    "sev2": "P2 sev2 SEV2 S2 prio2",
+    "sev3": "P3 sev-3 S3",
+    "sev4": "P4 P5 sev4 SEV5 low",
+    "whatever": "whatever",
+    "2": "2",
+    "ok": "ok OK",
+}
+
+
+@pytest.mark.parametrize(("meaning", "word"), [(m, word) for m, words in WORDS.items() for word in words.split()])
+def test_a_severity_is_what_its_word_means(meaning: str, word: str) -> None:
+    """Rules see each sender's word, in any case, as the word of the table; the alert keeps its own."""
+    mine = [rule(Then.DECLARE, Severity.SEV1, f'severity="{meaning}"'), rule(Then.RECORD, Severity.SEV4)]
+    alert = firing(severity=word)
+    assert judge([alert], mine).then is Then.DECLARE
+    assert alert.labels == {"severity": word}
+    default = judge([alert], complete(DEFAULT_RULES))
+    assert (default.then is Then.RECORD) is (meaning in {"info", "none"})
+    assert (default.then is Then.DECLARE) is (meaning in {"critical", "sev1", "sev2"})
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ({"Severity": "P1"}, ("Severity", "P1")),
+        ({"severity": "", "SEVERITY": "page"}, ("SEVERITY", "page")),
+        ({"severity": "sev 2 ", "priority": "P1"}, ("severity", "sev 2")),
+        ({"priority": "P1"}, ("priority", "P1")),
+        ({"Priority": "sev-2"}, ("Priority", "sev-2")),
+        ({"priority": "high"}, ("", "")),  # a queue's, or a pod's
+        ({"level": "error"}, ("", "")),  # a log line's
+        ({}, ("", "")),
+    ],
+)
+def test_where_the_severity_is_read(labels: dict[str, str], expected: tuple[str, str]) -> None:
+    """The label may be written in any case; a priority stands in where it holds a word that is a severity's."""
+    assert said(firing(**labels)) == expected
+
+
+def test_a_word_that_a_rule_names_stays_that_word() -> None:
+    """A company whose rules tell `error` from `critical` keeps the difference; other words are still understood."""
+    mine = [
+        rule(Then.DECLARE, Severity.SEV1, 'severity="CRITICAL"'),
+        rule(Then.TRIAGE, Severity.SEV3, 'severity=~"error|sev-1"'),
+        rule(Then.RECORD, Severity.SEV4, 'severity!="warning"'),
+    ]
+    rules = Rules(mine, merged({}, words_named(mine)))
+
+    def then(word: str) -> Then:
+        return judge([firing(severity=word)], rules).then
+
+    assert then("critical") is then("page") is Then.DECLARE
+    assert then("Error") is then("SEV-1") is Then.TRIAGE
+    assert then("warn") is Then.TRIAGE  # no rule takes it
+    assert then("sev2") is Then.RECORD
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -199,7 +209,7 @@ def test_the_strongest_alert_of_a_group_decides(turned: bool) -> None:
 def test_pagerduty_keeps_its_rules_unless_a_list_speaks_of_it(matcher: str, added: bool) -> None:
     """A list of rules written for Alertmanager loses no page of PagerDuty's; one that names it stands alone."""
     mine = rule(Then.DECLARE, Severity.SEV1, matcher)
-    assert complete([mine]) == ((*PAGERDUTY_RULES, mine) if added else (mine,))
+    assert complete([mine]) == (ALWAYS_FIRING, *(PAGERDUTY_RULES if added else ()), mine, *LAST_RULES)
 
 
 def known(*occurrences: Occurrence) -> dict[str, Occurrence]:

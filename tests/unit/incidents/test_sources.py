@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.incidents.intake import Matcher, Rule, Then, judge
+from bot.incidents.intake import Rule, Then, judge
+from bot.incidents.matchers import Matcher
 from bot.incidents.model import Alert
 from bot.incidents.policy import Severity
 from bot.incidents.sources import ALERTMANAGER, PAGERDUTY, is_alertmanager, labels_of, source_of, spoken
