@@ -127,14 +127,14 @@ def judge(alerts: Iterable[Alert], rules: Sequence[Rule]) -> Verdict:
     """
     best = Verdict(Then.RECORD, Severity.SEV4)
     for alert in alerts:
-        rule = met(alert, rules) or _NO_MATCH
+        rule = rule_for(alert, rules) or _NO_MATCH
         here = Verdict(rule.then, rule.severity)
         if (_STRENGTH[here.then], best.severity.value) > (_STRENGTH[best.then], here.severity.value):
             best = here
     return best
 
 
-def met(alert: Alert, rules: Sequence[Rule]) -> Rule | None:
+def rule_for(alert: Alert, rules: Sequence[Rule]) -> Rule | None:
     """Return the first rule that matches an alert, its severity read by the table of words; None where none does."""
     words = rules.words if isinstance(rules, Rules) else severity_words.DEFAULT_WORDS
     _, word = severity_words.said(alert)

@@ -40,8 +40,8 @@ def test_each_recorded_body_has_its_effect_once(bot: Client, world: World) -> No
     many, flaky = {"4b5429a27fcdab1e", "46fa959d9549a42f"}, "1670d7006ae803b4"
     expected = [
         (1, f"repeat of {number}", {a, b}),
-        (2, "recorded", {a, b, *many}),
-        (3, "recorded", {a, b, *many, flaky}),
+        (2, "triage", {a, b, *many}),
+        (3, "triage", {a, b, *many, flaky}),
         (4, "nothing new", {a, b, *many, flaky}),  # the 503 of body 3, sent again
         (5, f"attached to {number}", {b, *many, flaky}),
         (6, f"attached to {number}", {*many, flaky}),
@@ -284,16 +284,43 @@ def test_a_warning_whose_group_becomes_critical_declares(bot: Client) -> None:
     assert bot.incident(number)["severity"] == "sev2"
 
 
-@pytest.mark.parametrize("severity", ["info", "none", "", None])
-def test_everything_else_is_recorded_in_silence(bot: Client, world: World, severity: str | None) -> None:
-    """An alert that meets no rule is kept, and nobody is told."""
-    labels = {"alertname": "Watchdog", **({} if severity is None else {"severity": severity})}
+@pytest.mark.parametrize(
+    ("name", "severity"),
+    [("Disk", "info"), ("Disk", "Informational"), ("Disk", "NONE"), ("Watchdog", None), ("InfoInhibitor", "critical")],
+)
+def test_what_a_rule_silences_is_recorded(bot: Client, world: World, name: str, severity: str | None) -> None:
+    """An alert that the rules name for silence is kept, and nobody is told."""
+    labels = {"alertname": name, **({} if severity is None else {"severity": severity})}
     calls = len(bot.workspace.calls)
     assert send(bot, body(alert("aa", labels=labels))) == "recorded"
     world.settle()
     assert firing(world) == {"aa"}
     assert bot.incidents() == []
     assert len(bot.workspace.calls) == calls
+
+
+def test_no_severity_is_swallowed(bot: Client) -> None:
+    """Each word that senders use declares or asks for a look, in any case; so do a word of nobody's, and none."""
+    declared = [
+        "page",
+        "CRITICAL",
+        "Critical",
+        "error",
+        "P1",
+        "sev1",
+        "emergency",
+        "fatal",
+        "high",
+        "disaster",
+        "major",
+    ]
+    declared += ["Sev-2", "urgent", "crit"]
+    looked_at = ["Warn", "P3", "sev4", "minor", "average", "whatever", "5", "", None]
+    for word in [*declared, *looked_at]:
+        labels = {"alertname": f"Down{word}", "service": f"svc-{word}", "cluster": f"of-{word}"}
+        labels |= {} if word is None else {"severity": word}
+        outcome = send(bot, body(alert("aa", labels=labels), group=f"{{}}:{{{word}}}"))
+        assert outcome.split()[0] == ("declared" if word in declared else "triage"), word
 
 
 def test_what_newer_servers_add_is_ignored(bot: Client) -> None:
