@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import httpx
 import structlog
@@ -31,6 +33,8 @@ from bot.engine.heartbeat import Heartbeat
 from bot.engine.port import Engine, Handler, Job, Work
 from bot.engine.reconciler import Reconciler, Source
 from bot.engine.unmanned import UnmannedEngine
+from bot.incidents.model import Delivery
+from bot.incidents.wording import plain
 from bot.intake import Intake
 from bot.outbox.call import Tools
 from bot.outbox.gate import PACE, TURN, Gate
@@ -54,7 +58,7 @@ from bot.slack.gateway import Gateway
 from bot.slack.throttles import Throttles
 from bot.store.database import Database, database_clock, open_store
 from bot.store.postgres import PostgresStore, is_postgres
-from bot.store.tx import Store
+from bot.store.tx import Store, Tx
 from bot.triage import Triage
 from handlers.api.routes import HANDLERS, Api
 from handlers.http import LimitBody, problem
@@ -95,7 +99,7 @@ def make_services(settings: Settings, store: Database, engine: Engine, clock: Cl
     throttles = Throttles(clock)
     if settings.slack_bot_token is not None:
         gateway = Gateway(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, throttles)
-        directory = Directory(gateway)
+        directory = Directory(gateway, store, clock, config.people, partial(_tell_of_name, desk))
     catalog = Catalog.load(settings.runbooks)
     return Services(
         settings=settings,
@@ -199,6 +203,8 @@ def make_app(settings: Settings) -> Starlette:
             await store.write(services.desk.wake)
         ticker = AsyncIOScheduler(timezone=UTC)
         _each(ticker, SWEEP, sweep)
+        if services.directory is not None:
+            _each(ticker, AUDIT_TURNED if clock.moves else EVERY, services.directory.refresh, at_once=True)
         for look in (auditor.run, make_periodic(services).run):
             _each(ticker, AUDIT_TURNED if clock.moves else EVERY, look)
         ticker.start()
@@ -258,14 +264,25 @@ async def replay(settings: Settings, receipt: str) -> str:
         await store.close()
 
 
-def _each(ticker: AsyncIOScheduler, seconds: float, look: Callable[[], Awaitable[None]]) -> None:
+def _each(
+    ticker: AsyncIOScheduler, seconds: float, look: Callable[[], Awaitable[None]], *, at_once: bool = False
+) -> None:
     """Look again and again; a look that takes longer than that is not doubled, and a stop cuts it short."""
 
     async def tick() -> None:
         with suppress(asyncio.CancelledError):
             await look()
 
-    ticker.add_job(tick, "interval", seconds=seconds, max_instances=1, coalesce=True, misfire_grace_time=None)
+    # APScheduler takes a missing first moment for "after the first interval", and None for "never".
+    first = {"next_run_time": datetime.now(UTC)} if at_once else {}
+    ticker.add_job(tick, "interval", seconds=seconds, max_instances=1, coalesce=True, misfire_grace_time=None, **first)
+
+
+def _tell_of_name(desk: Desk, tx: Tx, name: str, why: str) -> None:
+    """Tell the operators that a name in the configuration stands for nobody: a page to it reaches nobody."""
+    digest = hashlib.sha256(name.encode()).hexdigest()[:12]
+    text = f"Nobody can be paged as {plain(why)}"
+    desk.post(tx, f"operators:name:{digest}", Delivery("operators", "operators", "operators", {"text": text}))
 
 
 def _slack_route(bolt: AsyncApp | None):  # type: ignore[no-untyped-def]  # noqa: ANN202 - Starlette's endpoint

@@ -288,6 +288,12 @@ class Config(_Strict):
         words = severity_words.merged(self.severity_words, intake_rules.words_named(own))
         return intake_rules.Rules(intake_rules.complete(own), words)
 
+    @property
+    def people(self) -> frozenset[str]:
+        """Everybody whom a ladder or a service names in Slack, as it names them."""
+        levels = [level.slack for levels in self.ladders.values() for level in levels]
+        return frozenset(spec for named in (*levels, *(s.slack for s in self.services.values())) for spec in named)
+
     def service(self, name: str) -> Service | None:
         """Give a service by its name, in any case."""
         found = next((known for known in self.services if known.casefold() == name.casefold()), None)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, text
@@ -17,6 +19,8 @@ from bot.store import postgres, sqlite
 from bot.store.database import exists, shown
 from bot.store.postgres import is_postgres
 from bot.store.writers import plain
+
+T = TypeVar("T")
 
 NAME = "database"
 REACH = "Start it, and set SITREP_DATABASE_URL to its address, user and password."
@@ -53,6 +57,23 @@ def look(url: str) -> Look:
     finally:
         engine.dispose()
     return Look([*found, clocks("PostgreSQL", ours, theirs, CLOCK_FIX)], theirs - ours)
+
+
+def ask(url: str, work: Callable[[Connection], T]) -> T | None:
+    """Read from a database; None where there is none yet. Blocks.
+
+    Raises:
+        ConfigError: the URL cannot be used.
+        DBAPIError: it cannot be read.
+    """
+    if not exists(url):
+        return None
+    engine = postgres.connect(url) if is_postgres(url) else _readonly(url)
+    try:
+        with engine.connect() as connection:
+            return work(connection)
+    finally:
+        engine.dispose()
 
 
 def _readonly(url: str) -> Engine:

@@ -14,6 +14,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.clock import Clock
 from bot.config import Config
+from bot.doctor import names
 from bot.doctor.finding import Finding, Findings, clocks, fault, off, ok, within
 from bot.errors import Permanent
 from bot.manifest import ANY_HOST, PATH, SCOPES
@@ -49,9 +50,16 @@ class Slack:
         )
         found = [*token, *sockets, *self._scopes(), self._clocks()]
         if not self._is_let_in:
-            return [*found, off(CHANNELS, UNASKED)]
+            return [*found, off(CHANNELS, UNASKED), off(names.NAME, UNASKED)]
         slow = "Try again; a channel that is named by its id (SITREP_CONFIG) is found quicker."
-        return [*found, *await within(CHANNELS, slow, self._channels)]
+        channels, people = await asyncio.gather(
+            within(CHANNELS, slow, self._channels), within(names.NAME, names.SLOW, self._names)
+        )
+        return [*found, *channels, *people]
+
+    async def _names(self) -> Findings:
+        specs = sorted(self._settings.config.people)
+        return await names.look(self._gateway, self._settings.database_url, specs, self._clock.now())
 
     async def _token(self, reach: str) -> Findings:
         try:

@@ -91,8 +91,10 @@ def delivered(draft: Draft, command: c.Delivered) -> None:
             draft.refresh_run(run)
     elif command.kind in {"page", "notification"} and result.get("people"):
         names = ", ".join(result["people"])
-        data = {"level": data.get("level", 1), "people": result["people"]}
-        draft.event("page_delivered", f"Page delivered to {names}", data=data)
+        facts = {"level": data.get("level", 1), "people": result["people"]}
+        problems = [str(problem) for problem in result.get("problems") or ()]
+        text = ". ".join([f"Page delivered to {names}", *(problem.rstrip(".") for problem in problems)])
+        draft.event("page_delivered", text, data=facts | ({"problems": problems} if problems else {}))
         escalation.reached(draft, command.slot)
     elif command.kind in {"page", "notification"}:
         fix = "Correct the people in the ladder (SITREP_CONFIG)."

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 
 from bot import board as boards
 from bot import telemetry
@@ -26,6 +27,8 @@ from bot.timeline.collect import collect
 from bot.timeline.export import render
 
 KEEP_BOARD = 1.0  # seconds
+NAMES_AGAIN = 5.0  # seconds until Slack is asked again for people of whom nothing is known
+NAMES_WITHIN = timedelta(minutes=1)  # then the level counts as unreached, and the next one is paged
 AGAIN = 5.0  # seconds until another replica may take what this one does not know
 # What these show may be as old as their claim: whatever changed since has asked for an edit of its own.
 TOGETHER = frozenset({"channel", "card", "thread", "announcement", "topic", "pin", "runbook", "checklist"})
@@ -86,10 +89,8 @@ async def _channel(call: Call) -> Result:
     incident = call.board.incident
     name = f"incident-{incident.number.removeprefix('INC-').lower()}"
     first = [spec for level in incident.rule.ladder[:1] for spec in level.slack]
-    # Looking people up costs a round trip of its own; the invitation that follows must not wait for it.
-    (channel, name), _ = await asyncio.gather(
-        call.gateway.open_channel(name, maybe_done=call.row.tried, private=incident.private), call.directory.warm(first)
-    )
+    call.directory.prepare(first)
+    channel, name = await call.gateway.open_channel(name, maybe_done=call.row.tried, private=incident.private)
     return {"channel": channel, "name": name}
 
 
@@ -135,8 +136,9 @@ async def _pin(call: Call) -> Result:
 
 async def _invite(call: Call) -> Result:
     found = await _people(call)
-    problems = [*found.problems, *await call.gateway.invite(call.board.incident.channel_id, found.users)]
-    if problems and len(problems) >= len(call.row.data["people"]):
+    refused = await call.gateway.invite(call.board.incident.channel_id, found.users)
+    problems = [*found.problems, *refused]
+    if len(refused) >= len(found.users):
         raise Permanent("invite_failed", "Correct the person in the ladder (SITREP_CONFIG).", "; ".join(problems))
     return {"problems": problems}
 
@@ -145,9 +147,10 @@ async def _notification(call: Call) -> Result:
     ladder = call.board.incident.rule.ladder
     specs = ladder[0].slack if ladder and ladder[0].after == 0 else ()
     found = await call.directory.resolve(specs)
+    _wait_for_slack(call, found)
     posted = await call.post(messages.notification(call.tools.templates, call.board, found.mentions))
     people = [call.directory.name_of(user) for user in found.users]
-    return {**posted, "people": people, "problems": found.problems}
+    return {**posted, "people": people, "problems": found.notes}
 
 
 async def _page(call: Call) -> Result:
@@ -162,7 +165,7 @@ async def _page(call: Call) -> Result:
         if is_needless(call.board.incident, reason):
             raise Superseded
         posted = await call.post(messages.page(call.board, call.row.data, found.mentions), looked_for=True)
-    return {**posted, "people": [call.directory.name_of(user) for user in found.users], "problems": found.problems}
+    return {**posted, "people": [call.directory.name_of(user) for user in found.users], "problems": found.notes}
 
 
 async def _page_pagerduty(call: Call) -> Result:
@@ -177,8 +180,20 @@ async def _people(call: Call) -> Resolved:
     specs = [str(spec) for spec in call.row.data["people"]]
     found = await call.directory.resolve(specs)
     if specs and not found.users:  # a group without members reaches nobody
+        _wait_for_slack(call, found)
         raise Permanent("nobody_found", "Correct the people in the ladder (SITREP_CONFIG).", "; ".join(found.problems))
     return found
+
+
+def _wait_for_slack(call: Call, found: Resolved) -> None:
+    """Try again in some seconds where nobody is known because Slack does not answer; not for long.
+
+    Raises:
+        Retryable: it is to be tried again.
+    """
+    waited = call.tools.clock.now() - call.row.tried_at if call.row.tried_at else timedelta()
+    if found.unanswered is not None and not found.users and waited < NAMES_WITHIN:
+        raise Retryable(found.unanswered.reason, "; ".join(found.problems), after=NAMES_AGAIN)
 
 
 async def _reminder(call: Call) -> Result:

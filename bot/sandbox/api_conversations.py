@@ -78,7 +78,8 @@ def invite(ws: Workspace, args: Args) -> Json:
     for user in users:
         if user not in refused:
             ws.join(channel.id, user, inviter=ws.bot.id)
-    return _shown(ws, channel)
+    errors = [{"user": user, "ok": False, "error": error} for user, error in refused.items()]
+    return {**_shown(ws, channel), **({"errors": errors} if errors else {})}
 
 
 def _invite_error(ws: Workspace, channel: Channel, user_id: str) -> str | None:

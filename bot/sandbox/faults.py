@@ -1,6 +1,8 @@
-"""Faults on demand: what an API shall do wrong, to which calls, how often."""
+"""Faults on demand: what an API shall do wrong, to which calls, how often; and Slack's rate limits."""
 
+import math
 import threading
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -88,3 +90,68 @@ class FaultRegistry:
                 fault.hits += 1
                 return fault
         return None
+
+
+# Calls a minute by method, from https://docs.slack.dev/apis/web-api/rate-limits and the methods' own pages.
+TIER_2 = (
+    "bookmarks.add",
+    "conversations.create",
+    "conversations.list",
+    "conversations.setTopic",
+    "pins.add",
+    "usergroups.list",
+    "usergroups.users.list",
+    "users.list",
+)
+TIER_3 = (
+    "chat.update",
+    "conversations.history",
+    "conversations.info",
+    "conversations.invite",
+    "conversations.join",
+    "conversations.open",
+    "conversations.replies",
+    "users.lookupByEmail",
+)
+TIER_4 = ("chat.postEphemeral", "users.info", "views.open", "views.publish", "views.update")
+TIERS: Mapping[str, int] = {**dict.fromkeys(TIER_2, 20), **dict.fromkeys(TIER_3, 50), **dict.fromkeys(TIER_4, 100)}
+WINDOW = 60.0  # seconds
+# `chat.postMessage` takes about one a second in a channel, with short bursts: so many within so many seconds.
+BURST, BURST_WITHIN = 10, 10.0
+
+
+class Tiers:
+    """Slack's rate limits, counted over the last minute; a call beyond them is answered 429.
+
+    Args:
+        now: epoch seconds.
+        limits: calls a minute by method; a method that is not named has no limit.
+
+    Attributes:
+        refused: the methods that were called beyond their limit, one entry a call.
+    """
+
+    def __init__(self, now: Callable[[], float], limits: Mapping[str, int] = TIERS) -> None:
+        self.refused: list[str] = []
+        self._now = now
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._calls: defaultdict[str, deque[float]] = defaultdict(deque)
+
+    def take(self, method: str, args: Mapping[str, Any]) -> Fault | None:
+        """Count a call; the 429 that it meets beyond the limit counts for nothing."""
+        if method == "chat.postMessage":
+            key, most, window = f"{method} {args.get('channel')}", BURST, BURST_WITHIN
+        elif method in self._limits:
+            key, most, window = method, self._limits[method], WINDOW
+        else:
+            return None
+        with self._lock:
+            now, calls = self._now(), self._calls[key]
+            while calls and calls[0] <= now - window:
+                calls.popleft()
+            if len(calls) < most:
+                calls.append(now)
+                return None
+            self.refused.append(method)
+            return Fault(method, "ratelimited", retry_after=max(math.ceil(calls[0] + window - now), 1))

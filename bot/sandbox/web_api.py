@@ -152,6 +152,8 @@ class WebApi:
     ) -> Response:
         workspace = self._workspace
         fault = workspace.faults.take(call.method, call.args)
+        if fault is None and workspace.tiers is not None:
+            fault = workspace.tiers.take(call.method, call.args)
         if seconds := workspace.latency_by_method.get(call.method, workspace.latency):
             await asyncio.sleep(seconds)
         if fault is not None and fault.kind != "drop_after":

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from bot.manifest import SCOPES
-from bot.sandbox.faults import FaultRegistry
+from bot.sandbox.faults import FaultRegistry, Tiers
 from bot.sandbox.model import (
     Call,
     Channel,
@@ -44,6 +44,7 @@ class Workspace:
 
     Attributes:
         faults: what the Web API shall do wrong.
+        tiers: Slack's rate limits; None lets everything through.
         latency: seconds that each Web API call takes before it acts; `latency_by_method` overrides it by method.
         before_call, after_call: called with (index, method, args) right before acting, and right after acting but
             before the answer is sent.
@@ -74,6 +75,7 @@ class Workspace:
         self.now = now
         self.monotonic: Callable[[], float] = time.monotonic
         self.faults = FaultRegistry()
+        self.tiers: Tiers | None = None
         self.latency = 0.0
         self.latency_by_method: dict[str, float] = {}
         self.before_call: CallHook | None = None

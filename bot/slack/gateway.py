@@ -22,6 +22,7 @@ TIMEOUT = 10.0  # seconds for one call
 PAGE = 200
 LOOK_BACK_PAGES = 5  # how far a lost message is looked for: 1,000 messages
 MAX_SUFFIX = 20
+IS_THERE = frozenset({"already_in_channel", "cant_invite_self"})  # an invitation that nobody needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,11 +191,12 @@ class Gateway:
         """Invite people; gives a problem a line for those who could not be invited."""
         if len(users) > 1:
             try:
-                await self.call("conversations.invite", channel=channel, users=",".join(users))
+                answer = await self.call("conversations.invite", channel=channel, users=",".join(users), force=True)
             except Permanent:
-                pass  # Slack refuses all for the sake of one: go one by one
+                pass  # Slack refuses all of them: go one by one, to hear why
             else:
-                return []
+                refused = [(str(e.get("user")), str(e.get("error"))) for e in answer.get("errors") or []]
+                return [f"<@{user}>: {error}" for user, error in refused if error not in IS_THERE]
         problems = []
         for user in users:
             try:
@@ -202,7 +204,7 @@ class Gateway:
             except Permanent as error:
                 if error.reason in {"channel_not_found", "is_archived", "missing_scope"}:
                     raise
-                if error.reason not in {"already_in_channel", "cant_invite_self"}:
+                if error.reason not in IS_THERE:
                     problems.append(f"<@{user}>: {error.reason}")
         return problems
 

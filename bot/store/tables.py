@@ -329,3 +329,18 @@ captures = Table(
     Column("edited", String(32), nullable=False),
     Column("removed", Boolean, nullable=False),
 )
+
+# What Slack answered last about the names of ladders and services.
+slack_names = Table(
+    "slack_names",
+    metadata,
+    Column("spec", Text, primary_key=True),
+    Column("users", JSON, nullable=False),
+    Column("mention", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("answered_at", Moment),
+    Column("wanted_at", Moment, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Index("ix_slack_names_due_at", "due_at"),
+)

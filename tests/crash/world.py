@@ -126,6 +126,9 @@ class World:
         self.client = Client(self.process.url, self.workspace)
         try:
             self.process.start()
+            # Calls are counted from here: what the service looks up at its first start is no part of an opening.
+            wait_for(lambda: names_known(self.database), PATIENCE, "the names of the ladder")
+            self.workspace.calls.clear()
         except BaseException as error:
             self.__exit__(type(error), error, None)
             raise
@@ -186,6 +189,13 @@ def settled(database: Path) -> bool:
             "SELECT count(*), count(*) FILTER (WHERE state IN ('delivered', 'superseded', 'failed')) FROM deliveries"
         ).fetchone()
     return bool(total and total == finished)
+
+
+def names_known(database: Path) -> bool:
+    """Whether Slack has answered who the people of the ladder are."""
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=5)) as connection:
+        total, answered = connection.execute("SELECT count(*), count(answered_at) FROM slack_names").fetchone()
+    return bool(total and total == answered)
 
 
 def wait_settled(database: Path) -> None:

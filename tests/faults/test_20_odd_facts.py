@@ -11,7 +11,8 @@ import pytest
 from bot.sandbox.model import Message
 from bot.sandbox.pagerduty import Account
 from bot.sandbox.workspace import Workspace
-from tests.conftest import Client, both_databases, wait_for
+from bot.slack.directory import GROUPS_EVERY, JITTER
+from tests.conftest import Client, Hands, both_databases, wait_for
 from tests.crash.world import QuickProcess, channel_of, said
 from tests.integration.bodies import alert, body, pagerduty
 from tests.integration.world import World
@@ -144,10 +145,13 @@ def test_fault_20_a_runbook_changes_under_an_incident(
 
 @both_databases
 def test_fault_20_an_empty_roster_climbs_to_the_next_level(
-    bot: Client, world: World, workspace: Workspace, account: Account
+    bot: Client, world: World, workspace: Workspace, account: Account, hands: Hands
 ) -> None:
     """Nobody in the Slack group, nobody on call in PagerDuty: each is recorded, and the first with people is paged."""
     next(group for group in workspace.usergroups.values() if group.handle == "oncall").users.clear()
+    hands.advance(GROUPS_EVERY.total_seconds() * (1 + JITTER))  # the group is listed anew in the background
+    now_empty = "SELECT 1 FROM slack_names WHERE spec = '@oncall' AND CAST(users AS TEXT) = '[]'"
+    wait_for(lambda: world.rows(now_empty), PATIENCE, "the empty group")
     account.oncall["PLEADS01"] = []
     said_back = bot.slash("declare Checkout is down sev2")
     number = next(word for word in said_back.split() if word.startswith("INC-"))

@@ -33,6 +33,7 @@ from bot.sandbox.workspace import Workspace
 from bot.store.database import connect
 from tests.conftest import ROOT, InProcess, both_databases
 from tests.integration.outside import AlertmanagerApi
+from tests.integration.world import LOOK_UPS
 from tests.migrated import put
 
 CONFIG = """
@@ -159,6 +160,7 @@ def test_where_all_is_well_it_says_so(here: Here, running: InProcess) -> None:
         "ok     slack scope: all ",
         "ok     clock against Slack: ",
         "ok     slack channel #ops-alerts (slack.alerts_channel): the bot is in it",
+        "ok     slack names: 1 of ladders and services are known; asked within the last minute",
         "ok     slack channel #payments (runbooks.owners.Payments): the bot joins it with its first message",
         "ok     pagerduty token: it writes as sitrep@example.com",
         "ok     pagerduty routing key: ",
@@ -185,7 +187,8 @@ def test_it_changes_nothing(here: Here, running: InProcess) -> None:
     assert here.doctor().status == 0
     assert state() == before
     engine.dispose()
-    assert {call.method for call in here.workspace.calls[calls:]} == {"auth.test", "conversations.list"}
+    called = {call.method for call in here.workspace.calls[calls:]}
+    assert called - LOOK_UPS == {"auth.test", "conversations.list"}
     assert {call.method.split()[0] for call in here.account.calls} == {"GET"}
 
 
@@ -236,6 +239,16 @@ FAULTS: dict[str, tuple[Break, str, tuple[str, ...]]] = {
         lambda h: h.workspace.faults.add(Fault("*", "html", times=None)),
         "slack token",
         ("Slack does not answer", "https://slack-status.com"),
+    ),
+    "nobody has this address": (
+        lambda h: Path(h.environ["SITREP_CONFIG"]).write_text(CONFIG.replace("alice@", "alicia@")),
+        "slack names",
+        ("nobody can be paged as alicia@example.com: users_not_found", "active Slack account in the ladder"),
+    ),
+    "no such group": (
+        lambda h: Path(h.environ["SITREP_CONFIG"]).write_text(CONFIG.replace("alice@example.com", "'@sre'")),
+        "slack names",
+        ("nobody can be paged as @sre: usergroup_not_found", "Create the user group @sre"),
     ),
     "a scope": (
         lambda h: h.workspace.scopes.remove("pins:read"),
