@@ -220,6 +220,8 @@ def make_app(settings: Settings) -> Starlette:
             await engine.stop()
             await outbox.close()
             await presence.stop()
+            if services.directory is not None:
+                await services.directory.close()
             await store.close()
             await http.aclose()
             await services.pager.close()

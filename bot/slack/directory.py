@@ -41,6 +41,7 @@ IDS_EVERY = timedelta(hours=2)
 JITTER = 0.2
 A_LOOK = 25
 LEASE = timedelta(minutes=2)  # for how long the names of a look are one replica's to ask for
+REFRESH = "*"  # under which a refresh is known among the look-ups; no name is called so
 AGAIN = 60.0  # seconds after a look-up that failed
 
 # Given the transaction, a name and why it stands for nobody.
@@ -151,9 +152,19 @@ class Directory:
         try:
             now = self._clock.now()
             if await self._store.read(lambda c: slack_names.has_due(c, self._wanted, now)):
-                await self._renew(await self._store.write(self._claim))
+                rows = await self._store.write(self._claim)
+                task = self._asking[REFRESH] = _run(self._renew(rows))
+                task.add_done_callback(lambda _done: self._forget([REFRESH]))
+                await asyncio.shield(task)
         except DatabaseUnavailable as error:
             log.warning("names_not_refreshed", reason=str(error))
+
+    async def close(self) -> None:
+        """Break off what is being asked; the next start asks again."""
+        tasks = set(self._asking.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def find(self, mention: str) -> Person | None:
         """Give the person that a responder typed: `<@U...>`, `<@U...|name>` or `@name`; None when there is none.
