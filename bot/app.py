@@ -220,13 +220,9 @@ def make_app(settings: Settings) -> Starlette:
             await engine.stop()
             await outbox.close()
             await presence.stop()
-            if services.directory is not None:
-                await services.directory.close()
+            await _hang_up(services)
             await store.close()
             await http.aclose()
-            await services.pager.close()
-            if services.gateway is not None:
-                await services.gateway.close()
 
     api = FastAPI(
         title="Sitrep",
@@ -264,6 +260,15 @@ async def replay(settings: Settings, receipt: str) -> str:
         return await store.write(lambda tx: take_again(services, tx, receipt))
     finally:
         await store.close()
+
+
+async def _hang_up(services: Services) -> None:
+    """Close what talks to Slack and PagerDuty."""
+    if services.directory is not None:
+        await services.directory.close()
+    await services.pager.close()
+    if services.gateway is not None:
+        await services.gateway.close()
 
 
 def _each(
