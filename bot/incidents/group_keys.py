@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.incidents.intake import Matcher
+from bot.incidents.matchers import Matcher
 
 _SET = r'\{(?:[^"{}]|"(?:[^"\\]|\\.)*")*\}'
 _KEY = re.compile(rf"((?:{_SET})(?:/{_SET})*):({_SET})")
