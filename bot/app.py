@@ -36,11 +36,13 @@ from bot.engine.unmanned import UnmannedEngine
 from bot.incidents.model import Delivery
 from bot.incidents.wording import plain
 from bot.intake import Intake
+from bot.lifeline import WORKER, Lifeline
 from bot.outbox.call import Tools
 from bot.outbox.gate import PACE, TURN, Gate
 from bot.outbox.paging import Paging
 from bot.outbox.presence import Alone, Among, Presence
 from bot.outbox.senders import Sender
+from bot.outbox.succession import LOOK_EVERY, Succession
 from bot.outbox.worker import Outbox
 from bot.pagerduty import PagerDutyReception
 from bot.pagerduty.client import Keys, PagerDuty
@@ -56,7 +58,7 @@ from bot.settings import Settings
 from bot.slack.directory import Directory
 from bot.slack.gateway import Gateway
 from bot.slack.throttles import Throttles
-from bot.store.database import Database, database_clock, open_store
+from bot.store.database import Database, database_clock, open_store, shown
 from bot.store.postgres import PostgresStore, is_postgres
 from bot.store.tx import Store, Tx
 from bot.triage import Triage
@@ -69,6 +71,8 @@ from handlers.webhooks.routes import Webhooks
 
 log = structlog.get_logger()
 
+Look = Callable[[], Awaitable[None]]
+
 SWEEP = 10  # seconds between looks for rows that another process has written, or whose wake-up was lost
 LATE = timedelta(seconds=3)  # what has been due for less is on its way
 AUDIT_TURNED = 1.0  # seconds between the auditor's looks where the clock can jump
@@ -80,14 +84,24 @@ def make_clock(settings: Settings) -> Clock:
     return database_clock(settings.database_url, machine_clock(settings.test_clock))
 
 
-def make_engine(settings: Settings, clock: Clock) -> Engine:
+def make_engine(settings: Settings, clock: Clock, lifeline: Lifeline) -> Engine:
     """Give the engine that goes with the database."""
     if is_postgres(settings.database_url):
         # Imported only here: without PostgreSQL a process starts quicker and is smaller.
         from bot.engine.distributed import DistributedEngine  # noqa: PLC0415
 
-        return DistributedEngine(settings.database_url, clock)
+        return DistributedEngine(settings.database_url, clock, lambda worker: lifeline.note(WORKER, worker))
     return EmbeddedEngine(clock)
+
+
+def make_succession(store: Database, engine: Engine, lifeline: Lifeline) -> dict[Look, float]:
+    """Wire what frees a dead replica's work at once, with the seconds between its looks; nothing for one process."""
+    if not isinstance(store, PostgresStore):
+        return {}
+    from bot.engine.distributed import DistributedEngine  # noqa: PLC0415 - as above
+
+    assert isinstance(engine, DistributedEngine)  # noqa: S101 - it goes with the store
+    return {Succession(store, lifeline, engine.take_over).look: LOOK_EVERY}
 
 
 def make_services(settings: Settings, store: Database, engine: Engine, clock: Clock) -> Services:
@@ -169,7 +183,8 @@ def make_app(settings: Settings) -> Starlette:
     """Make the web application; the database has been migrated and locked before."""
     clock = make_clock(settings)
     store = open_store(settings.database_url, clock)
-    engine = make_engine(settings, clock)
+    lifeline = Lifeline(shown(settings.database_url))
+    engine = make_engine(settings, clock, lifeline)
     services = make_services(settings, store, engine, clock)
     tools = Tools(
         store=store,
@@ -183,7 +198,7 @@ def make_app(settings: Settings) -> Starlette:
         public_url=settings.public_url,
         places=places_of(settings.config.links),
     )
-    presence: Presence = Among(store) if isinstance(store, PostgresStore) else Alone()
+    presence: Presence = Among(store, lifeline) if isinstance(store, PostgresStore) else Alone()
     pace = Gate(PACE)
     outbox = Outbox(
         store, services.desk, engine, Sender(tools), presence=presence, known=services.pager.throttles, pace=pace
@@ -195,6 +210,14 @@ def make_app(settings: Settings) -> Starlette:
     async def sweep() -> None:
         await store.write(lambda tx: services.desk.sweep(tx, presence.alive(tx), LATE))
 
+    every = AUDIT_TURNED if clock.moves else EVERY
+    looks: dict[Look, float] = {
+        sweep: SWEEP,
+        auditor.run: every,
+        make_periodic(services).run: every,
+        **make_succession(store, engine, lifeline),
+    }
+
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await presence.start()
@@ -202,11 +225,10 @@ def make_app(settings: Settings) -> Starlette:
         if not engine.remembers:
             await store.write(services.desk.wake)
         ticker = AsyncIOScheduler(timezone=UTC)
-        _each(ticker, SWEEP, sweep)
         if services.directory is not None:
-            _each(ticker, AUDIT_TURNED if clock.moves else EVERY, services.directory.refresh, at_once=True)
-        for look in (auditor.run, make_periodic(services).run):
-            _each(ticker, AUDIT_TURNED if clock.moves else EVERY, look)
+            _each(ticker, every, services.directory.refresh, at_once=True)
+        for look, seconds in looks.items():
+            _each(ticker, seconds, look)
         ticker.start()
         socket = asyncio.create_task(_socket_mode(settings, bolt))
         _say_what_is_off(settings)
@@ -271,9 +293,7 @@ async def _hang_up(services: Services) -> None:
         await services.gateway.close()
 
 
-def _each(
-    ticker: AsyncIOScheduler, seconds: float, look: Callable[[], Awaitable[None]], *, at_once: bool = False
-) -> None:
+def _each(ticker: AsyncIOScheduler, seconds: float, look: Look, *, at_once: bool = False) -> None:
     """Look again and again; a look that takes longer than that is not doubled, and a stop cuts it short."""
 
     async def tick() -> None:

@@ -232,6 +232,7 @@ class Process:
         self.log = log
         self.root = ROOT  # where the code is that it runs
         self.cold = False  # whether it imports the code itself, as it does outside of tests
+        self.constants: dict[str, float] = {}  # of the code, by their full names, that are other than in production
         self.child: subprocess.Popen[bytes] | Fork | None = None
 
     @property
@@ -244,7 +245,7 @@ class Process:
         environ = {**base, **self.environ}
         put(environ["SITREP_DATABASE_URL"])
         if self.root == ROOT and not self.cold:
-            self.child = Fork(("serve",), environ, self.log, self.log)
+            self.child = Fork(("serve",), environ, self.log, self.log, self.constants)
             return
         with self.log.open("ab") as log:
             self.child = subprocess.Popen(

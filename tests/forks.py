@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import runpy
@@ -25,8 +26,15 @@ _lock = threading.Lock()  # an exit code can be read once, and starting a proces
 class Fork:
     """A command that runs; to its tests it is as a `subprocess.Popen`."""
 
-    def __init__(self, words: tuple[str, ...], environ: Mapping[str, str], stdout: Path, stderr: Path) -> None:
-        arguments = (words, dict(environ), str(ROOT), str(stdout), str(stderr))
+    def __init__(
+        self,
+        words: tuple[str, ...],
+        environ: Mapping[str, str],
+        stdout: Path,
+        stderr: Path,
+        constants: Mapping[str, float] | None = None,
+    ) -> None:
+        arguments = (words, dict(environ), str(ROOT), str(stdout), str(stderr), dict(constants or {}))
         self._process = _context.Process(target=become, args=arguments, daemon=True)
         with _lock, chdir(ROOT):  # the process that all are forked from finds `tests` there
             self._process.start()
@@ -69,8 +77,15 @@ def sitrep(environ: Mapping[str, str], *words: str, timeout: float = 60) -> subp
         return subprocess.CompletedProcess(["sitrep", *words], code, out.read_bytes(), err.read_bytes())
 
 
-def become(words: tuple[str, ...], environ: Mapping[str, str], folder: str, stdout: str, stderr: str) -> None:
-    """Be what `python -m bot` is, in a process that has just been forked."""
+def become(
+    words: tuple[str, ...],
+    environ: Mapping[str, str],
+    folder: str,
+    stdout: str,
+    stderr: str,
+    constants: Mapping[str, float],
+) -> None:
+    """Be what `python -m bot` is, in a process that has just been forked; `constants` are set first, by their names."""
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environ)
@@ -79,6 +94,9 @@ def become(words: tuple[str, ...], environ: Mapping[str, str], folder: str, stdo
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.dup2(file, descriptor)
         os.close(file)
+    for name, value in constants.items():
+        module, _, constant = name.rpartition(".")
+        setattr(importlib.import_module(module), constant, value)
     sys.argv = ["bot", *words]
     with quick_start():
         runpy.run_module("bot", run_name="__main__", alter_sys=True)

@@ -17,6 +17,9 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
+from bot.lifeline import MEMORY, prefix_of
+from bot.store.database import shown
+
 SETTINGS = """
 max_connections = 400
 shared_buffers = 64MB
@@ -91,8 +94,11 @@ def database(server_url: str, template: str = "template1") -> Iterator[str]:
     with psycopg.connect(server_url, autocommit=True) as connection:
         make = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
         connection.execute(make.format(sql.Identifier(name), sql.Identifier(template)))
+    url = make_url(server_url).set(database=name).render_as_string(hide_password=False)
     try:
-        yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
+        yield url
     finally:
+        for left in MEMORY.glob(f"{prefix_of(shown(url))}*"):  # by processes that were killed and have no successor
+            left.unlink(missing_ok=True)
         with psycopg.connect(server_url, autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

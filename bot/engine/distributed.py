@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from procrastinate import App, BaseRetryStrategy, JobContext, PsycopgConnector, RetryDecision, SyncPsycopgConnector
+from procrastinate.connector import BaseConnector
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job as Stored
+from procrastinate.manager import JobManager
 
 from bot.clock import Clock
 from bot.engine.port import Handler, Job, Work
@@ -62,12 +65,28 @@ class _Again(BaseRetryStrategy):
         return RetryDecision(retry_at=_moment(self._clock) + wait, lock=f"again:{job.id}")
 
 
+class _Registered(JobManager):
+    """Says under which number a worker is about to take jobs."""
+
+    def __init__(self, connector: BaseConnector, on_worker: Callable[[int], None]) -> None:
+        super().__init__(connector)
+        self._on_worker = on_worker
+
+    async def register_worker(self) -> int:
+        worker = await super().register_worker()
+        self._on_worker(worker)
+        return worker
+
+
 class DistributedEngine:
-    """An `Engine` whose jobs are rows; any replica runs them, and another one if it dies."""
+    """An `Engine` whose jobs are rows; any replica runs them, and another one if it dies.
+
+    `on_worker` is told each number under which this process takes jobs, before it takes the first.
+    """
 
     remembers = True
 
-    def __init__(self, url: str, clock: Clock) -> None:
+    def __init__(self, url: str, clock: Clock, on_worker: Callable[[int], None] = lambda _worker: None) -> None:
         self._clock = clock
         self._app = App(
             connector=PsycopgConnector(
@@ -79,6 +98,7 @@ class DistributedEngine:
                 kwargs={"connect_timeout": 3},
             )
         )
+        self._app.job_manager = _Registered(self._app.connector, on_worker)
         # Deferring happens on the unit of work's own connection, in a writer's thread; this one is never opened.
         self._deferring = self._app.with_connector(SyncPsycopgConnector(conninfo=conninfo(url)))
         self._task = self._app.task(name=TASK, retry=_Again(clock), pass_context=True)(self._run)
@@ -191,14 +211,24 @@ class DistributedEngine:
             lost = {number for number in doing if number not in self._running}
             stalled |= {number: doing[number] for number in lost & self._lost}
             self._lost = lost
-        for number, job in stalled.items():
-            # Another replica that recovers may have been quicker, and the job is under way anew.
-            if not await manager.list_jobs_async(id=number, status="doing", worker_id=job.worker_id):
-                continue
-            with suppress(ConnectorException):
-                await manager.retry_job(job, retry_at=_moment(self._clock))
-                log.info("job_recovered", job=number, work=job.task_kwargs)
+        for job in stalled.values():
+            await self._put_back(job)
         await manager.prune_stalled_workers(STALLED)
+
+    async def take_over(self, workers: Sequence[int]) -> None:
+        """Take over at once what workers were doing whose process is known to have ended."""
+        for worker in workers:
+            for job in await self._app.job_manager.list_jobs_async(status="doing", worker_id=worker):
+                await self._put_back(job)
+
+    async def _put_back(self, job: Stored) -> None:
+        manager = self._app.job_manager
+        # Another replica that recovers may have been quicker, and the job is under way anew.
+        if not await manager.list_jobs_async(id=job.id, status="doing", worker_id=job.worker_id):
+            return
+        with suppress(ConnectorException):
+            await manager.retry_job(job, retry_at=_moment(self._clock))
+            log.info("job_recovered", job=job.id, work=job.task_kwargs)
 
     async def _jump(self) -> None:
         """Run what has become due because the clock was moved; its stored time is the machine's."""

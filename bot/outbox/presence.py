@@ -10,6 +10,7 @@ from typing import Protocol
 import structlog
 
 from bot.errors import DatabaseUnavailable
+from bot.lifeline import REPLICA, Lifeline
 from bot.store import replicas
 from bot.store.postgres import PostgresStore
 from bot.store.tx import Tx
@@ -70,8 +71,9 @@ class Alone:
 class Among:
     """One replica among many."""
 
-    def __init__(self, store: PostgresStore) -> None:
+    def __init__(self, store: PostgresStore, lifeline: Lifeline) -> None:
         self._store = store
+        self._lifeline = lifeline
         self.id = uuid.uuid4().hex
         self._beat_at = 0.0
         self._task: asyncio.Task[None] | None = None
@@ -86,6 +88,8 @@ class Among:
 
     async def start(self) -> None:
         """Give the first sign of life, then one after the other."""
+        self._lifeline.hold()
+        self._lifeline.note(REPLICA, self.id)
         await self._beat()
         self._task = asyncio.create_task(self._go_on())
 
@@ -96,8 +100,10 @@ class Among:
             await asyncio.gather(self._task, return_exceptions=True)
         try:
             await self._store.sign(lambda tx: replicas.leave(tx.connection, self.id, FORGET))
+            self._lifeline.release(clean=True)
         except DatabaseUnavailable as error:
             log.warning("goodbye_failed", reason=str(error))
+            self._lifeline.release(clean=False)
 
     async def _go_on(self) -> None:
         while True:
@@ -117,6 +123,7 @@ class Among:
             log.warning("taken_for_dead", silent_seconds=round(silent, 1))
             self.id = uuid.uuid4().hex
             new, moment = self.id, time.monotonic()
+            self._lifeline.note(REPLICA, new)
             await self._store.sign(lambda tx: replicas.beat(tx.connection, new))
             await self._store.sign(lambda tx: replicas.leave(tx.connection, id_, FORGET))
         self._beat_at = moment

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlalchemy import Connection, delete, func, select
@@ -28,3 +29,8 @@ def leave(connection: Connection, replica: str, within: float) -> None:
     """Take a replica out, and those that have been gone for long."""
     gone = func.clock_timestamp() - timedelta(seconds=within)
     connection.execute(delete(replicas).where((replicas.c.id == replica) | (replicas.c.beat_at < gone)))
+
+
+def bury(connection: Connection, ids: Sequence[str]) -> bool:
+    """Take replicas out that have ended for certain; True where one of them was known here."""
+    return bool(connection.execute(delete(replicas).where(replicas.c.id.in_(ids))).rowcount)

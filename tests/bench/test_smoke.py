@@ -44,7 +44,6 @@ def kinds(connection: Connection, number: str) -> list[str]:
     return [event.kind for event in dossier.events]
 
 
-@pytest.mark.timeout(120)
 def test_a_small_bench_prints_its_rows() -> None:
     """The real service is started, loaded and measured; each row has a figure."""
     lines = bench({("sqlite", 0): ["ingest"]}, runs=1, scale=0.02).splitlines()

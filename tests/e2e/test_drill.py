@@ -15,7 +15,6 @@ from tests.integration.bodies import alert, body
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
-    pytest.mark.timeout(110),
 ]
 
 

@@ -98,6 +98,7 @@ class Cluster:
         config: the YAML of the configuration.
         environ: further variables, for every replica.
         turned: whether the bot's clock is `hands`, or the machine's own.
+        constants: of the code, by their full names, that are other than in production.
     """
 
     def __init__(
@@ -109,6 +110,7 @@ class Cluster:
         config: str = CONFIG,
         environ: Mapping[str, str] | None = None,
         turned: bool = True,
+        constants: Mapping[str, float] | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.url = url
@@ -122,6 +124,7 @@ class Cluster:
         self._config = config
         self._extra = dict(environ or {})
         self._turned = turned
+        self._constants = dict(constants or {})
         self._api = WebApi(self.workspace)
         self._doors = Listener("127.0.0.1", 0)
         self._engine = connect(url)
@@ -184,6 +187,7 @@ class Cluster:
             **environ,
         }
         replica = Replica(index, made, self._folder / f"log-{index}", self.workspace)
+        replica.constants = self._constants
         replica.log.touch()
         self.replicas.append(replica)
         return replica

@@ -17,8 +17,6 @@ from tests.integration.bodies import alert, body, pagerduty
 ROUNDS = 6
 AT_ONCE = 3  # senders a replica
 
-pytestmark = pytest.mark.timeout(90)
-
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:

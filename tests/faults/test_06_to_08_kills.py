@@ -16,8 +16,6 @@ from tests.faults.cluster import Cluster, Replica, cluster_for, doubled, opened_
 from tests.integration.bodies import alert, body
 from tests.patience import PATIENCE, TAKE_OVER
 
-pytestmark = pytest.mark.timeout(120)
-
 
 @dataclass(frozen=True)
 class Blow:

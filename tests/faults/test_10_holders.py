@@ -18,8 +18,6 @@ REPLICAS = 3
 INCIDENTS = 5
 COPIES = 4
 
-pytestmark = pytest.mark.timeout(120)
-
 
 @pytest.fixture(scope="module")
 def shared(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:

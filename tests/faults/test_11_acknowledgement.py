@@ -22,8 +22,6 @@ STEP = 0.03  # seconds between two acknowledgements: some come before the escala
 UNDER_WAY = 0.5  # seconds in which a call that was being made at the commit may still arrive, on a busy machine
 PAGED = "you are paged as"
 
-pytestmark = pytest.mark.timeout(90)
-
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:

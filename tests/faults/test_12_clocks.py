@@ -33,8 +33,6 @@ HELD_UP = """
     SELECT count(*) AS n FROM procrastinate_jobs WHERE lock IS NOT NULL AND scheduled_at > now() + interval '1 minute'
 """
 
-pytestmark = pytest.mark.timeout(120)
-
 
 def at(text: str) -> datetime:
     return datetime.fromisoformat(text)

@@ -50,7 +50,6 @@ def deliver(bot: Client, bodies: Iterable[dict[str, Any]]) -> list[dict[str, Any
         return [made for made in pool.map(send, bodies) if made is not None]
 
 
-@pytest.mark.timeout(150)
 @both_databases
 def test_fault_19_five_thousand_alerts_in_a_minute_and_a_kill(
     bot: Client, world: World, workspace: Workspace, hands: Hands, process: QuickProcess

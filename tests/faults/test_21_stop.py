@@ -25,8 +25,6 @@ ABANDONED = (
     "SELECT count(*) AS n FROM deliveries WHERE state = 'sending' AND claimed_by NOT IN (SELECT id FROM replicas)"
 )
 
-pytestmark = pytest.mark.timeout(120)
-
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def cluster(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cluster]:

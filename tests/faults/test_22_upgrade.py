@@ -45,8 +45,6 @@ def upgrade() -> None:
     op.create_table("moods", sa.Column("id", sa.Integer(), primary_key=True))
 """
 
-pytestmark = pytest.mark.timeout(120)
-
 
 def head() -> str:
     found = ScriptDirectory.from_config(alembic_config()).get_current_head()

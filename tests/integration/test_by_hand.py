@@ -10,8 +10,6 @@ import pytest
 from bot.sandbox.model import Message
 from tests.conftest import Client, Hands, wait_for
 
-pytestmark = pytest.mark.timeout(60)
-
 
 def said(message: Message) -> str:
     return f"{message.text} {message.blocks}"

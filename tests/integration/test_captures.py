@@ -10,7 +10,7 @@ from bot.sandbox.model import Message
 from tests.conftest import Client, both_databases, wait_for
 from tests.integration.world import World
 
-pytestmark = [pytest.mark.timeout(60), pytest.mark.events]
+pytestmark = pytest.mark.events
 CHECK = "white_check_mark"
 
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.conftest import Client, Hands, wait_for
 from tests.integration.bodies import alert, body
-
-pytestmark = pytest.mark.timeout(60)
 
 
 def home(bot: Client, user: str, wanted: str) -> str:

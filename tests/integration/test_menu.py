@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from bot.sandbox.model import Message
 from handlers.slack import table
 from handlers.slack.speech import Where
 from tests.conftest import Client, wait_for
 
-pytestmark = pytest.mark.timeout(60)
 ALERTS = "ops-alerts"
 
 

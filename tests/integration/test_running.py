@@ -14,7 +14,6 @@ from tests.conftest import ROOT, Client, Hands, InProcess, both_databases, wait_
 from tests.integration.bodies import alert, body
 from tests.integration.world import World
 
-pytestmark = pytest.mark.timeout(60)
 VAULT = "ops.vault.hsm"
 LONG = "ops.long.one"
 

@@ -26,7 +26,7 @@ from handlers.slack.context import DATABASE_AWAY
 from tests.conftest import NO_TLS, Client, InProcess, Process, wait_for
 from tests.integration.world import World
 
-pytestmark = [pytest.mark.timeout(60), pytest.mark.events]
+pytestmark = pytest.mark.events
 OPEN = "apps.connections.open"
 
 

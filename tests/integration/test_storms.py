@@ -124,7 +124,6 @@ def settled(world: World, bot: Client, number: str) -> str:
 # -- storms ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(240)
 def test_fault_19_five_thousand_alerts_in_a_minute_open_few_channels_and_lose_nothing(
     bot: Client, world: World, hands: Hands
 ) -> None:
@@ -169,7 +168,6 @@ def test_fault_19_five_thousand_alerts_in_a_minute_open_few_channels_and_lose_no
 
 
 @pytest.mark.timing
-@pytest.mark.timeout(120)
 def test_fault_19_one_notification_of_five_thousand_alerts_is_taken_in_at_once(bot: Client, world: World) -> None:
     """It opens one incident with a few lines, holds nobody up for long, and is a repeat the next time."""
     sent = group(1, alerts=5000, truncated=123)
@@ -197,7 +195,6 @@ def test_fault_19_one_notification_of_five_thousand_alerts_is_taken_in_at_once(b
     assert bot.incident(number)["status"] == "investigating"
 
 
-@pytest.mark.timeout(120)
 def test_two_storms_in_two_clusters_do_not_mix(bot: Client, world: World) -> None:
     """Groups of both come at once; each cluster has its own storm, and a third cluster's group its own incident."""
     clusters = ("eu-1", "us-1")
@@ -219,7 +216,6 @@ def _alerts_of(world: World, number: str) -> list[dict[str, Any]]:
     return [{"labels": json.loads(r["labels"]) if isinstance(r["labels"], str) else r["labels"]} for r in rows]
 
 
-@pytest.mark.timeout(120)
 def test_labels_that_are_all_different_do_not_open_channels_without_end(bot: Client, world: World) -> None:
     """Each group has a service of its own and no cluster: the rate over all holds, and one storm takes the rest."""
     outcomes = send_at_once(bot, [group(n, cluster="") for n in range(80)])
@@ -229,7 +225,6 @@ def test_labels_that_are_all_different_do_not_open_channels_without_end(bot: Cli
     assert len(channels(bot)) == 21
 
 
-@pytest.mark.timeout(120)
 def test_a_slow_trickle_is_no_storm(bot: Client, world: World, hands: Hands) -> None:
     """A group a minute for ten minutes: each has its own incident and channel."""
     for n in range(10):
@@ -408,7 +403,6 @@ def stores(url: str, count: int) -> Iterator[list[Store]]:
             asyncio.run(store.close())
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize(("database_url", "replicas"), [("sqlite", 1), ("postgres", 3)], indirect=["database_url"])
 def test_the_rate_holds_over_all_replicas(database_url: str, replicas: int) -> None:
     """Groups of one family come to all replicas at the same instant: as many incidents as one replica would open."""

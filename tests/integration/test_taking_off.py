@@ -11,7 +11,7 @@ from tests.conftest import Client, both_databases, wait_for
 from tests.integration.test_captures import act, in_thread, lines, marked, say, wait_line
 from tests.integration.world import World
 
-pytestmark = [pytest.mark.timeout(60), pytest.mark.events]
+pytestmark = pytest.mark.events
 BUTTON = "timeline_take_off"
 
 

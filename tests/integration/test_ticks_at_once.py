@@ -16,7 +16,6 @@ from tests.faults.cluster import Cluster, cluster_for, together
 from tests.integration.bodies import alert, body
 from tests.patience import PATIENCE
 
-pytestmark = pytest.mark.timeout(120)
 STEPS = 6
 
 

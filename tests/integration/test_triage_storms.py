@@ -15,8 +15,6 @@ from tests.integration.test_storms import channels, group, later
 from tests.integration.test_triage import BUTTONS, buttons, form, person, press, send, spoken, submit, waiting
 from tests.integration.world import World
 
-pytestmark = pytest.mark.timeout(90)
-
 RULES = """
 intake:
   - {matchers: ['severity="critical"'], then: declare, severity: sev2}

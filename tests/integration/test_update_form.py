@@ -9,8 +9,6 @@ import pytest
 
 from tests.conftest import LADDER, Client, wait_for
 
-pytestmark = pytest.mark.timeout(60)
-
 
 def opened(bot: Client, channel: str, user: str = "bob") -> Any:
     assert bot.people.press(user, channel, bot.workspace.pinned(channel)[0].ts, "incident_update").ok

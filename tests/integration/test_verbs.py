@@ -14,7 +14,6 @@ from handlers.slack.speech import Stage, Verb, Where
 from tests.conftest import LADDER, Client, Hands, InProcess, wait_for
 from tests.integration.bodies import alert, body
 
-pytestmark = pytest.mark.timeout(60)
 HOSTILE = "<!channel> `*x*` \u202e & <@U0> <https://evil.example|x> {{ 7*7 }} ' OR 1=1 --"
 WRONG = ("@nobody", "-1", "INC-20000101-001", "99999999999999999999", "next 0m", HOSTILE, "x" * 3000)
 
