@@ -63,7 +63,8 @@ from bot.store.postgres import PostgresStore, is_postgres
 from bot.store.tx import Store, Tx
 from bot.triage import Triage
 from handlers.api.routes import HANDLERS, Api
-from handlers.http import LimitBody, problem
+from handlers.bodies import LimitBody
+from handlers.http import problem
 from handlers.slack.app import make_bolt
 from handlers.slack.socket_mode import SocketMode
 from handlers.webhooks.replay import take_again
@@ -254,12 +255,13 @@ def make_app(settings: Settings) -> Starlette:
         routes=[*Api(services).routes],
     )
     slack = _slack_route(bolt if settings.slack_signing_secret else None)
+    webhooks = Webhooks(services)
     # What comes in numbers goes past the API's own layers.
     app = Starlette(
         lifespan=lifespan,
         exception_handlers=HANDLERS,
-        middleware=[Middleware(LimitBody, limit=settings.max_body)],
-        routes=[*Webhooks(services).routes, Route("/slack/events", slack, methods=["POST"])],
+        middleware=[Middleware(LimitBody, allow=webhooks.allow, refused=webhooks.too_large)],
+        routes=[*webhooks.routes, Route("/slack/events", slack, methods=["POST"])],
     )
     # Not mounted: a mount at "/" would answer 404 where one of the routes above knows that the method is wrong.
     app.router.default = api

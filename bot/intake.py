@@ -35,6 +35,10 @@ class Read:
     notification: Notification
     said: str
 
+    def noted(self, outcome: str) -> str:
+        """Return what is kept of what became of it: with the alerts that could not be read."""
+        return "; left out: ".join([outcome, *self.notification.unread])
+
     @classmethod
     def of(cls, notification: Notification) -> Read:
         """Name what a notification says, whatever the order of its alerts."""
@@ -44,9 +48,8 @@ class Read:
         return cls(notification, hashlib.blake2b(what.encode(), digest_size=32).hexdigest())
 
 
-def _said(status: str, alert: Alert) -> tuple[str, str, str, str, str]:
-    annotations = json.dumps(dict(alert.annotations), sort_keys=True)
-    return alert.fingerprint, status, str(alert.starts_at), str(alert.ends_at), annotations
+def _said(status: str, alert: Alert) -> tuple[str, str, str, str, list[tuple[str, str]]]:
+    return alert.fingerprint, status, str(alert.starts_at), str(alert.ends_at), sorted(alert.annotations.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,7 @@ class Intake:
             if known and known.digest == waiting.read.said and known.status in _OPEN:
                 repeats[waiting] = f"repeat of {known.number}"
         for source, some in _by_source(repeats).items():
-            bodies = [(waiting.raw, repeats[waiting]) for waiting in some]
+            bodies = [(waiting.raw, waiting.read.noted(repeats[waiting])) for waiting in some]
             receipts = inbox.keep_all(tx.connection, source, bodies, tx.now)
             ended.update({w: Taken(receipt, repeats[w]) for w, receipt in zip(some, receipts, strict=True)})
         if len(ended) < len(group) and len(group) > 1 and tx.connection.dialect.name == "postgresql":
@@ -153,7 +156,7 @@ class Intake:
     def _one(self, tx: Tx, waiting: _Waiting) -> Taken:
         outcome = take_in(tx, self._reception, waiting.read)
         source = waiting.read.notification.source
-        (receipt,) = inbox.keep_all(tx.connection, source, [(waiting.raw, outcome)], tx.now)
+        (receipt,) = inbox.keep_all(tx.connection, source, [(waiting.raw, waiting.read.noted(outcome))], tx.now)
         return Taken(receipt, outcome)
 
 
@@ -176,6 +179,8 @@ def _together(waiting: Sequence[_Waiting]) -> int:
 
 def take_in(tx: Tx, reception: Reception, read: Read) -> str:
     """Take one in, and keep what its group says now; gives what became of it."""
+    if read.notification.tester:
+        return reception.tested(tx, read.notification)
     outcome = reception.alertmanager(tx, read.notification)
     alerts.keep_said(tx.connection, read.notification.source, read.notification.group_key, read.said)
     return outcome

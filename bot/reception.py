@@ -16,6 +16,7 @@ from bot.incidents.model import SYSTEM, Actor, Alert, Delivery, Incident
 from bot.incidents.sources import ALERTMANAGER, is_alertmanager
 from bot.incidents.storm import Course, FlapPolicy, StormPolicy, flapping
 from bot.incidents.triage import Decision, Outcome
+from bot.notices import tested
 from bot.store import alerts, incidents, triage
 from bot.store.alerts import Group
 from bot.store.tx import Tx
@@ -26,6 +27,7 @@ class Notification:
     """One Alertmanager notification: a group's alerts, firing and resolved, and how many it has left out.
 
     `key_hash` is the hash of the whole group key, of which `group_key` may be a short form; empty: of `group_key`.
+    `tester` names who tries whether a notification arrives, and `unread` says which alerts could not be read, and why.
     """
 
     group_key: str
@@ -34,6 +36,8 @@ class Notification:
     truncated: int = 0
     source: str = ALERTMANAGER
     key_hash: str = ""
+    tester: str = ""
+    unread: tuple[str, ...] = ()
 
 
 class Reception:
@@ -82,6 +86,10 @@ class Reception:
         if past:
             return f"noted on {past}"
         return "recorded" if fresh.closed else "nothing new"
+
+    def tested(self, tx: Tx, notification: Notification) -> str:
+        """Say that a notification has arrived which only tries the way; returns what became of it."""
+        return tested(tx, self._desk, notification.source, notification.tester)
 
     def attach_pagerduty(self, tx: Tx, group: Group, alert: Alert) -> str:
         """Take a triggered PagerDuty incident in: join the Alertmanager group it stems from, or meet the rules."""

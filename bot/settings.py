@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.config import Config, load_config
 from bot.errors import ConfigError
+from bot.incidents.sources import NAME
 
 ROLES = ("viewer", "responder", "admin")
 
@@ -27,6 +28,14 @@ class ApiToken:
     token: str
 
 
+@dataclass(frozen=True, slots=True)
+class WebhookToken:
+    """A token of Alertmanager's webhook and the name of its source; empty where it has none."""
+
+    source: str
+    token: str
+
+
 def is_loopback(url: str) -> bool:
     """True when a URL's host is this machine itself."""
     host = urlsplit(url).hostname or ""
@@ -36,6 +45,14 @@ def is_loopback(url: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _named_tokens(value: str) -> tuple[WebhookToken, ...]:
+    """Return the tokens of `name:token,...`; none where a part has another form, as a token of its own may."""
+    parts = [part.strip().partition(":") for part in value.split(",")]
+    if not all(colon and token and NAME.fullmatch(name) for name, colon, token in parts):
+        return ()
+    return tuple(WebhookToken(name, token) for name, _, token in parts)
 
 
 def _check_url(url: str) -> None:
@@ -59,7 +76,7 @@ class Settings(BaseSettings):
     public_url: str = Field("", validation_alias="SITREP_PUBLIC_URL")
     api_tokens: SecretStr | None = Field(None, validation_alias="SITREP_API_TOKENS")
     heartbeat_url: str = Field("", validation_alias="SITREP_HEARTBEAT_URL", repr=False)
-    max_body: int = Field(1024 * 1024, validation_alias="SITREP_MAX_BODY", ge=1024)
+    max_body: int = Field(16 * 1024 * 1024, validation_alias="SITREP_MAX_BODY", ge=1024)
     test_clock: Path | None = Field(None, validation_alias="SITREP_TEST_CLOCK")
 
     slack_bot_token: SecretStr | None = Field(None, validation_alias="SLACK_BOT_TOKEN")
@@ -126,6 +143,14 @@ class Settings(BaseSettings):
                 raise ValueError("write role:token pairs with commas between; roles are viewer, responder, admin")
         return value
 
+    @field_validator("alertmanager_webhook_token")
+    @classmethod
+    def _one_source_each(cls, value: SecretStr | None) -> SecretStr | None:
+        named = _named_tokens(value.get_secret_value()) if value else ()
+        if len({each.token for each in named}) < len(named):
+            raise ValueError("two sources have the same token: give each one of its own")
+        return value
+
     @model_validator(mode="after")
     def _consistent(self) -> Settings:
         if self.test_clock and not is_loopback(self.slack_api_url):
@@ -151,6 +176,14 @@ class Settings(BaseSettings):
         if self.pagerduty_webhook_secrets is None:
             return ()
         return tuple(part.strip().encode() for part in self.pagerduty_webhook_secrets.get_secret_value().split(","))
+
+    @property
+    def alertmanager_tokens(self) -> tuple[WebhookToken, ...]:
+        """Alertmanager's webhook tokens: the variable as a whole, and each of it where it is `name:token,...`."""
+        if self.alertmanager_webhook_token is None:
+            return ()
+        value = self.alertmanager_webhook_token.get_secret_value()
+        return (WebhookToken("", value), *_named_tokens(value))
 
     @property
     def tokens(self) -> tuple[ApiToken, ...]:

@@ -10,7 +10,7 @@ import platform
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,7 +26,7 @@ SOURCES = ("alertmanager", "pagerduty")
 # fmt: off
 WEBHOOK_OUTCOMES = frozenset({
     "attached", "declared", "duplicate", "held", "joined", "malformed", "noted", "nothing", "off", "recorded", "repeat",
-    "too_large", "triage", "unauthorized", "unavailable",
+    "test", "too_large", "triage", "unauthorized", "unavailable",
 })
 # What becomes of a delivery or a call to the outside: our own words, and those of Slack's error codes that are
 # documented for the methods that we call.
@@ -138,9 +138,21 @@ def reason(code: str) -> str:
 
 
 def webhook(source: str, outcome: str) -> None:
-    """Count a webhook by the first word of what became of it."""
+    """Count a webhook by the first word of what became of it; a source's name counts where a token has it."""
     word = re.split("[: ]", outcome, maxsplit=1)[0]
-    WEBHOOKS.labels(source, word if word in WEBHOOK_OUTCOMES else OTHER).inc()
+    label = source if source in _named else source.partition("/")[0]
+    WEBHOOKS.labels(label, word if word in WEBHOOK_OUTCOMES else OTHER).inc()
+
+
+def name_sources(sources: Iterable[str]) -> None:
+    """Count webhooks of these sources by themselves: those that the settings name, which are few."""
+    for source in sources:
+        _named.add(source)
+        for outcome in WEBHOOK_OUTCOMES:
+            WEBHOOKS.labels(source, outcome)
+
+
+_named: set[str] = set()
 
 
 @contextmanager

@@ -304,7 +304,8 @@ async def _note(call: Call) -> Result:
 
 async def _operators(call: Call) -> Result:
     channel = await call.gateway.channel_id(call.tools.slack.operators)
-    return await call.post(messages.operators(str(call.row.data["text"])), channel=channel)
+    said = {name: str(call.row.data[name]) for name in ("text", "mark") if call.row.data.get(name)}
+    return await call.post(messages.operators(**said), channel=channel)
 
 
 async def _whisper(call: Call) -> Result:

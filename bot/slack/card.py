@@ -36,6 +36,9 @@ ALERTS_SHOWN = 8
 NAMES_SHOWN = 5
 GROUPS_SHOWN = 5
 MITIGATIONS_SHOWN = 3
+DASHBOARD = ("dashboard_url", "dashboard", "grafana_url")  # the facts that link one
+SECTION = 2900  # characters of alerts; Slack takes 3,000 in one block
+LINK = 600  # characters of an alert's link that is shown
 
 
 def card(board: Board, next_step: str = "") -> tuple[str, list[b.Block]]:
@@ -194,14 +197,30 @@ def _alerts(board: Board) -> str:
     if counts.total > ALERTS_SHOWN and counts.names:
         lines.append(most(counts))
     lines += _notes(board)
-    for shown in board.alerts[:ALERTS_SHOWN]:
-        alert = shown.alert
-        mark, state = _standing(shown)
-        lines.append(f"{mark} {esc(alert.name, 120)} {state}{_detail(alert)}")
+    named = board.alerts[:ALERTS_SHOWN]
+    told = [_line(shown) for shown in named]
+    room = SECTION - sum(len(line) + 1 for line in (*lines, *told))
+    for shown, line in zip(named, told, strict=True):
+        links = alert_links(shown, board.fact(*DASHBOARD))
+        fits = bool(links) and len(links) + 2 <= room
+        room -= len(links) + 2 if fits else 0
+        lines.append(f"{line}  {links}" if fits else line)
     hidden = counts.total - ALERTS_SHOWN
     if hidden > 0:
         lines.append(f"and {hidden:,} more")
     return "\n".join(lines)
+
+
+def alert_links(shown: Shown, dashboard: str = "") -> str:
+    """Return the links that Grafana gives with an alert; `dashboard` is linked elsewhere in the message already."""
+    own = shown.alert.fact(*DASHBOARD)
+    found = [
+        ("" if own == dashboard else own, "Dashboard"),
+        (shown.alert.fact("panel_url"), "Panel"),
+        (shown.alert.fact("silence_url") if shown.firing else "", "Silence"),
+    ]
+    made = [link(url, label) for url, label in found if url.startswith(("http://", "https://")) and len(url) <= LINK]
+    return " | ".join(each for each in made if each.startswith("<"))
 
 
 def most(counts: Counts) -> str:
@@ -232,6 +251,11 @@ def _notes(board: Board) -> list[str]:
 
 def _more(count: int) -> str:
     return f" and {count:,} more" if count > 0 else ""
+
+
+def _line(shown: Shown) -> str:
+    mark, state = _standing(shown)
+    return f"{mark} {esc(shown.alert.name, 120)} {state}{_detail(shown.alert)}"
 
 
 def _standing(shown: Shown) -> tuple[str, str]:
@@ -280,7 +304,7 @@ def counted(run: Run) -> str:
 
 def _links(board: Board) -> str:
     found = [
-        (board.fact("dashboard_url", "dashboard", "grafana_url"), "Dashboard"),
+        (board.fact(*DASHBOARD), "Dashboard"),
         (board.fact("runbook_url", "runbook"), "Runbook"),
         (next((s.alert.url for s in board.alerts if s.alert.url), ""), "Source"),
     ]

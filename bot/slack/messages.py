@@ -235,9 +235,9 @@ def note(data: Mapping[str, Any]) -> Message:
     return text, [b.section(text), *warning]
 
 
-def operators(text: str) -> Message:
-    """What failed for good, and the fix."""
-    said = f":warning: {esc(text, 2500)}"
+def operators(text: str, mark: str = ":warning:") -> Message:
+    """Return what the operators should know, with the fix where something is wrong."""
+    said = f"{mark} {esc(text, 2500)}"
     return said, [b.section(said)]
 
 

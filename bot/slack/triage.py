@@ -122,6 +122,8 @@ def _facts(firing: Sequence[Shown]) -> list[str]:
         _link((alert.fact("runbook_url", "runbook") for alert in alerts), "Runbook"),
         _link((alert.fact("dashboard_url", "dashboard", "grafana_url") for alert in alerts), "Dashboard"),
         _link((alert.url for alert in alerts), "Source"),
+        _link((alert.fact("panel_url") for alert in alerts), "Panel"),
+        _link((alert.fact("silence_url") for alert in alerts[:1] if len(alerts) == 1), "Silence"),
     ]
     lines = [
         esc(summary, 500) if summary and summary != first.name else "",

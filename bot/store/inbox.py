@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
@@ -67,6 +69,26 @@ def keep_once(connection: Connection, source: str, body: bytes, now: datetime, d
     # Two replicas with the same event at once: the second waits for the first, and then knows.
     once = upsert(connection, inbox).on_conflict_do_nothing(index_elements=["source", "dedup_key"])
     return str(row["receipt"]) if connection.execute(once.returning(inbox.c.id), row).first() else None
+
+
+def bury(connection: Connection, source: str, body: bytes, why: str, now: datetime) -> str:
+    """Keep a body that cannot be read, once however often it comes, and return its receipt."""
+    row: dict[str, Any] = {
+        "receipt": str(uuid.uuid4()),
+        "source": source,
+        "dedup_key": f"~{hashlib.sha256(body).hexdigest()}",  # after all that vendors call their events
+        "received_at": now,
+        "body": body,
+        "state": DEAD,
+        "outcome": why,
+    }
+    once = upsert(connection, inbox).on_conflict_do_nothing(index_elements=["source", "dedup_key"])
+    if connection.execute(once.returning(inbox.c.id), row).first() is None:
+        there = by_key(connection, source, row["dedup_key"])
+        if there is not None and there.state == DEAD:
+            return there.receipt
+        return keep_all(connection, source, [(body, why)], now, state=DEAD)[0]
+    return str(row["receipt"])
 
 
 def note(connection: Connection, receipt: str, outcome: str, *, state: str = ACCEPTED) -> None:

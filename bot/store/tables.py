@@ -57,6 +57,10 @@ class Moment(TypeDecorator[datetime]):
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
+# Of `alertmanager/<name>`; SQLite enforces no lengths, so only PostgreSQL's columns were made longer.
+SHORT_SOURCE = String(24).with_variant(String(64), "postgresql")
+SOURCE = String(32).with_variant(String(64), "postgresql")
+
 incidents = Table(
     "incidents",
     metadata,
@@ -79,7 +83,7 @@ incidents = Table(
     Column("correlation_id", Text, nullable=False),
     Column("resource_name", Text, nullable=False),
     Column("host_role", Text, nullable=False),
-    Column("source", String(32), nullable=False),
+    Column("source", SOURCE, nullable=False),
     Column("runbook_id", Text, nullable=False),
     Column("roles", JSON, nullable=False),
     Column("acknowledged_by", JSON),
@@ -233,7 +237,7 @@ inbox = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("receipt", String(36), nullable=False, unique=True),
-    Column("source", String(24), nullable=False),
+    Column("source", SHORT_SOURCE, nullable=False),
     Column("dedup_key", String(128)),
     Column("received_at", Moment, nullable=False),
     Column("body", LargeBinary, nullable=False),
@@ -247,7 +251,7 @@ alert_groups = Table(
     "alert_groups",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("source", String(24), nullable=False),
+    Column("source", SHORT_SOURCE, nullable=False),
     Column("group_key", Text, nullable=False),
     Column("group_hash", String(255), nullable=False),
     Column("incident_id", ForeignKey("incidents.id")),
@@ -313,6 +317,16 @@ postings = Table(
     Column("ticks", JSON, nullable=False),
     Column("posted_at", Moment, nullable=False),
     Column("channel", Text, nullable=False),
+)
+
+# What the operators are told once, however often it happens: `told` holds the moments, `count` those since the last.
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("subject", String(96), nullable=False, unique=True),
+    Column("told", JSON, nullable=False),
+    Column("count", Integer, nullable=False),
 )
 
 # Slack messages that are, or were, on a timeline; `seq` is the line that each has now.

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from bot import __version__
+from bot.incidents.sources import NAME
 from bot.runbooks.model import DottedId
 from bot.timeline.export import FORMATS
 from handlers.api.events import KEY
@@ -124,12 +125,12 @@ def _paths() -> Schema:
                 _IF_NONE_MATCH,
             )
         },
-        "/webhooks/alertmanager": {
-            "post": _webhook(
-                "Takes a notification of Alertmanager's, version 4",
-                "AlertmanagerNotification",
-                [{"AlertmanagerBearer": []}, {"AlertmanagerBasic": []}],
-                _refusal("unauthorized", headers=_CHALLENGE),
+        "/webhooks/alertmanager": {"post": _alertmanager("Takes a notification of Alertmanager's or Grafana's")},
+        "/webhooks/alertmanager/{source}": {
+            "post": _alertmanager(
+                "Takes a notification of one of several Alertmanagers or Grafanas",
+                _SOURCE,
+                {404: _refusal("bad_source", "not_found")},
             )
         },
         "/webhooks/pagerduty": {
@@ -170,10 +171,24 @@ def _guarded(role: str, summary: str, answers: Mapping[int, Schema], *parameters
     if body:
         more["requestBody"] = _sent(body)
         guard[413] = _refusal("too_large")
+        guard[503] = _refusal("integration_off", "database_unavailable", *_AGAIN)
     return _operation(summary, {**guard, **answers}, parameters, **more)
 
 
-def _webhook(summary: str, schema: str, security: list[Schema], refused: Schema) -> Schema:
+def _alertmanager(summary: str, parameter: Schema | None = None, more: Mapping[int, Schema] | None = None) -> Schema:
+    made = _webhook(
+        summary,
+        "AlertmanagerNotification",
+        [{"AlertmanagerBearer": []}, {"AlertmanagerBasic": []}],
+        _refusal("unauthorized", "wrong_source", headers=_CHALLENGE),
+        more,
+    )
+    return {**made, "parameters": [parameter]} if parameter else made
+
+
+def _webhook(
+    summary: str, schema: str, security: list[Schema], refused: Schema, more: Mapping[int, Schema] | None = None
+) -> Schema:
     return _operation(
         summary,
         {
@@ -181,7 +196,8 @@ def _webhook(summary: str, schema: str, security: list[Schema], refused: Schema)
             400: _refusal("malformed"),
             401: refused,
             413: _refusal("too_large"),
-            503: _refusal("integration_off", "database_unavailable"),
+            503: _refusal("integration_off", "database_unavailable", *_AGAIN),
+            **(more or {}),
         },
         security=security,
         requestBody=_sent(schema),
@@ -237,6 +253,10 @@ _IF_NONE_MATCH = {
     "schema": {"type": "string"},
     "description": "ETags of what the caller has, with commas, or `*`.",
 }
+_AGAIN = ("busy", "too_slow")  # of a body that did not come in whole
+_SOURCE = _in_path(
+    "source", {"type": "string", "pattern": f"^{NAME.pattern}$"}, "The sender's name; alerts of two never mix."
+)
 _NUMBER = _in_path("number", {"type": "string", "pattern": _NUMBER_FORM}, "INC-YYYYMMDD-NNN, in any case.")
 _RUNBOOK = _in_path("id", TypeAdapter(DottedId).json_schema(), "The runbook's id, such as `ops.api.error-rate`.")
 _IDEMPOTENCY = {

@@ -60,7 +60,7 @@ def components() -> dict[str, Schema]:
         "Error": closed({"error": closed(_ERROR)}),
         "Health": closed({"status": {"const": "ok"}}),
         "Readiness": closed({"status": {"const": "ready"}}),
-        "Accepted": closed(_ACCEPTED),
+        "Accepted": {**closed(_ACCEPTED), "properties": {**_ACCEPTED, "left_out": _LEFT_OUT}},
     }
     path = files("bot.timeline") / "schema" / f"timeline-v{SCHEMA_VERSION}.schema.json"
     _add(made, "Timeline", json.loads(path.read_text(encoding="utf-8")))
@@ -135,5 +135,10 @@ _ERROR: Schema = {
 _ACCEPTED: Schema = {
     "receipt": {"type": "string", "description": "Names the body that was kept; empty for a duplicate."},
     "outcome": {"type": "string", "minLength": 1, "description": "What became of it."},
+}
+_LEFT_OUT: Schema = {
+    "type": "array",
+    "items": {"type": "string"},
+    "description": "Alerts of the body that could not be read, and why; the others are taken in.",
 }
 _NEXT: Schema = {"type": "string", "pattern": f"^{BEFORE}$", "description": "Give it as `before` for the next page."}

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from bot.text import clean_deep, is_fit_json
 
 MAX_DEPTH = 64
+MOST_VALUES = 1_000_000  # of a body; a notification of 16 MiB has some 400,000
+GZIP = b"\x1f\x8b"
 
 
 class Lenient(BaseModel):
@@ -26,11 +28,17 @@ class Malformed(ValueError):  # noqa: N818 - a state, said as one
 def parse_json(raw: bytes) -> Any:
     """Parse JSON and clean every string in it.
 
+    UTF-16, UTF-32 and a byte order mark are taken, as RFC 8259 leaves to whoever reads.
+
     Raises:
-        Malformed: it is no JSON, holds NaN or Infinity, or is nested too deep.
+        Malformed: it is no JSON, holds NaN or Infinity, has too many values, or is nested too deep.
     """
+    if raw.startswith(GZIP):
+        raise Malformed("it is compressed: send it without Content-Encoding")
+    if raw.count(b",") > MOST_VALUES or raw.count(b"[") + raw.count(b"{") > MOST_VALUES:
+        raise Malformed("too many values")  # each takes many times its own bytes in memory
     try:
-        text = raw.decode()
+        text = raw.decode(json.detect_encoding(raw))
         value = json.loads(text, parse_constant=_refuse)
     except RecursionError as error:
         raise Malformed("nested too deep") from error
@@ -65,13 +73,9 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def _depth(value: Any) -> int:
-    deepest, level = 0, [value]
+    deepest, level = 0, [value] if isinstance(value, (dict, list)) else []
     while level and deepest <= MAX_DEPTH:
         deepest += 1
-        level = [
-            child
-            for item in level
-            if isinstance(item, (dict, list))
-            for child in (item.values() if isinstance(item, dict) else item)
-        ]
+        children = (item.values() if type(item) is dict else item for item in level)
+        level = [child for some in children for child in some if type(child) is dict or type(child) is list]
     return deepest

@@ -23,7 +23,8 @@ def take_again(services: Services, tx: Tx, receipt: str) -> str:
         raise SitrepError(f"{receipt} is no dead letter. See `sitrep inbox list`.")
     try:
         if is_alertmanager(letter.source):
-            outcome = take_in(tx, services.reception, Read.of(alertmanager.read(letter.body)))
+            read = Read.of(alertmanager.read(letter.body, letter.source))
+            outcome = read.noted(take_in(tx, services.reception, read))
         else:
             outcome = services.pagerduty.receive(tx, pagerduty.read(letter.body))
     except Malformed as error:

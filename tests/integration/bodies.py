@@ -74,3 +74,43 @@ def pagerduty(name: str, *, event_id: str = "", after: float | None = None, **da
         first = datetime.fromisoformat(pagerduty("incident.triggered")["event"]["occurred_at"])
         event["occurred_at"] = (first + timedelta(seconds=after)).isoformat()
     return dict(envelope)
+
+
+def grafana(status: str = "firing", *, group: str = "", **changes: Any) -> dict[str, Any]:
+    """Make the body of Grafana's webhook with one alert, of which `changes` are fields."""
+    labels = {"alertname": "High memory usage", "grafana_folder": "Shop", "team": "blue", "zone": "us-1"}
+    one = {
+        "status": status,
+        "labels": labels,
+        "annotations": {},
+        "startsAt": "2026-11-21T07:55:43.157076+01:00",
+        "endsAt": "2026-11-21T08:10:00+01:00" if status == "resolved" else "0001-01-01T00:00:00Z",
+        "generatorURL": "https://grafana.example/alerting/grafana/dfz1/view?orgId=1",
+        "fingerprint": "c279ea6550cf8427",
+        "silenceURL": "https://grafana.example/alerting/silence/new?alertmanager=grafana&orgId=1",
+        "dashboardURL": "https://grafana.example/d/abcd?orgId=1",
+        "panelURL": "https://grafana.example/d/abcd?orgId=1&viewPanel=4",
+        "imageURL": "https://grafana.example/img/9.png",
+        "values": {"B": 44.23943737541908, "C": 1},
+        "valueString": "[ var='B' labels={pod=cart-1} value=44.23943737541908 ]",
+        **changes,
+    }
+    key = group or '{}/{__grafana_receiver__="sitrep"}:{alertname="High memory usage", grafana_folder="Shop"}'
+    extra = {"orgId": 1, "title": "[FIRING:1] High memory usage", "state": "alerting", "message": "**Firing**"}
+    return {**body(one, status=status, group=key, version="1"), **extra}
+
+
+def grafana_test(second: int = 7, **changes: Any) -> dict[str, Any]:
+    """Make what Grafana's test button sends: each press is a group of its own."""
+    one = {
+        "labels": {"alertname": "TestAlert", "instance": "Grafana"},
+        "annotations": {"summary": "Notification test"},
+        "generatorURL": "",
+        "dashboardURL": "",
+        "panelURL": "",
+        "values": None,
+        "valueString": "[ metric='foo' labels={instance=bar} value=10 ]",
+        **changes,
+    }
+    key = f'{{alertname="TestAlert", instance="Grafana"}}2026-11-29 08:12:{second:02}.92607674 +0100 CET m=+448423.18'
+    return grafana(group=key, **one)

@@ -72,7 +72,7 @@ def test_webhooks_are_counted_by_source_and_outcome(bot: Client, environ: dict[s
     bot.alertmanager(body(alert()))
     bot.alertmanager(body(alert()), token="wrong")
     bot.alertmanager(b"{")
-    bot.alertmanager(b"x" * (1024 * 1024 + 1))
+    bot.alertmanager(b"x" * (16 * 1024 * 1024 + 1))
     bot.pagerduty(pagerduty("incident.triggered", event_id="E1"))
     bot.pagerduty(pagerduty("incident.triggered", event_id="E1"))
     bot.pagerduty(pagerduty("incident.triggered"), secret="wrong")

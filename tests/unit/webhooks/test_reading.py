@@ -59,11 +59,10 @@ def test_a_recorded_body_is_read_in_full() -> None:
 
 def test_the_error_names_the_field() -> None:
     """Whoever mends the sender reads which fields are wrong."""
-    broken = {**bodies.body(bodies.alert(status="burning")), "version": "5"}
-    with pytest.raises(Malformed) as caught:
-        alertmanager.read(json.dumps(broken).encode())
-    assert "version: " in str(caught.value)
-    assert "alerts.0.status: " in str(caught.value)
+    with pytest.raises(Malformed, match="version: "):
+        alertmanager.read(json.dumps(bodies.body(bodies.alert(), version="5")).encode())
+    with pytest.raises(Malformed, match=r"alerts\.0: labels: "):
+        alertmanager.read(json.dumps(bodies.body(bodies.alert(labels=[]))).encode())
 
 
 @pytest.mark.parametrize(
