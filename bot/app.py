@@ -254,14 +254,13 @@ def make_app(settings: Settings) -> Starlette:
         exception_handlers=HANDLERS,
         routes=[*Api(services).routes],
     )
-    slack = _slack_route(bolt if settings.slack_signing_secret else None)
     webhooks = Webhooks(services)
     # What comes in numbers goes past the API's own layers.
     app = Starlette(
         lifespan=lifespan,
         exception_handlers=HANDLERS,
         middleware=[Middleware(LimitBody, allow=webhooks.allow, refused=webhooks.too_large)],
-        routes=[*webhooks.routes, Route("/slack/events", slack, methods=["POST"])],
+        routes=[*webhooks.routes, _slack_route(bolt if settings.slack_signing_secret else None)],
     )
     # Not mounted: a mount at "/" would answer 404 where one of the routes above knows that the method is wrong.
     app.router.default = api
@@ -314,19 +313,19 @@ def _tell_of_name(desk: Desk, tx: Tx, name: str, why: str) -> None:
     desk.post(tx, f"operators:name:{digest}", Delivery("operators", "operators", "operators", {"text": text}))
 
 
-def _slack_route(bolt: AsyncApp | None):  # type: ignore[no-untyped-def]  # noqa: ANN202 - Starlette's endpoint
+def _slack_route(bolt: AsyncApp | None) -> Route:
     if bolt is None:
 
         async def off(_request: Request) -> Response:
             return problem(503, "integration_off", "Set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET and restart.")
 
-        return off
+        return Route("/slack/events", off, methods=["POST"])
     handler = AsyncSlackRequestHandler(bolt)
 
     async def events(request: Request) -> Response:
         return await handler.handle(request)
 
-    return events
+    return Route("/slack/events", events, methods=["POST"])
 
 
 async def _socket_mode(settings: Settings, bolt: AsyncApp | None) -> None:
