@@ -46,6 +46,7 @@ from bot.outbox.succession import LOOK_EVERY, Succession
 from bot.outbox.worker import Outbox
 from bot.pagerduty import PagerDutyReception
 from bot.pagerduty.client import Keys, PagerDuty
+from bot.pagerduty.priorities import Priorities
 from bot.pagerduty.standing import OpenIncidents
 from bot.periodic import Periodic
 from bot.reception import Reception
@@ -115,6 +116,8 @@ def make_services(settings: Settings, store: Database, engine: Engine, clock: Cl
     if settings.slack_bot_token is not None:
         gateway = Gateway(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, throttles)
         directory = Directory(gateway, store, clock, config.people, partial(_tell_of_name, desk))
+    pager = PagerDuty(Keys.of(settings), throttles)
+    priorities = Priorities(config.pagerduty.priorities, pager, store, clock)
     catalog = Catalog.load(settings.runbooks)
     return Services(
         settings=settings,
@@ -124,14 +127,15 @@ def make_services(settings: Settings, store: Database, engine: Engine, clock: Cl
         desk=desk,
         reception=reception,
         intake=Intake(store, reception),
-        pagerduty=PagerDutyReception(desk, reception),
+        pagerduty=PagerDutyReception(desk, reception, priorities),
         triage=Triage(desk, reception),
         catalog=catalog,
         runner=Runner(desk, catalog, config.mitigations.rollback_within),
         templates=Templates(settings.runbooks / "templates"),
         gateway=gateway,
         directory=directory,
-        pager=PagerDuty(Keys.of(settings), throttles),
+        pager=pager,
+        priorities=priorities,
     )
 
 
@@ -226,8 +230,8 @@ def make_app(settings: Settings) -> Starlette:
         if not engine.remembers:
             await store.write(services.desk.wake)
         ticker = AsyncIOScheduler(timezone=UTC)
-        if services.directory is not None:
-            _each(ticker, every, services.directory.refresh, at_once=True)
+        for ask in _asks(services):
+            _each(ticker, every, ask, at_once=True)
         for look, seconds in looks.items():
             _each(ticker, seconds, look)
         ticker.start()
@@ -283,6 +287,12 @@ async def replay(settings: Settings, receipt: str) -> str:
         return await store.write(lambda tx: take_again(services, tx, receipt))
     finally:
         await store.close()
+
+
+def _asks(services: Services) -> list[Look]:
+    """Return what asks Slack and PagerDuty ahead for what a page or a webhook will need."""
+    directory = services.directory
+    return [services.priorities.run, *([directory.refresh] if directory is not None else [])]
 
 
 async def _hang_up(services: Services) -> None:

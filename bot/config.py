@@ -84,9 +84,10 @@ PagerDutyId = Annotated[str, Field(pattern=r"^[A-Z0-9]{4,32}$")]
 
 
 class PagerDutyConfig(_Strict):
-    """The service that pages are opened on where a level names none of its own."""
+    """The service that pages are opened on where a level names none of its own, and what priorities stand for."""
 
     service: PagerDutyId | None = None
+    priorities: dict[Annotated[str, Field(min_length=1, max_length=200)], Severity] = {}
 
 
 class PagerDutyLevel(_Strict):

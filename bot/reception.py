@@ -5,21 +5,24 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot import naming
 from bot.desk import Desk
 from bot.gate import Gate, Passage
 from bot.incidents import commands as c
 from bot.incidents.intake import News, Occurrence, Rule, Then, Verdict, judge, news, worst_first
-from bot.incidents.model import SYSTEM, Actor, Alert, Delivery, Incident
-from bot.incidents.sources import ALERTMANAGER, is_alertmanager
+from bot.incidents.model import SYSTEM, Actor, Alert, Delivery, Incident, Status
+from bot.incidents.sources import ALERTMANAGER, PAGERDUTY, is_alertmanager
 from bot.incidents.storm import Course, FlapPolicy, StormPolicy, flapping
 from bot.incidents.triage import Decision, Outcome
 from bot.notices import tested
 from bot.store import alerts, incidents, triage
 from bot.store.alerts import Group
 from bot.store.tx import Tx
+
+# An incident that was resolved longer ago than this stays over: what comes back is another one.
+COMES_BACK_WITHIN = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +94,21 @@ class Reception:
         """Say that a notification has arrived which only tries the way; returns what became of it."""
         return tested(tx, self._desk, notification.source, notification.tester)
 
-    def attach_pagerduty(self, tx: Tx, group: Group, alert: Alert) -> str:
-        """Take a triggered PagerDuty incident in: join the Alertmanager group it stems from, or meet the rules."""
-        incident = self._open_incident(tx, group)
-        if incident is not None:
-            return f"repeat of {incident.number}"
+    def attach_pagerduty(self, tx: Tx, group: Group, alert: Alert, actor: Actor, *, again: bool = False) -> str:
+        """Take a triggered PagerDuty incident in: join the Alertmanager group it stems from, or meet the rules.
+
+        `again` says that it has been triggered before; where its incident here is over, that comes back.
+        """
+        own = self.incident_of(tx, group)
+        if own is not None and own.status.is_open:
+            return f"repeat of {own.number}"
         incident = self._relative(tx, group)
         if incident is not None:
             self._settle(tx, group, incident.number)
             return f"attached to {incident.number}"
+        if own is not None and again:
+            why = f"PagerDuty triggered it again: {alert.name}"
+            return self._come_back(tx, group, own, c.ComeBack(actor, why, (alert,)))
         fresh = news((alert,), (), alerts.known(tx.connection, group.id), tx.now)
         self._save(tx, group, fresh, None)
         if not fresh.opened:
@@ -114,16 +123,45 @@ class Reception:
         alerts.repeat_alerts(tx.connection, group.id, (alert,))
         return self._meet_rules(tx, group, (alert,), again=True)
 
-    def reopen_pagerduty(self, tx: Tx, group: Group, alert: Alert) -> None:
-        """Note that a PagerDuty incident that was over is not: its alert fires again."""
+    def reopen_pagerduty(self, tx: Tx, group: Group, alert: Alert, actor: Actor, *, fires: bool) -> str:
+        """Take in that a PagerDuty incident which was over is not; gives what became of it, or nothing to tell.
+
+        `fires` is False for one that we opened there: it has no alert of its own.
+        """
         known = alerts.known(tx.connection, group.id).get(alert.fingerprint)
-        if known is not None and not known.is_open:
-            alerts.open_alerts(tx.connection, group.id, group.incident_id, (alert,), tx.now)
-            made = triage.decision_of(group)
-            if made.keeps_quiet if made else group.storm is not None:  # somebody may have decided of the others
-                self._meet_rules(tx, group, (alert,), again=False)
-                return
-        self._desk.refresh_triage(tx, group)
+        own = self.incident_of(tx, group)
+        if own is not None and own.status.is_open:
+            if known is not None and not known.is_open:
+                alerts.open_alerts(tx.connection, group.id, group.incident_id, (alert,), tx.now)
+            return ""
+        incident = self._relative(tx, group)
+        if incident is not None:
+            self._settle(tx, group, incident.number)
+            return f"attached to {incident.number}"
+        if own is not None:
+            why = f"it was reopened in PagerDuty: {alert.name}"
+            return self._come_back(tx, group, own, c.ComeBack(actor, why, (alert,) if fires else ()))
+        return self._begin_anew(tx, group, alert)
+
+    def _come_back(self, tx: Tx, group: Group, over: Incident, back: c.ComeBack) -> str:
+        """Reopen the incident of a group, which is over, and page; where it ended long ago or otherwise, open another.
+
+        An incident that was cancelled, declined or merged was none: what comes back is news.
+        """
+        recent = over.resolved_at is not None and tx.now - over.resolved_at <= COMES_BACK_WITHIN
+        if recent and over.status in {Status.RESOLVED, Status.CLOSED}:
+            firing = alerts.open_fingerprints(tx.connection, group.id)
+            new = [alert for alert in back.alerts if alert.fingerprint not in firing]
+            alerts.open_alerts(tx.connection, group.id, group.incident_id, new, tx.now)
+            self._desk.apply(tx, over.number, back)
+            return f"reopened {over.number}"
+        return self._begin_anew(tx, group, back.alerts[0]) if back.alerts else ""
+
+    def _begin_anew(self, tx: Tx, group: Group, alert: Alert) -> str:
+        """Have an alert meet the rules as one that begins, even where its last end was never heard of."""
+        alerts.close_group(tx.connection, group.id, tx.now, tx.now)
+        alerts.open_alerts(tx.connection, group.id, None, (alert,), tx.now)
+        return self._meet_rules(tx, group, (alert,), again=False)
 
     def close_pagerduty(self, tx: Tx, group: Group, moment: datetime) -> None:
         """Note that a PagerDuty incident is over: its alert stops firing."""
@@ -142,12 +180,20 @@ class Reception:
 
     def _relative(self, tx: Tx, group: Group) -> Incident | None:
         """Find the open incident of the same group at the other source, or of the same trouble before, and join it."""
-        for other in alerts.relatives(tx.connection, group):
+        for other in self._relatives(tx, group):
             incident = self._open_incident(tx, other)
             if incident is not None:
                 alerts.set_group(tx.connection, group.id, incident_id=other.incident_id)
                 return incident
         return None
+
+    def _relatives(self, tx: Tx, group: Group) -> list[Group]:
+        """Find the groups of the same trouble; PagerDuty's keys are told apart by its services."""
+        service = group.data.get("service_id")
+        others = alerts.relatives(tx.connection, group)
+        if group.source != PAGERDUTY or not service:
+            return others
+        return [g for g in others if g.source != PAGERDUTY or g.data.get("service_id") in {None, service}]
 
     def _ended(self, tx: Tx, group: Group, closed: Sequence[Alert]) -> tuple[Alert, ...]:
         """Pick the alerts that still belong to the group's incident, which is over."""
@@ -267,7 +313,7 @@ class Reception:
         """Have an incident take a group; where it waited for a look, by a person's decision or without one."""
         alerts.set_group(tx.connection, group.id, incident_id=incident_id)
         self._settle(tx, group, number, decision)
-        for other in alerts.relatives(tx.connection, group):
+        for other in self._relatives(tx, group):
             # The other source told of the same group before, below the bar for an incident, and it still fires.
             still_fires = alerts.open_fingerprints(tx.connection, other.id)
             if still_fires and self._open_incident(tx, other) is None:

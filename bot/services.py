@@ -11,6 +11,7 @@ from bot.engine.port import Engine
 from bot.intake import Intake
 from bot.pagerduty import PagerDutyReception
 from bot.pagerduty.client import PagerDuty
+from bot.pagerduty.priorities import Priorities
 from bot.reception import Reception
 from bot.runbooks.catalog import Catalog
 from bot.runbooks.templates import Templates
@@ -56,4 +57,5 @@ class Services:
     gateway: Gateway | None
     directory: Directory | None
     pager: PagerDuty
+    priorities: Priorities
     running: Running = field(default_factory=Running)

@@ -36,12 +36,12 @@ from bot.incidents.work import (
 # fmt: off
 __all__ = [
     "AcceptHandoff", "Acknowledge", "AddFollowUp", "AddNote", "AddTask", "AlertsChanged", "AlertsConfirmed",
-    "AlertsFlagged", "AssignRole", "BringIn", "Cancel", "CaptureMessage", "Command", "Declare", "Delivered",
-    "DeliveryFailed", "Describe", "EndMitigation", "EndTask", "Export", "FiresAgain", "Intervene", "KeepCadence",
-    "LoseMessage", "MergeInto", "MergedFrom", "Mitigate", "OfferHandoff", "PageLost", "PagePeople", "PauseCadence",
-    "PostRunbook", "PostUpdate", "Record", "Refresh", "ReleaseMessage", "Reopen", "Resolve", "RewordMessage",
-    "Said", "SetSeverity", "SetStatus", "SkipStep", "StartRun", "Step", "Subscribe", "TickStep", "TimerFired",
-    "TurnPage", "UndoStep", "VoidAcknowledgement", "with_number",
+    "AlertsFlagged", "AnswerAgain", "AssignRole", "BringIn", "Cancel", "CaptureMessage", "ComeBack", "Command",
+    "Declare", "Delivered", "DeliveryFailed", "Describe", "EndMitigation", "EndTask", "Export", "FiresAgain",
+    "Intervene", "KeepCadence", "LoseMessage", "MergeInto", "MergedFrom", "Mitigate", "OfferHandoff", "PageLost",
+    "PagePeople", "PauseCadence", "PostRunbook", "PostUpdate", "Record", "Refresh", "ReleaseMessage", "Reopen",
+    "Resolve", "RewordMessage", "Said", "SetSeverity", "SetStatus", "SkipStep", "StartRun", "Step", "Subscribe",
+    "TickStep", "TimerFired", "TurnPage", "UndoStep", "VoidAcknowledgement", "with_number",
 ]
 # fmt: on
 
@@ -269,6 +269,13 @@ class VoidAcknowledgement:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerAgain:
+    """PagerDuty has forgotten that what we opened there under a key is acknowledged here."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class AddNote:
     """Put a line on the timeline, at the time at which it happened."""
 
@@ -294,6 +301,15 @@ class Reopen:
 
     actor: Actor
     why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ComeBack:
+    """What had ended is there again: reopen, and page as if it had just been declared. `alerts` fire again."""
+
+    actor: Actor
+    why: str
+    alerts: tuple[Alert, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,7 +354,10 @@ class PageLost:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Something happened outside that belongs on the timeline and changes no state."""
+    """Something happened outside that belongs on the timeline and changes no state.
+
+    `aloud` is said in the incident's place as well, while it is open.
+    """
 
     kind: str
     text: str
@@ -347,6 +366,7 @@ class Record:
     data: dict[str, Any] = field(default_factory=dict)
     source: str = ""
     refresh: bool = True
+    aloud: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,6 +409,7 @@ Command = (
     | BringIn
     | Acknowledge
     | VoidAcknowledgement
+    | AnswerAgain
     | AddNote
     | CaptureMessage
     | ReleaseMessage
@@ -404,6 +425,7 @@ Command = (
     | EndMitigation
     | Resolve
     | Reopen
+    | ComeBack
     | TimerFired
     | Delivered
     | DeliveryFailed

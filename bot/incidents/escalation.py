@@ -139,11 +139,15 @@ def is_needless(incident: Incident, reason: str) -> bool:
     return not incident.update_is_overdue if reason == "update_overdue" else incident.acknowledged_at is not None
 
 
-def tell_pagerduty(draft: Draft) -> None:
-    """Have PagerDuty stop paging for what we opened there, because somebody has answered here or it is over."""
-    if draft.incident.policy.names_pagerduty:
+def tell_pagerduty(draft: Draft, *, again: str = "") -> None:
+    """Have PagerDuty stop paging for what we opened there, because somebody has answered here or it is over.
+
+    `again` is the key of what was told before and PagerDuty has forgotten.
+    """
+    if draft.incident.policy.names_pagerduty or again:
         state = "acknowledged" if draft.incident.status.is_open else "resolved"
-        draft.deliver("pagerduty_state", "pagerduty", data={"state": state}, coalesce=True)
+        data = {"state": state, "again": again} if again else {"state": state}
+        draft.deliver("pagerduty_state", "pagerduty", data=data, coalesce=not again)
 
 
 def awaited(draft: Draft, slot: str) -> bool:
@@ -197,6 +201,7 @@ def _page(draft: Draft, number: int, *, kind: str, reason: str, mention: bool = 
         "declared": "incident declared",
         "fires_again": "its alerts fire again",
         "acknowledgement_void": "the acknowledgement no longer counts",
+        "reopened": "it was reopened",
         "not_acknowledged": "nobody has acknowledged",
         "update_overdue": "the update is overdue",
         "nobody_reached": f"nobody of level {data.get('unreached', number - 1)} could be reached",

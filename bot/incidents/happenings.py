@@ -42,6 +42,21 @@ def _come_back(draft: Draft) -> None:
     escalation.page_anew(draft, reason="fires_again")
 
 
+def come_back(draft: Draft, command: c.ComeBack) -> None:
+    """Reopen an incident whose trouble is there again, and page for it; an incident that is open stays as it is."""
+    if draft.incident.status not in {Status.RESOLVED, Status.CLOSED}:
+        return
+    alerting.tell(draft, command.alerts)
+    responding.reopen(draft, c.Reopen(command.actor, command.why))
+    escalation.page_anew(draft, reason="reopened", why=command.why)
+
+
+def answer_again(draft: Draft, command: c.AnswerAgain) -> None:
+    """Acknowledge once more what we opened in PagerDuty, while the incident is acknowledged here."""
+    if draft.incident.status.is_open and draft.incident.acknowledged_at:
+        escalation.tell_pagerduty(draft, again=command.key)
+
+
 def void_acknowledgement(draft: Draft, command: c.VoidAcknowledgement) -> None:
     """Take an acknowledgement back that no longer covers the incident; whoever gave it is named."""
     escalation.void_acknowledgement(draft, reason=command.why, actor=command.actor)
@@ -161,5 +176,7 @@ def record(draft: Draft, command: c.Record) -> None:
         data=dict(command.data),
         source=command.source,
     )
+    if command.aloud and draft.incident.status.is_open:
+        say(draft, plain(command.text))
     if command.refresh:
         draft.refresh()

@@ -77,8 +77,11 @@ def _rule(then: Then, severity: Severity, *matchers: str) -> Rule:
 
 
 PAGERDUTY_RULES: tuple[Rule, ...] = (
-    _rule(Then.DECLARE, Severity.SEV1, 'source="pagerduty"', 'priority="P1"'),
-    _rule(Then.DECLARE, Severity.SEV2, 'source="pagerduty"', 'priority="P2"'),
+    # `severity` is what the priority stands for; names that nothing has mapped yet are taken as they are.
+    _rule(Then.DECLARE, Severity.SEV1, 'source="pagerduty"', 'severity="sev1"'),
+    _rule(Then.DECLARE, Severity.SEV2, 'source="pagerduty"', 'severity="sev2"'),
+    _rule(Then.DECLARE, Severity.SEV1, 'source="pagerduty"', 'severity=""', 'priority="P1"'),
+    _rule(Then.DECLARE, Severity.SEV2, 'source="pagerduty"', 'severity=""', 'priority="P2"'),
     _rule(Then.DECLARE, Severity.SEV2, 'source="pagerduty"', 'urgency="high"'),
     _rule(Then.TRIAGE, Severity.SEV3, 'source="pagerduty"'),
 )

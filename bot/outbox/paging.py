@@ -16,10 +16,12 @@ from bot import board as boards
 from bot.board import Board
 from bot.errors import OutwardError, Permanent
 from bot.incidents.escalation import is_needless
+from bot.incidents.model import Incident
 from bot.incidents.policy import Severity
 from bot.incidents.sources import PAGERDUTY
 from bot.outbox.worker import Superseded
 from bot.pagerduty.client import Page, PagerDuty
+from bot.pagerduty.event import OVER
 from bot.pagerduty.keys import key_of
 from bot.slack.messages import why
 from bot.store import deliveries
@@ -36,7 +38,6 @@ Way = Callable[[], Awaitable[Result]]
 # Events API v2 severities; a service with dynamic urgency takes the first two for high.
 SEVERITIES = {Severity.SEV1: "critical", Severity.SEV2: "error", Severity.SEV3: "warning", Severity.SEV4: "info"}
 URGENT = frozenset({Severity.SEV1, Severity.SEV2})
-OVER = frozenset({"resolved", "merged"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +91,6 @@ class Paging:
         """
         incident = board.incident
         wanted = _wanted(board)
-        if incident.status.is_open and not incident.acknowledged_at and row.data["state"] == "resolved":
-            raise Superseded  # it was reopened before this went out
         pages, answers = await self.store.read(
             lambda c: (
                 deliveries.of_kind(c, row.scope, "page_pagerduty"),
@@ -102,11 +101,13 @@ class Paging:
         for earlier in answers:
             known.update(earlier.result.get("told") or {})
         told: dict[str, str] = {}
+        again = str(row.data.get("again") or "")
         for page in pages:
             key, group = key_of(page), _echo(board, page)
             opened = page.state is State.DELIVERED and page.result.get("way") in {"incident", "event"}
             there = str(group.data.get("status") or "") if group else ""
-            if opened and known.get(key) not in {wanted, "resolved"} and there not in {wanted, *OVER}:
+            answered = known.get(key) in {wanted, "resolved"} and key != again
+            if opened and not answered and there not in {wanted, *OVER} and _has_answer(incident, page):
                 await self._answer(page, group, wanted)
                 told[key] = wanted
         if not told:
@@ -232,6 +233,15 @@ class Paging:
 
 def _wanted(board: Board) -> str:
     return "acknowledged" if board.incident.status.is_open else "resolved"
+
+
+def _has_answer(incident: Incident, page: Outgoing) -> bool:
+    """True where a page need not go on: an acknowledgement that became void, or an end taken back, answers nothing."""
+    if not incident.status.is_open:
+        return True
+    if page.data.get("reason") == "update_overdue":
+        return not incident.update_is_overdue
+    return incident.acknowledged_at is not None
 
 
 def _echo(board: Board, page: Outgoing) -> Group | None:

@@ -1,5 +1,6 @@
 """PagerDuty: what its events mean for an incident."""
 
-from bot.pagerduty.events import PagerDutyEvent, PagerDutyReception
+from bot.pagerduty.event import PagerDutyEvent
+from bot.pagerduty.events import PagerDutyReception
 
 __all__ = ["PagerDutyEvent", "PagerDutyReception"]

@@ -31,6 +31,7 @@ LISTING_DEADLINE = 60.0  # seconds for a listing of many pages
 # Seconds to connect, read, write and get a connection: a call has been sent, or has failed, well before its deadline.
 TIMEOUTS = (2.5, 6.0, 1.5, 0.5)
 TITLE = 1024  # characters, of an incident's title and an event's summary
+PRIORITY = 200  # characters of a priority's name
 OPEN = ("triggered", "acknowledged")
 
 
@@ -204,6 +205,16 @@ class PagerDuty:
         """Give all incidents that are triggered or acknowledged, however old."""
         found = await self._list("/incidents", {"statuses[]": OPEN, "date_range": "all"}, within=LISTING_DEADLINE)
         return [_incident(one) for one in found]
+
+    async def priorities(self) -> list[str]:
+        """Give the names of the account's priorities, the most severe first; none where the account has none."""
+        try:
+            found = await self._list("/priorities", {})
+        except Permanent as error:
+            if error.reason in {"pagerduty_not_found", "pagerduty_not_in_plan"}:
+                return []
+            raise
+        return [name for one in found if (name := clip(str(one.get("name") or one.get("summary") or ""), PRIORITY))]
 
     async def set_status(self, incident_id: str, status: str) -> None:
         """Acknowledge or resolve an incident; nothing happens where it has got that far, or is gone."""

@@ -180,6 +180,8 @@ def why(data: Mapping[str, Any]) -> str:
         return f"{esc(str(data.get('by', 'somebody')), 80)} asks for you{said}"
     if data["reason"] == "acknowledgement_void":
         return f"the acknowledgement no longer counts: {esc(str(data.get('why', '')), 300)}"
+    if data["reason"] == "reopened":
+        return f"the incident was reopened: {esc(str(data.get('why', '')), 300)}"
     if data["reason"] == "fires_again":
         return "its alerts fire again, and go on"
     return "an incident was declared"

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from bot.incidents.intake import Occurrence
-from bot.incidents.model import Alert
+from bot.incidents.model import OPEN_STATUSES, Alert
 from bot.incidents.reconcile import Flag
 from bot.store.tables import alert_groups, alerts, incidents
 from bot.store.upsert import upsert
@@ -170,6 +170,17 @@ _GROUPS_OF = select(alert_groups).where(alert_groups.c.incident_id == bindparam(
 def groups_of(connection: Connection, incident_id: int) -> list[Group]:
     """Give the groups that are linked to an incident."""
     return [group_of(row) for row in connection.execute(_GROUPS_OF, {"of": incident_id}).mappings()]
+
+
+def of_open_incidents(connection: Connection, source: str) -> list[Group]:
+    """Return the groups of a source that belong to open incidents, the oldest first."""
+    rows = connection.execute(
+        select(alert_groups)
+        .join(incidents, incidents.c.id == alert_groups.c.incident_id)
+        .where(alert_groups.c.source == source, incidents.c.status.in_([s.value for s in OPEN_STATUSES]))
+        .order_by(alert_groups.c.id)
+    )
+    return [group_of(row) for row in rows.mappings()]
 
 
 def known(connection: Connection, group_id: int) -> dict[str, Occurrence]:

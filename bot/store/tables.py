@@ -232,6 +232,14 @@ throttles = Table(
     Column("until", Moment, nullable=False),
 )
 
+# The account's own priorities, the most severe first; see `bot.pagerduty.priorities`.
+pagerduty_priorities = Table(
+    "pagerduty_priorities",
+    metadata,
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    Column("name", String(200), nullable=False),
+)
+
 inbox = Table(
     "inbox",
     metadata,
