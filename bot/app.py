@@ -33,6 +33,7 @@ from bot.engine.heartbeat import Heartbeat
 from bot.engine.port import Engine, Handler, Job, Work
 from bot.engine.reconciler import Reconciler, Source
 from bot.engine.unmanned import UnmannedEngine
+from bot.incidents import subject
 from bot.incidents.model import Delivery
 from bot.incidents.wording import plain
 from bot.intake import Intake
@@ -109,6 +110,7 @@ def make_succession(store: Database, engine: Engine, lifeline: Lifeline) -> dict
 def make_services(settings: Settings, store: Database, engine: Engine, clock: Clock) -> Services:
     """Wire the parts that handlers work with."""
     config = settings.config
+    subject.use(config.subjects)
     desk = Desk(engine, config.policy)
     reception = Reception(desk, config.rules, config.storm_policy, config.flap_policy)
     gateway = directory = None

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
+from bot.incidents import alert_text, correlating
 from bot.incidents import commands as c
-from bot.incidents import correlating
 from bot.incidents.cadence import spell
 from bot.incidents.model import Actor, Alert
 from bot.incidents.policy import Severity
 from bot.incidents.storm import ALL, Family, StormPolicy
+from bot.incidents.subject import common, subject_of
 from bot.runbooks.catalog import GENERAL_ID
 from bot.text import clip
 
@@ -22,16 +23,17 @@ ASKED = 200  # alerts of a group, the worst first, that are asked for facts
 def of_group(opened: Sequence[Alert], severity: Severity, now: datetime, *, placed: bool, left_out: int) -> c.Declare:
     """Declare an incident from a group's alerts, the worst of them first; `placed` puts the place into its title."""
     lead = opened[0]
+    alike = [alert for alert in opened if alert.name == lead.name]
     starts = [a.starts_at for a in opened if a.starts_at]
     return c.Declare(
         number="",
-        title=title_of(lead, placed=placed),
+        title=title_of(opened, placed=placed, left_out=left_out),
         severity=severity,
         actor=Actor("alert", lead.source, lead.name),
         source=lead.source,
-        summary=_first(opened, "summary", "description"),
-        impact=_first(opened, "impact", "description", "summary"),
-        service=_first(opened, "service", "subsystem", "component", "job"),
+        summary=_same(map(alert_text.summary, alike)) or _same(map(alert_text.description, alike)),
+        impact=_told(opened, alert_text.impact),
+        service=common(map(subject_of, alike)).service,
         region=_first(opened, "region", "cluster"),
         tenants=_tenants(opened),
         ids=correlating.of_alerts(opened),
@@ -77,18 +79,69 @@ def new_ones(policy: StormPolicy) -> str:
     return f"new ones join this incident until none has come for {while_} or it is resolved."
 
 
-def title_of(alert: Alert, *, placed: bool) -> str:
-    """Name an incident after an alert: `HighErrorRate on checkout: 5xx above 5%`."""
-    where = alert.fact("service", "subsystem", "job") if placed else ""
-    said = alert.fact("summary", "title")
-    title = alert.name + (f" on {where}" if where else "")
-    return clip(" ".join((title + (f": {said}" if said and said != alert.name else "")).split()), TITLE)
+def title_of(opened: Sequence[Alert], *, placed: bool, left_out: int = 0) -> str:
+    """Name an incident after its alerts, the worst of them first: `HighErrorRate on checkout: 5xx above 5%`.
+
+    Of several alerts of one name only what they have in common is said, and what differs is counted:
+    `TargetDown on checkout: 40 pods`.
+    """
+    lead = opened[0]
+    alike = [alert for alert in opened if alert.name == lead.name]
+    where = common(map(subject_of, alike)).place if placed else ""
+    said = _same(map(alert_text.summary, alike))
+    if alert_text.says_nothing(lead.name):
+        name = _same(map(alert_text.called, alike)) or lead.name
+        title = name if not where or where.casefold() in name.casefold() else f"{where}: {name}"
+        said = ""
+    else:
+        name = alert_text.line(lead.name)
+        title = name + (f" on {where}" if where else "")
+    if said.casefold() in {"", name.casefold()}:
+        said = ""
+    count = _counted(alike, left_out) if len(alike) > 1 else ""
+    if said or count:
+        title += f": {said or count}"
+    return clip(" ".join(title.split()), TITLE)
+
+
+# What alerts of one name differ in, as it is counted; the first that differs counts.
+_PLURALS = {
+    "pod": "pods",
+    "workload": "workloads",
+    "node": "nodes",
+    "target": "targets",
+    "instance": "instances",
+    "service": "services",
+    "mountpoint": "file systems",
+    "namespace": "namespaces",
+    "cluster": "clusters",
+    "region": "regions",
+}
+
+
+def _counted(alike: Sequence[Alert], left_out: int) -> str:
+    """Return how many there are of what differs among alerts: `40 pods`, or else `40 alerts`."""
+    subjects = [subject_of(alert) for alert in alike]
+    for name, plural in _PLURALS.items():
+        values = {getattr(subject, name) for subject in subjects}
+        if len(values) > 1 and "" not in values:
+            return f"{'more than ' if left_out else ''}{len(values):,} {plural}"
+    return f"{len(alike) + left_out:,} alerts"
+
+
+def _same(texts: Iterable[str]) -> str:
+    found = set(texts)
+    return found.pop() if len(found) == 1 else ""
 
 
 def _tenants(opened: Sequence[Alert]) -> str:
     found = list(dict.fromkeys(v for a in opened[:ASKED] if (v := a.fact("tenant", "tenant_id", "customer"))))
     more = len(found) - TENANTS
     return ", ".join(found[:TENANTS]) + (f" and {more} more" if more > 0 else "")
+
+
+def _told(found: Sequence[Alert], say: Callable[[Alert], str]) -> str:
+    return next((said for alert in found[:ASKED] if (said := say(alert))), "")
 
 
 def _first(found: Sequence[Alert], *names: str) -> str:

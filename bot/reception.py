@@ -120,7 +120,7 @@ class Reception:
         known = alerts.known(tx.connection, group.id).get(alert.fingerprint)
         if group.incident_id is not None or known is None or not known.is_open:
             return ""
-        alerts.repeat_alerts(tx.connection, group.id, (alert,))
+        alerts.repeat_alerts(tx.connection, group.id, (alert,), tx.now)
         return self._meet_rules(tx, group, (alert,), again=True)
 
     def reopen_pagerduty(self, tx: Tx, group: Group, alert: Alert, actor: Actor, *, fires: bool) -> str:
@@ -215,7 +215,7 @@ class Reception:
         alerts.close_alerts(tx.connection, group.id, unseen, tx.now)
         alerts.open_alerts(tx.connection, group.id, incident_id, fresh.opened, tx.now)
         alerts.close_alerts(tx.connection, group.id, fresh.closed, tx.now)
-        return alerts.repeat_alerts(tx.connection, group.id, fresh.repeated)
+        return alerts.repeat_alerts(tx.connection, group.id, fresh.repeated, tx.now)
 
     def _flapping(self, tx: Tx, group: Group, fresh: News, known: Mapping[str, Occurrence]) -> frozenset[str]:
         """Give the fingerprints of the changed alerts that flap."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from bot.incidents import digest
+from bot.incidents import alert_text, digest
 from bot.incidents.digest import WINDOW, Change, Digest
 from bot.incidents.draft import Draft
 from bot.incidents.model import Actor, Alert, TimerKind
 from bot.incidents.wording import where
+
+BROKEN = 3  # templates that are named
+DESCRIBED = 1_000  # characters of what an alert says, in its event
 
 
 def tell(
@@ -46,6 +49,14 @@ def tell(
     _keep(draft, window)
 
 
+def tell_broken(draft: Draft, alerts: Sequence[Alert]) -> None:
+    """Put on the timeline which rules have a template that failed, by the annotation that holds it."""
+    found = {(alert.name, name) for alert in alerts for name in alert_text.broken(alert)}
+    for rule, name in sorted(found)[:BROKEN]:
+        text = f"The template of {name} in the rule {rule} is broken: mend it where the rule is kept"
+        draft.event("note", text, data={"rule": rule, "annotation": name})
+
+
 def count(draft: Draft, name: str, *, fired: bool) -> bool:
     """Count a change that its source tells in its own words; False where there is room to tell it so."""
     window = draft.incident.digest.at(draft.now)
@@ -77,8 +88,8 @@ def alert_event(draft: Draft, alert: Alert, kind: str) -> None:
     """Put an alert on the timeline, at the time that its source gives."""
     fired = kind == "alert_fired"
     place = where(alert)
-    value = alert.fact("value", "current_value")
-    text = f"{alert.name} {'firing' if fired else 'resolved'}"
+    value = alert_text.value(alert)
+    text = f"{alert_text.called(alert)} {'firing' if fired else 'resolved'}"
     text += f" on {place}" if place else ""
     text += f", value {value}" if value and fired else ""
     moment = alert.starts_at if fired else alert.ends_at
@@ -87,7 +98,12 @@ def alert_event(draft: Draft, alert: Alert, kind: str) -> None:
         text,
         actor=Actor("alert", alert.source, alert.name),
         occurred_at=min(moment, draft.now) if moment else None,
-        data={"fingerprint": alert.fingerprint, "group_key": alert.group_key, "labels": dict(alert.labels)},
+        data={
+            "fingerprint": alert.fingerprint,
+            "group_key": alert.group_key,
+            "labels": dict(alert.labels),
+            **({"description": said[:DESCRIBED]} if fired and (said := alert_text.description(alert)) else {}),
+        },
         source=alert.url,
     )
 

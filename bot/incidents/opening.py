@@ -42,6 +42,7 @@ def declare(command: c.Declare, policy: Policy, now: datetime) -> Decision:
     )
     draft = Draft(incident, now)
     alerting.tell(draft, command.alerts, left_out=command.left_out)
+    alerting.tell_broken(draft, command.alerts)
     draft.event(
         "declared",
         f"Declared {command.severity.value}: {title}",

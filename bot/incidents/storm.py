@@ -13,8 +13,10 @@ from enum import StrEnum
 
 from bot.incidents.model import Alert
 from bot.incidents.policy import Severity
+from bot.incidents.subject import subject_of
 
 LONGEST_NAME = 80  # characters of a value in a text
+ABOUT = frozenset({"service", "namespace", "pod", "node", "instance"})  # labels that an exporter has for itself too
 LONGEST_KEY = 200  # characters; values that differ only after them are one family
 
 
@@ -56,9 +58,16 @@ ALL = Family()
 
 
 def family_of(alerts: Sequence[Alert], by: Iterable[str]) -> Family:
-    """Give a group's family: the first label of `by` that all its alerts share; else `ALL`."""
+    """Give a group's family: the first label of `by` that all its alerts share; else `ALL`.
+
+    Labels that say what an alert is about, such as `service`, count only where they do: an exporter is no family.
+    """
+    subjects = [subject_of(alert) for alert in alerts]
     for label in by:
-        values = {alert.labels.get(label, "") for alert in alerts}
+        if label in ABOUT:
+            values = {str(getattr(subject, label)) for subject in subjects}
+        else:
+            values = {alert.labels.get(label, "") for alert in alerts}
         if len(values) == 1 and (value := values.pop()):
             return Family(label, value)
     return ALL

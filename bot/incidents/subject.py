@@ -9,8 +9,8 @@ for a disk. What is broken is then in the metric's own labels. Source: the Prome
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 
 from bot.incidents.model import Alert
@@ -58,6 +58,12 @@ class SubjectRules:
 
 
 DEFAULT_SUBJECT_RULES = SubjectRules()
+_in_force = [DEFAULT_SUBJECT_RULES]
+
+
+def use(rules: SubjectRules) -> None:
+    """Have `subject_of` go by a company's rules: they are the same for the whole process, as its configuration is."""
+    _in_force[0] = rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,17 @@ class Subject:
         text = self._where()
         return text if len(text) <= LONGEST_PLACE else f"{text[: LONGEST_PLACE - 1].rstrip()}…"
 
+    @property
+    def exact(self) -> str:
+        """Name the one thing among many that it is: a pod, a disk, a target; else a workload, an instance, a node."""
+        disk = f"{self.node}, {self.mountpoint}" if self.node and self.mountpoint else ""
+        return self.pod or disk or self.target or self.workload or self.node or self.instance
+
+    def named(self, kind: str) -> str:
+        """Return the workload's name where it is of a kind, such as deployment."""
+        of, _, name = self.workload.partition("/")
+        return name if of == kind else ""
+
     def _where(self) -> str:
         within = f" in {self.namespace}" if self.namespace else ""
         disk = f", {self.mountpoint}" if self.mountpoint else ""
@@ -108,6 +125,8 @@ class Subject:
             return f"node {self.node}{disk}"
         return self.instance or (f"namespace {self.namespace}" if self.namespace else "")
 
+
+_NAMES = tuple(each.name for each in fields(Subject) if each.name != "sources")
 
 # The kinds of workload, and the labels that name one; the most exact first.
 _WORKLOADS: tuple[tuple[str, str], ...] = (
@@ -142,9 +161,21 @@ _OWN_PORT = re.compile(r":911[5-7]$")
 _HERE = re.compile(r"^(localhost|127\.|\[?::1|/)")
 
 
-def subject_of(alert: Alert, rules: SubjectRules = DEFAULT_SUBJECT_RULES) -> Subject:
-    """Say what an alert is about, by its labels and by the annotations of the same names."""
-    return _Reading(alert, rules).subject()
+def subject_of(alert: Alert, rules: SubjectRules | None = None) -> Subject:
+    """Return what an alert is about, by its labels and by the annotations of the same names.
+
+    Without `rules`, by those in force (see `use`).
+    """
+    return _Reading(alert, rules or _in_force[0]).subject()
+
+
+def common(subjects: Iterable[Subject]) -> Subject:
+    """Return what subjects have in common; what differs among them is empty."""
+    found = list(dict.fromkeys(subjects))
+    if len(found) == 1:
+        return found[0]
+    same = {name: values.pop() for name in _NAMES if len(values := {getattr(each, name) for each in found}) == 1}
+    return Subject(**same)
 
 
 class _Reading:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from bot.incidents.draft import Draft
 from bot.incidents.model import Actor, Alert
+from bot.incidents.subject import subject_of
 
 COMMAND = "/incident"  # as texts here name the slash command, whatever it is called in a workspace
 
@@ -29,7 +30,8 @@ def mention(actor: Actor) -> str:
 
 def where(alert: Alert) -> str:
     """Say in a word or two which part of the world an alert is about; empty where it does not tell."""
-    return " ".join(v for v in (alert.fact("instance", "pod"), alert.fact("region", "cluster")) if v)
+    subject = subject_of(alert)
+    return " ".join(v for v in (subject.exact, subject.region or subject.cluster) if v)
 
 
 def short(text: str, longest: int) -> str:

@@ -23,6 +23,7 @@ from bot.outbox.worker import Superseded
 from bot.pagerduty.client import Page, PagerDuty
 from bot.pagerduty.event import OVER
 from bot.pagerduty.keys import key_of
+from bot.slack import alert_says
 from bot.slack.messages import why
 from bot.store import deliveries
 from bot.store.alerts import Group
@@ -191,6 +192,7 @@ class Paging:
             "Severity": incident.severity.value,
             "Started": f"{incident.started_at or incident.declared_at:%Y-%m-%d %H:%M} UTC",
             "Impact": incident.impact or "not stated yet",
+            "Alert text": alert_says.plain(board),
             "Service": incident.service,
             "Region": incident.region,
             "Tenants affected": incident.tenants or board.fact("tenant", "tenant_id", "customer"),

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bot.incidents.model import Alert, Incident
+from bot.incidents.subject import Subject, subject_of
 
 BEFORE = timedelta(minutes=15)  # what went before the start is looked at too
 LONGEST_WINDOW = timedelta(hours=24)
 
+# What the alert is about: a label that is only its exporter's is never filled in.
+_ABOUT: Mapping[str, Callable[[Subject], str]] = {
+    "service": lambda subject: subject.service,
+    "region": lambda subject: subject.region,
+    "cluster": lambda subject: subject.cluster,
+    "namespace": lambda subject: subject.namespace,
+    "pod": lambda subject: subject.pod,
+    "node": lambda subject: subject.node,
+    "instance": lambda subject: subject.instance,
+    "deployment": lambda subject: subject.named("deployment") or ("" if subject.workload else subject.service),
+}
+# Labels that an exporter has for itself.
+_SCRAPERS = frozenset({"job", "endpoint"})
+
 # Where an alert has it, in the order of trust.
 _NAMES: Mapping[str, tuple[str, ...]] = {
-    "service": ("service", "subsystem", "job"),
-    "region": ("region",),
-    "cluster": ("cluster",),
-    "namespace": ("namespace", "exported_namespace", "kubernetes_namespace"),
-    "pod": ("pod", "pod_name", "exported_pod"),
-    "node": ("node", "nodename", "node_id"),
-    "instance": ("instance",),
     "job": ("job",),
-    "deployment": ("deployment", "service", "subsystem"),
     "tenant": ("tenant", "tenant_id", "customer"),
     "project": ("project", "project_id"),
     "queue": ("queue", "queue_name"),
@@ -51,9 +58,12 @@ def facts_of(incident: Incident, alerts: Sequence[Alert], now: datetime) -> dict
         "ended_at": _rfc3339(ended),
         "alertname": next((alert.name for alert in alerts), ""),
     }
+    subjects = [subject_of(alert) for alert in alerts]
+    for name, about in _ABOUT.items():
+        facts[name] = str(getattr(incident, name, "")) or next((v for each in subjects if (v := about(each))), "")
     for name, labels in _NAMES.items():
-        said = getattr(incident, name, "") or next((v for alert in alerts if (v := alert.fact(*labels))), "")
-        facts[name] = str(said)
+        own = (a for a, subject in zip(alerts, subjects, strict=True) if not (name in _SCRAPERS and subject.exporter))
+        facts[name] = str(getattr(incident, name, "")) or next((v for alert in own if (v := alert.fact(*labels))), "")
     return {name: value for name, value in facts.items() if value}
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from bot.board import Board
+from bot.incidents import alert_text
+from bot.incidents.alert_text import unstopped
 from bot.incidents.cadence import spell
-from bot.incidents.model import Incident, Status, TimerKind
+from bot.incidents.model import Alert, Incident, Status, TimerKind
 from bot.incidents.policy import Severity
 from bot.incidents.reconcile import Flag
 from bot.incidents.runs import Done, Run
+from bot.incidents.subject import common, subject_of
+from bot.slack import alert_says
 from bot.slack import blocks as b
 from bot.slack.mrkdwn import clock_time, date_time, esc, link
 from bot.store.alerts import Counts, Shown
@@ -67,7 +70,7 @@ def sentence(incident: Incident) -> str:
     """Say the state in a full sentence, for notifications and screen readers."""
     lead = f"{esc(incident.lead.name, 80)} has the lead" if incident.lead else "Nobody has the lead yet"
     due = f"; next update at {incident.next_update_at:%H:%M} UTC" if incident.next_update_at else ""
-    title = esc(incident.title, 200)
+    title = unstopped(esc(incident.title, 200))
     return f"{incident.number}, {incident.severity.value}, is {incident.status.value}: {title}. {lead}{due}."
 
 
@@ -105,7 +108,7 @@ def announcement(board: Board) -> tuple[str, list[b.Block]]:
     where = f" in <#{incident.channel_id}>" if incident.channel_id else ""
     lines = [
         f"{state_of(incident)}: {esc(incident.title, 300)}{where}",
-        f"Lead: {_lead(incident)}  |  Impact: {esc(incident.impact, 300) or 'not stated yet'}",
+        f"Lead: {_lead(incident)}  |  Impact: {alert_says.impact(incident, 300)}",
     ]
     if incident.next_update_at:
         lines.append(f"Next update: {next_update(incident)}")
@@ -167,8 +170,11 @@ def _facts(board: Board) -> list[tuple[str, str]]:
         ("Next update", next_update(incident)),
         ("Paged next", next_page(incident)),
     ]
+    about = common(subject_of(shown.alert) for shown in board.alerts).place if board.alerts else ""
     if incident.service:
         facts.append(("Service", esc(incident.service, 200)))
+    if about and about != incident.service:
+        facts.append(("About", esc(about, 200)))
     tenants = incident.tenants or board.fact("tenant", "tenant_id", "customer")
     if tenants:
         facts.append(("Tenants", esc(tenants, 200)))
@@ -196,7 +202,8 @@ def _alerts(board: Board) -> str:
     lines = [f"*Alerts*: {counts.firing:,} firing, {counts.resolved:,} resolved{groups}"]
     if counts.total > ALERTS_SHOWN and counts.names:
         lines.append(most(counts))
-    lines += _notes(board)
+    text = alert_says.says(board)
+    lines += [*([text] if text else []), *alert_says.broken(board), *_notes(board)]
     named = board.alerts[:ALERTS_SHOWN]
     told = [_line(shown) for shown in named]
     room = SECTION - sum(len(line) + 1 for line in (*lines, *told))
@@ -255,7 +262,7 @@ def _more(count: int) -> str:
 
 def _line(shown: Shown) -> str:
     mark, state = _standing(shown)
-    return f"{mark} {esc(shown.alert.name, 120)} {state}{_detail(shown.alert)}"
+    return f"{mark} {esc(alert_text.called(shown.alert), 120)} {state}{_detail(shown.alert)}"
 
 
 def _standing(shown: Shown) -> tuple[str, str]:
@@ -266,14 +273,19 @@ def _standing(shown: Shown) -> tuple[str, str]:
     return (":fire:", "firing") if shown.firing else (":white_check_mark:", "resolved")
 
 
-def _detail(alert: Any) -> str:
+def _detail(alert: Alert) -> str:
+    subject = subject_of(alert)
     named = [
-        ("subsystem", alert.fact("subsystem", "component", "service", "job")),
-        ("region", alert.fact("region", "cluster", "zone")),
-        ("instance", alert.fact("instance", "pod")),
+        ("service", subject.service),
+        ("workload", subject.workload),
+        ("region", subject.region or subject.cluster or alert.fact("zone")),
+        ("pod", subject.pod),
+        ("node", f"{subject.node}, {subject.mountpoint}" if subject.mountpoint else subject.node),
+        ("target", subject.target),
+        ("instance", "" if subject.pod or subject.node else subject.instance),
         ("metric", alert.fact("metric", "primary_metric")),
         ("threshold", alert.fact("threshold")),
-        ("value", alert.fact("value", "current_value")),
+        ("value", alert_text.value(alert)),
     ]
     shown = ", ".join(f"{name} {esc(value, 80)}" for name, value in named if value)
     return f" ({shown})" if shown else ""

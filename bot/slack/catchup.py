@@ -6,6 +6,7 @@ from bot.board import Board
 from bot.incidents.model import Event, Incident, Role
 from bot.incidents.people import word_of
 from bot.incidents.runs import Run
+from bot.slack import alert_says
 from bot.slack import blocks as b
 from bot.slack.card import counted, next_page, next_update, sentence
 from bot.slack.messages import QUIET_KINDS, Message
@@ -24,7 +25,9 @@ def catch_up(board: Board) -> Message:
     before = [f"_{skipped} lines before_"] if skipped > 0 else []
     news = incident.summary and incident.summary not in {incident.impact, incident.title}
     summary = f"{esc(incident.summary, 600)}\n" if news else ""
-    impact = esc(incident.impact, 300) or "not stated yet"
+    text = alert_says.says(board)
+    summary += f"{text}\n" if text else ""
+    impact = alert_says.impact(incident, 300)
     state = f"{summary}*Impact*: {impact}\n*Since*: {clock_time(incident.started_at or incident.declared_at)}"
     state += f"\n*Alerts firing*: {board.counts.firing:,}"
     made = [

@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.board import Board
+from bot.incidents.alert_text import unstopped
 from bot.incidents.cadence import spell
 from bot.incidents.model import Event, Handoff, Incident
 from bot.incidents.runs import Mitigation
 from bot.incidents.wording import COMMAND
 from bot.runbooks.templates import Mrkdwn, Templates
+from bot.slack import alert_says
 from bot.slack import blocks as b
 from bot.slack.card import next_update, no_change
 from bot.slack.mrkdwn import clock_time, code, date_time, esc, link, person, shorten
@@ -56,6 +58,8 @@ def notification(templates: Templates, board: Board, mentions: Sequence[str]) ->
         customer_notification="",
     )
     made = b.paragraphs(text)
+    if alert := alert_says.says(board):
+        made.append(b.section(alert))
     if mentions:
         made.append(b.actions(_paged_buttons(incident)))
     return _sentence(f"{incident.number} {incident.severity.value} declared: {incident.title}"), made
@@ -194,14 +198,17 @@ def briefing(board: Board) -> str:
     so_far = "; ".join(_line(event) for event in told)
     tenants = incident.tenants or board.fact("tenant", "tenant_id", "customer")
     mitigated = f"in place since {incident.mitigated_at:%H:%M} UTC" if incident.mitigated_at else "none yet"
+    title = unstopped(esc(incident.title, 200))
+    alert = alert_says.says(board)
     parts = [
-        f"*{incident.number}* {incident.severity.value} is {incident.status.value}: {esc(incident.title, 200)}.",
+        f"*{incident.number}* {incident.severity.value} is {incident.status.value}: {title}.",
         f"Started {clock_time(incident.started_at or incident.declared_at)}.",
-        f"Impact: {esc(incident.impact, 300).rstrip('. ') or 'not stated yet'}.",
+        f"Impact: {alert_says.impact(incident, 300)}.",
+        *([f"{unstopped(alert)}."] if alert else []),
         f"Tenants affected: {esc(tenants, 200) or 'not known yet'}.",
         f"Alerts firing: {board.counts.firing:,}.",
         f"Mitigation: {mitigated}.",
-        f"Last update: {esc(incident.last_update, 300).rstrip('. ') or 'none yet'}.",
+        f"Last update: {unstopped(esc(incident.last_update, 300)) or 'none yet'}.",
         f"So far: {so_far}.",
     ]
     return " ".join(parts)

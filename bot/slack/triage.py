@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from bot.incidents import alert_text
 from bot.incidents import commands as c
 from bot.incidents.model import Incident
 from bot.incidents.policy import Severity
+from bot.incidents.subject import common, subject_of
 from bot.incidents.triage import Decision, Outcome
 from bot.slack import blocks as b
 from bot.slack import modals
@@ -29,9 +31,10 @@ def triage(look: Look) -> Message:
     """Alerts that want a human's judgement."""
     firing = [shown for shown in look.roll.shown if shown.firing] or list(look.roll.shown)
     first = firing[0].alert
-    where = ", ".join(v for v in (first.fact("service", "job"), first.fact("region", "cluster")) if v)
+    subject = common(subject_of(shown.alert) for shown in firing)
+    where = ", ".join(v for v in (subject.place, subject.region or subject.cluster) if v)
     about = f" on {esc(where, 150)}" if where else ""
-    head = f"Triage ({look.severity}): {esc(first.name, 150)}{_state(look, 'resolved')}{about}"
+    head = f"Triage ({look.severity}): {esc(alert_text.called(first), 150)}{_state(look, 'resolved')}{about}"
     made = [b.section("\n".join([f":mag: *{head}*", *_facts(firing)]))]
     if look.roll.counts.firing > 1 and len(look.roll.counts.names) > 1:
         made.append(b.context(most(look.roll.counts)))
@@ -109,12 +112,14 @@ def _facts(firing: Sequence[Shown]) -> list[str]:
     """Say what is known of the alerts: what, how much, since when, where to look."""
     alerts = [shown.alert for shown in firing]
     first = alerts[0]
-    summary = first.fact("summary", "description", "title")
+    called = alert_text.called(first)
+    told = {alert_text.summary(alert) or alert_text.line(alert_text.description(alert)) for alert in alerts}
+    summary = told.pop() if len(told) == 1 else ""
     values = [
-        ("value", first.fact("value", "current_value")),
+        ("value", alert_text.value(first)),
         ("threshold", first.fact("threshold")),
         ("metric", first.fact("metric", "primary_metric")),
-        ("instance", first.fact("instance", "pod")),
+        ("on" if len(alerts) == 1 else "the first on", subject_of(first).exact),
         ("tenant", first.fact("tenant", "tenant_id", "customer")),
     ]
     since = min(shown.alert.starts_at or shown.opened_at for shown in firing)
@@ -126,7 +131,7 @@ def _facts(firing: Sequence[Shown]) -> list[str]:
         _link((alert.fact("silence_url") for alert in alerts[:1] if len(alerts) == 1), "Silence"),
     ]
     lines = [
-        esc(summary, 500) if summary and summary != first.name else "",
+        esc(summary, 500) if summary != called else "",
         ", ".join(f"{name} {esc(value, 100)}" for name, value in values if value),
         f"Since {date_time(since)}",
         "  |  ".join(found for found in links if found),

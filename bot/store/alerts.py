@@ -57,6 +57,12 @@ class Shown:
     opened_at: datetime
     closed_at: datetime | None
     flag: Flag | None = None
+    said_at: datetime | None = None
+
+    @property
+    def told_at(self) -> datetime:
+        """When it said what it says now."""
+        return self.said_at or self.opened_at
 
     @property
     def firing(self) -> bool:
@@ -264,7 +270,7 @@ def close_group(connection: Connection, group_id: int, ends_at: datetime, now: d
     )
 
 
-def repeat_alerts(connection: Connection, group_id: int, repeated: Sequence[Alert]) -> bool:
+def repeat_alerts(connection: Connection, group_id: int, repeated: Sequence[Alert], now: datetime) -> bool:
     """Take over what repeated alerts say now (their current values, say); True when any of it differs."""
     if not repeated:
         return False
@@ -280,7 +286,8 @@ def repeat_alerts(connection: Connection, group_id: int, repeated: Sequence[Aler
         if (row := said.get(alert.fingerprint)) is not None and row.annotations != dict(alert.annotations)
     ]
     if changed:
-        query = update(alerts).where(alerts.c.id == bindparam("which")).values(annotations=bindparam("says"))
+        query = update(alerts).where(alerts.c.id == bindparam("which"))
+        query = query.values(annotations=bindparam("says"), said_at=now)
         connection.execute(query, changed)
     return bool(changed)
 
@@ -371,7 +378,8 @@ def alert_of(row: RowMapping) -> Alert:
 
 
 def _shown(row: RowMapping) -> Shown:
-    return Shown(alert_of(row), row["opened_at"], row["closed_at"], Flag(row["flag"]) if row["flag"] else None)
+    flag = Flag(row["flag"]) if row["flag"] else None
+    return Shown(alert_of(row), row["opened_at"], row["closed_at"], flag, row["said_at"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -302,6 +302,7 @@ alerts = Table(
     Column("closed_at", Moment),
     Column("flagged_at", Moment),
     Column("flag", String(12)),
+    Column("said_at", Moment),  # when its annotations changed last; empty until they do
     Index("ix_alerts_group_id", "group_id", "fingerprint", "id"),
     Index("ix_alerts_incident_id", "incident_id", "id"),
     Index("ix_alerts_closed_at", "closed_at"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
+from bot.incidents import alert_text
 from bot.store import alerts, incidents
 from bot.timeline.dossier import AlertRow, Dossier
 
@@ -16,12 +17,12 @@ def collect(connection: Connection, number: str, *, up_to: int | None = None) ->
         return None
     rows = tuple(
         AlertRow(
-            name=shown.alert.name,
+            name=alert_text.called(shown.alert),
             status="firing" if shown.firing else "resolved",
             labels=shown.alert.labels,
             starts_at=shown.alert.starts_at,
             ends_at=shown.alert.ends_at,
-            value=shown.alert.fact("value", "current_value"),
+            value=alert_text.value(shown.alert),
         )
         for shown in alerts.of_incident(connection, incident_id)
     )
