@@ -338,7 +338,7 @@ _TABLE: tuple[tuple[dict[str, str], str, str], ...] = (
     # Backups and security
     (
         VELERO,
-        "ops.recovery.kubernetes",
+        "ops.backup.velero",
         "VeleroBackupFailures VeleroBackupPartialFailures VeleroNoRecentBackup VeleroUnsuccessfulBackup",
     ),
     (
