@@ -58,7 +58,7 @@ def test_a_name_is_known_however_it_is_written(written: str) -> None:
         ("Triggered: High error rate on checkout", "ops.api.error-rate", "alertname High error rate in the title"),
         ("ALERT KubePersistentVolumeFillingUp - data-db-0", "ops.storage.disk", "KubePersistentVolumeFillingUp in the"),
         ("[Warn] CheckoutCertificateExpiresSoon: 3 days left", "ops.certificates.expiry", "Expir"),
-        ("VeleroScheduleMissed on backup-1", "ops.recovery.kubernetes", 'alertname=~"Velero.*" in the title'),
+        ("VeleroScheduleMissed on backup-1", "ops.backup.velero", 'alertname=~"Velero.*" in the title'),
         ("Checkout answers 5xx", "ops.api.error-rate", "5xx"),
         ("Nobody can pay today", GENERAL, "no runbook matched"),
         ("[FIRING:1] (redis)", GENERAL, "no runbook matched"),
