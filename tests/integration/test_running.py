@@ -13,9 +13,13 @@ from bot.sandbox.model import Message
 from tests.conftest import ROOT, Client, Hands, InProcess, both_databases, wait_for
 from tests.integration.bodies import alert, body
 from tests.integration.world import World
+from tests.quick import shipped
 
 VAULT = "ops.vault.hsm"
 LONG = "ops.long.one"
+ERROR_RATE = next(book for book in shipped() if book.id == "ops.api.error-rate")
+STEPS = len(ERROR_RATE.steps)
+UNDO = next(step.number for step in ERROR_RATE.steps if step.rollback)  # the first step that changes something
 
 
 @pytest.fixture
@@ -78,17 +82,17 @@ def test_a_step_is_ticked_skipped_and_undone(bot: Client) -> None:
     number, channel = opened_by(bot, "HighErrorRate")
     press(bot, "bob", channel, "runbook_done_1")
     wait_for(lambda: "Done by <@" in said(book(bot, channel)), what="the tick")
-    wait_for(lambda: "1 of 17 done. Next: *2.*" in said(bot.workspace.pinned(channel)[0]), what="the card")
+    wait_for(lambda: f"1 of {STEPS} done. Next: *2.*" in said(bot.workspace.pinned(channel)[0]), what="the card")
     press(bot, "alice", channel, "runbook_skip")
     assert submit(bot, "alice", step="2") == {
         "response_action": "errors",
         "errors": {"why": "Say why it is skipped: the timeline keeps it."},
     }
     assert submit(bot, "alice", step="2", why="only <!channel> one service") == {}
-    wait_for(lambda: "1 of 17 done, 1 skipped." in said(book(bot, channel)), what="the skip")
+    wait_for(lambda: f"1 of {STEPS} done, 1 skipped." in said(book(bot, channel)), what="the skip")
     assert "only &lt;!channel&gt; one service" in said(book(bot, channel))
     press(bot, "dana", channel, "runbook_undo_1")
-    wait_for(lambda: "0 of 17 done, 1 skipped.* Next: *1.*" in said(book(bot, channel)), what="the undoing")
+    wait_for(lambda: f"0 of {STEPS} done, 1 skipped.* Next: *1.*" in said(book(bot, channel)), what="the undoing")
     told = [e for e in bot.events(number) if e["kind"].startswith("runbook_step")]
     assert [(e["kind"], e["actor"]["name"], e["data"]["step"]) for e in told] == [
         ("runbook_step_done", "bob", 1),
@@ -104,7 +108,7 @@ def test_whoever_ticks_second_is_told(bot: Client) -> None:
     press(bot, "bob", channel, "runbook_done_1")
     press(bot, "alice", channel, "runbook_done_1")
     wait_for(lambda: "Step 1 is done already: bob ticked it" in whispers(bot, "alice"), what="the answer")
-    wait_for(lambda: "1 of 17 done" in said(book(bot, channel)), what="the tick")
+    wait_for(lambda: f"1 of {STEPS} done" in said(book(bot, channel)), what="the tick")
     assert bot.kinds(number).count("runbook_step_done") == 1
 
 
@@ -146,11 +150,11 @@ def test_another_runbook_is_taken_and_the_first_taken_up_again(bot: Client) -> N
     assert "Posting" in bot.slash("runbook vault", channel=channel)
     wait_for(lambda: VAULT in said(book(bot, channel)), what="the other runbook")
     folded = wait_for(lambda: bot.workspace.find(channel, "Put aside"), what="the folded one")
-    assert "1 of 17 done" in said(folded)
+    assert f"1 of {STEPS} done" in said(folded)
     assert bot.wait_event(number, "runbook_posted", 2)["data"]["reason"] == "asked for by alice"
     assert bot.people.press("bob", channel, folded.ts, "runbook_swap").status == 200
     bot.wait_event(number, "runbook_posted", 3)
-    wait_for(lambda: "1 of 17 done" in said(book(bot, channel, "error-rate")), what="the first one again")
+    wait_for(lambda: f"1 of {STEPS} done" in said(book(bot, channel, "error-rate")), what="the first one again")
     assert "again" in bot.slash("runbook", channel=channel)
     bot.wait_event(number, "runbook_posted", 4)
     wait_for(lambda: bot.workspace.find(channel, "goes on further down"), what="its old message")
@@ -204,8 +208,9 @@ def test_a_command_is_kept_as_it_was_shown(bot: Client) -> None:
 def test_a_change_is_taken_back_or_stays(bot: Client, hands: Hands, world: World) -> None:
     """It is on the card and in a message; when its time has come whoever made it is asked, and the buttons end it."""
     number, channel = opened_by(bot, "HighErrorRate")
-    press(bot, "bob", channel, "runbook_done_7")
-    message = wait_for(lambda: bot.workspace.find(channel, "did step 7 of `ops.api.error-rate`"), what="the change")
+    press(bot, "bob", channel, f"runbook_done_{UNDO}")
+    words = f"did step {UNDO} of `ops.api.error-rate`"
+    message = wait_for(lambda: bot.workspace.find(channel, words), what="the change")
     assert "Roll back by" in said(message)
     wait_for(lambda: "*In place*" in said(bot.workspace.pinned(channel)[0]), what="the card")
     assert bot.wait_event(number, "runbook_step_done")["data"]["mitigation"]["expected_rollback_at"]
