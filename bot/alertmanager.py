@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from urllib.parse import urlsplit
 
 import httpx
@@ -29,10 +30,18 @@ class _Status(BaseModel):
     mutedBy: list[str] = Field(default_factory=list)  # noqa: N815
 
 
+class _Receiver(BaseModel):
+    name: str
+
+
 class _Alert(BaseModel):
     fingerprint: str = Field(min_length=1)
     labels: dict[str, str]
     status: _Status
+    annotations: dict[str, str] = Field(default_factory=dict)
+    receivers: list[_Receiver] = Field(default_factory=list)
+    startsAt: datetime | None = None  # noqa: N815
+    generatorURL: str = ""  # noqa: N815
 
     @property
     def muted(self) -> bool:
@@ -46,14 +55,15 @@ _ALERTS = TypeAdapter(list[_Alert])
 class Alertmanager:
     """One Alertmanager, the peers of a cluster, or several clusters: an alert fires while any of them reports it."""
 
-    def __init__(self, urls: Sequence[str], http: httpx.AsyncClient) -> None:
+    def __init__(self, urls: Sequence[str], http: httpx.AsyncClient, source: str = NAME) -> None:
         self._urls = urls
+        self._source = source
         self._http = http
 
     @property
     def name(self) -> str:
         """The source of its alerts."""
-        return NAME
+        return self._source
 
     async def look(self) -> Look:
         """Ask all of them; one that does not answer, or answers nonsense, is a problem of the look."""
@@ -88,4 +98,16 @@ def _read(body: bytes) -> list[Reported]:
     except ValidationError as error:
         fix = "Set ALERTMANAGER_API_URL to Alertmanager's own address, without /api."
         raise Permanent("alertmanager_nonsense", fix, f"{error.error_count()} errors. {fix}") from error
-    return [Reported(alert.fingerprint, alert.labels, alert.muted) for alert in alerts]
+    return [
+        Reported(
+            alert.fingerprint,
+            alert.labels,
+            alert.muted,
+            active=alert.status.state == "active",
+            receivers=tuple(receiver.name for receiver in alert.receivers),
+            starts_at=alert.startsAt if alert.startsAt and alert.startsAt.tzinfo else None,
+            annotations=alert.annotations,
+            url=alert.generatorURL,
+        )
+        for alert in alerts
+    ]

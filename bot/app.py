@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -32,10 +32,10 @@ from bot.engine.embedded import EmbeddedEngine
 from bot.engine.heartbeat import Heartbeat
 from bot.engine.port import Engine, Handler, Job, Work
 from bot.engine.reconciler import Reconciler, Source
+from bot.engine.unheard import Unheard
 from bot.engine.unmanned import UnmannedEngine
 from bot.incidents import subject
-from bot.incidents.model import Delivery
-from bot.incidents.wording import plain
+from bot.incidents.model import Alert, Delivery
 from bot.intake import Intake
 from bot.lifeline import WORKER, Lifeline
 from bot.outbox.call import Tools
@@ -50,7 +50,7 @@ from bot.pagerduty.client import Keys, PagerDuty
 from bot.pagerduty.priorities import Priorities
 from bot.pagerduty.standing import OpenIncidents
 from bot.periodic import Periodic
-from bot.reception import Reception
+from bot.reception import Notification, Reception
 from bot.runbooks.catalog import Catalog
 from bot.runbooks.links import Places
 from bot.runbooks.templates import Templates
@@ -145,16 +145,17 @@ def make_auditor(services: Services, presence: Presence, http: httpx.AsyncClient
     """Wire the auditor; it compares with those sources whose addresses are set."""
     settings = services.settings
     sources: list[Source] = []
-    if settings.alertmanager_urls:
-        sources.append(Alertmanager(settings.alertmanager_urls, http))
+    sources += [Alertmanager(urls, http, source) for source, urls in settings.alertmanager_sources.items()]
     if services.pager.has_api and settings.webhook_secrets:
         sources.append(OpenIncidents(services.pager))
     flag_after = timedelta(seconds=settings.config.auditor.flag_after)
+    receivers = settings.config.alertmanager.receivers
+    unheard = Unheard(services.store, services.desk, partial(_take_in, services.reception), flag_after, receivers)
     return Auditor(
         services.store,
         services.engine,
         services.desk,
-        Reconciler(services.store, services.desk, sources, flag_after),
+        Reconciler(services.store, services.desk, sources, flag_after, unheard),
         alive=presence.alive,
         heartbeat=Heartbeat(settings.heartbeat_url, http) if settings.heartbeat_url else None,
     )
@@ -297,6 +298,11 @@ def _asks(services: Services) -> list[Look]:
     return [services.priorities.run, *([directory.refresh] if directory is not None else [])]
 
 
+def _take_in(reception: Reception, tx: Tx, source: str, key: str, firing: Sequence[Alert]) -> str:
+    """Take in what a source holds active and has not told of."""
+    return reception.alertmanager(tx, Notification(key, tuple(firing), (), source=source))
+
+
 async def _hang_up(services: Services) -> None:
     """Close what talks to Slack and PagerDuty."""
     if services.directory is not None:
@@ -321,7 +327,7 @@ def _each(ticker: AsyncIOScheduler, seconds: float, look: Look, *, at_once: bool
 def _tell_of_name(desk: Desk, tx: Tx, name: str, why: str) -> None:
     """Tell the operators that a name in the configuration stands for nobody: a page to it reaches nobody."""
     digest = hashlib.sha256(name.encode()).hexdigest()[:12]
-    text = f"Nobody can be paged as {plain(why)}"
+    text = f"Nobody can be paged as {why}"
     desk.post(tx, f"operators:name:{digest}", Delivery("operators", "operators", "operators", {"text": text}))
 
 

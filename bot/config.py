@@ -136,6 +136,12 @@ class AuditorConfig(_Strict):
     flag_after: Duration = 600
 
 
+class AlertmanagerConfig(_Strict):
+    """Which of Alertmanager's receivers are the bot's; without any, those from which notifications have come."""
+
+    receivers: list[Annotated[str, Field(min_length=1, max_length=200)]] = []
+
+
 class MitigationsConfig(_Strict):
     """By when a change is to be taken back whose runbook names no time."""
 
@@ -232,6 +238,7 @@ class Config(_Strict):
     slack: SlackConfig = SlackConfig()
     pagerduty: PagerDutyConfig = PagerDutyConfig()
     auditor: AuditorConfig = AuditorConfig()
+    alertmanager: AlertmanagerConfig = AlertmanagerConfig()
     links: LinksConfig = LinksConfig()
     severities: dict[Severity, SeverityConfig] = {}
     ladders: dict[str, list[LevelConfig]] = {}

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from bot.incidents.model import OPEN_STATUSES, Alert
 from bot.reception import Notification, Reception
-from bot.store import alerts, inbox
+from bot.store import alerts, inbox, unheard
 from bot.store.alerts import LastSaid
 from bot.store.tx import Store, Tx
 
@@ -179,9 +179,12 @@ def _together(waiting: Sequence[_Waiting]) -> int:
 
 def take_in(tx: Tx, reception: Reception, read: Read) -> str:
     """Take one in, and keep what its group says now; gives what became of it."""
-    if read.notification.tester:
-        return reception.tested(tx, read.notification)
-    outcome = reception.alertmanager(tx, read.notification)
+    told = read.notification
+    came = {alert.fingerprint for alert in (*told.firing, *told.resolved)}
+    unheard.arrived(tx.connection, told.source, told.receiver, came, tx.now)
+    if told.tester:
+        return reception.tested(tx, told)
+    outcome = reception.alertmanager(tx, told)
     alerts.keep_said(tx.connection, read.notification.source, read.notification.group_key, read.said)
     return outcome
 

@@ -41,6 +41,7 @@ class Notification:
     key_hash: str = ""
     tester: str = ""
     unread: tuple[str, ...] = ()
+    receiver: str = ""
 
 
 class Reception:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import ip_address
@@ -15,7 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.config import Config, load_config
 from bot.errors import ConfigError
-from bot.incidents.sources import NAME
+from bot.incidents.sources import NAME, source_of
 
 ROLES = ("viewer", "responder", "admin")
 
@@ -45,6 +46,9 @@ def is_loopback(url: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+_NAMED_URL = re.compile(rf"({NAME.pattern})=(?=https?://)")
 
 
 def _named_tokens(value: str) -> tuple[WebhookToken, ...]:
@@ -121,7 +125,7 @@ class Settings(BaseSettings):
     @classmethod
     def _each_secure(cls, value: str) -> str:
         for part in value.split(",") if value else ():
-            _check_url(part.strip())
+            _check_url(_NAMED_URL.sub("", part.strip()))
         return value
 
     @field_validator("slack_api_url")
@@ -196,7 +200,17 @@ class Settings(BaseSettings):
     @property
     def alertmanager_urls(self) -> tuple[str, ...]:
         """The Alertmanagers to ask what still fires: the peers of a cluster, or several clusters."""
-        return tuple(part.strip() for part in self.alertmanager_api_url.split(",") if part)
+        return tuple(url for urls in self.alertmanager_sources.values() for url in urls)
+
+    @property
+    def alertmanager_sources(self) -> dict[str, tuple[str, ...]]:
+        """The same by the source of their alerts: `name=https://...` is asked about that source's alerts alone."""
+        found: dict[str, tuple[str, ...]] = {}
+        for part in (part.strip() for part in self.alertmanager_api_url.split(",") if part.strip()):
+            named = _NAMED_URL.match(part)
+            source = source_of(named.group(1) if named else "")
+            found[source] = (*found.get(source, ()), part[named.end() :] if named else part)
+        return found
 
     def role_of(self, token: str) -> str | None:
         """Give the role that a token has; all are compared, in constant time."""

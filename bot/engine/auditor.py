@@ -15,7 +15,8 @@ import structlog
 from bot import telemetry
 from bot.engine.heartbeat import Heartbeat
 from bot.engine.port import Engine, Job, Work
-from bot.engine.reconciler import Desk, Reconciler
+from bot.engine.reconciler import Reconciler
+from bot.engine.unheard import Desk
 from bot.errors import DatabaseUnavailable
 from bot.incidents.cadence import spell
 from bot.incidents.model import Delivery

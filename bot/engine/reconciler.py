@@ -1,4 +1,7 @@
-"""Compares our alerts with those that their sources report, and says once where they differ. It closes nothing."""
+"""Compares our alerts with those that their sources report, and says once where they differ. It closes nothing.
+
+Alerts of which we know nothing are `Unheard`'s.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,12 @@ from typing import Protocol
 import structlog
 
 from bot import telemetry
+from bot.engine.unheard import Desk, Unheard
 from bot.incidents import commands as c
 from bot.incidents.flagging import finding, names
-from bot.incidents.model import Delivery, Incident
+from bot.incidents.model import Delivery
 from bot.incidents.reconcile import Flag, Look, Since, compare, remember, ripe
+from bot.incidents.sources import is_alertmanager
 from bot.store import audit, incidents
 from bot.store.audit import Ours
 from bot.store.tx import Store, Tx
@@ -36,26 +41,22 @@ class Source(Protocol):
         ...
 
 
-class Desk(Protocol):
-    """Where findings go."""
-
-    def apply(self, tx: Tx, number: str, command: c.Command) -> Incident:
-        """Do what a command asks of an incident."""
-        ...
-
-    def post(self, tx: Tx, scope: str, delivery: Delivery) -> None:
-        """Put a delivery that belongs to no incident into the outbox."""
-        ...
-
-
 class Reconciler:
     """Looks at every source. Since when a difference lasts is remembered here; what was said of it is in the rows."""
 
-    def __init__(self, store: Store, desk: Desk, sources: Sequence[Source], flag_after: timedelta) -> None:
+    def __init__(
+        self,
+        store: Store,
+        desk: Desk,
+        sources: Sequence[Source],
+        flag_after: timedelta,
+        unheard: Unheard | None = None,
+    ) -> None:
         self._store = store
         self._desk = desk
         self._sources = sources
         self._flag_after = flag_after
+        self._unheard = unheard
         self._since: dict[str, dict[int, Since]] = {}
 
     async def run(self) -> None:
@@ -86,6 +87,8 @@ class Reconciler:
             for number, some in audit.by_incident(news).items():
                 told = await self._store.write(lambda tx, n=number, f=flag, s=some: self._flag(tx, n, f, s))  # type: ignore[misc]
                 telemetry.FLAGS.labels(source, flag.value).inc(told)
+        if self._unheard is not None and is_alertmanager(source):
+            await self._unheard.compare(source, look, rows, now)
 
     def _flag(self, tx: Tx, number: str, flag: Flag, rows: Sequence[Ours]) -> int:
         """Flag what is not flagged yet, and say so; gives how many that were."""

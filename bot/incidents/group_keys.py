@@ -45,7 +45,7 @@ class GroupKey:
             return False
         try:
             return all(matcher.matches(labels) for matcher in self.routes)
-        except re.error:  # Go's regular expressions know what Python's do not
+        except (re.error, ValueError):  # Go's regular expressions know what Python's do not
             return False
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -27,11 +27,19 @@ OVER = frozenset({Status.RESOLVED, Status.CLOSED})
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """An alert as its source has it now. A `muted` one (silenced, inhibited) fires, but nobody is notified of it."""
+    """An alert as its source has it now. A `muted` one (silenced, inhibited) fires, but nobody is notified of it.
+
+    One that is not `active` yet has not been handed to its receivers.
+    """
 
     fingerprint: str
     labels: Mapping[str, str]
     muted: bool = False
+    active: bool = True
+    receivers: tuple[str, ...] = ()
+    starts_at: datetime | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,8 @@ class Held:
     is_open: bool
     flag: Flag | None = None
     incident_status: Status | None = None
+    begun_at: datetime | None = None
+    ended_at: datetime | None = None
 
 
 def compare(held: Iterable[Held], look: Look) -> dict[int, Flag | None]:
@@ -74,8 +84,14 @@ def compare(held: Iterable[Held], look: Look) -> dict[int, Flag | None]:
         if row.is_open:
             found[row.id] = _open(row, there)
         elif row.fingerprint not in is_open and newest[row.fingerprint] == row.id:
-            found[row.id] = Flag.STILL if there and not there.muted else None
+            anew = there is not None and is_later(there, row.ended_at)  # not this one: another that never reached us
+            found[row.id] = Flag.STILL if there and not there.muted and not anew else None
     return found
+
+
+def is_later(alert: Reported, moment: datetime | None) -> bool:
+    """Tell whether an alert is known to have begun after a moment."""
+    return alert.starts_at is not None and moment is not None and alert.starts_at > moment
 
 
 def _open(row: Held, there: Reported | None) -> Flag | None:

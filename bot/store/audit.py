@@ -182,5 +182,7 @@ def _ours(row: RowMapping) -> Ours:
         is_open=row["closed_at"] is None,
         flag=Flag(row["flag"]) if row["flag"] else None,
         incident_status=Status(row["status"]) if row["status"] else None,
+        begun_at=row["opened_at"],
+        ended_at=row["ends_at"] or row["closed_at"],
     )
     return Ours(held, alert_of(row), row["number"] or "")

@@ -367,3 +367,24 @@ slack_names = Table(
     Column("due_at", Moment, nullable=False),
     Index("ix_slack_names_due_at", "due_at"),
 )
+
+# Alerts that their source holds active for us and that have not reached us, from when on, and whether it was told.
+unheard = Table(
+    "unheard",
+    metadata,
+    Column("source", String(64), primary_key=True),
+    Column("fingerprint", String(64), primary_key=True),
+    Column("labels", JSON, nullable=False),
+    Column("first_at", Moment, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("heard_at", Moment),
+)
+
+# The receivers of a source from which notifications have come.
+receivers = Table(
+    "receivers",
+    metadata,
+    Column("source", String(64), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("last_at", Moment, nullable=False),
+)

@@ -8,6 +8,7 @@ nobody resends an alert in a better form.
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -21,6 +22,7 @@ from handlers.webhooks import grafana
 from handlers.webhooks.labels import LONGEST, fingerprint, fit, text, texts
 from handlers.webhooks.reading import Lenient, Malformed, explain, in_utc, parse_json
 
+_QUOTED = re.compile(r"\\(.)")  # Alertmanager sends the receiver's name with regexp.QuoteMeta's backslashes
 LONGEST_KEY = 500  # characters; an index entry of PostgreSQL has room for some 2,700 bytes
 MOST_FIRING = 20_000  # alerts of a body that are kept; of the others the number is
 NAMED = 5  # alerts that cannot be read and are named
@@ -125,6 +127,7 @@ class Body(Lenient):
     ]
     status: Annotated[Text, WithJsonSchema({"enum": ["firing", "resolved"]})] = ""
     truncatedAlerts: Annotated[int, BeforeValidator(_count), Field(ge=0)] = 0  # noqa: N815
+    receiver: Text = ""
 
 
 def read(raw: bytes, source: str = ALERTMANAGER) -> Notification:
@@ -152,6 +155,7 @@ def read(raw: bytes, source: str = ALERTMANAGER) -> Notification:
     firing = [each for each in sent if (each.status or body.status).strip().lower() not in OVER]
     resolved = [each for each in sent if (each.status or body.status).strip().lower() in OVER]
     return Notification(
+        receiver=_QUOTED.sub(r"\1", body.receiver)[:LONGEST_KEY],
         group_key=key,
         firing=tuple(_alert(source, key, each) for each in firing[:MOST_FIRING]),
         resolved=tuple(_alert(source, key, each) for each in resolved),

@@ -64,7 +64,10 @@ class Outside:
 
 
 class AlertmanagerApi(Outside):
-    """An Alertmanager that lists `alerts`: bodies' alerts, with the state that each of them is in."""
+    """An Alertmanager that lists `alerts`: bodies' alerts, with the state that each of them is in.
+
+    An alert's `receivers`, which no body has, are the names of those that it goes to.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,7 +86,7 @@ class AlertmanagerApi(Outside):
                 **{k: alert[k] for k in ("labels", "annotations", "startsAt", "generatorURL", "fingerprint")},
                 "endsAt": "2026-11-21T23:00:00.000Z",
                 "updatedAt": "2026-11-21T07:00:00.000Z",
-                "receivers": [{"name": "sitrep"}],
+                "receivers": [{"name": name} for name in alert.get("receivers", ["sitrep"])],
                 "status": {"state": state, "silencedBy": ["1"] if state == "suppressed" else [], "inhibitedBy": []},
             }
             for alert, state in self.alerts

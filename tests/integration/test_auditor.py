@@ -382,8 +382,8 @@ def test_an_alert_without_an_incident_is_told_to_the_operators(
 def test_alerts_of_other_receivers_are_none_of_ours(
     bot: Client, world: World, hands: Hands, source: AlertmanagerApi
 ) -> None:
-    """What we were never told of stays with those who were."""
-    source.lists(alert("zz"), warning("yy"))
+    """What other receivers are told of stays with them."""
+    source.lists(alert("zz", receivers=["payments"]), warning("yy", receivers=["web.hook"]))
     before = world.snapshot()
     later(source, hands, 30)
     assert world.snapshot() == before

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,12 +17,15 @@ from bot.engine.auditor import Auditor
 from bot.engine.heartbeat import Heartbeat
 from bot.engine.port import Job, Work
 from bot.engine.reconciler import Reconciler
+from bot.engine.unheard import Unheard
 from bot.engine.unmanned import UnmannedEngine
 from bot.incidents import commands as c
+from bot.incidents.intake import DEFAULT_RULES, complete
 from bot.incidents.model import Actor, Alert, Delivery
 from bot.incidents.policy import DEFAULT_POLICY, Severity
 from bot.incidents.reconcile import Look, Reported
 from bot.migrate import migrate
+from bot.reception import Notification, Reception
 from bot.store import alerts, deliveries
 from bot.store.database import Database, database_clock, open_store
 from bot.store.tables import deliveries as delivery_rows
@@ -76,10 +79,20 @@ class Replica:
             self.store,
             self.engine,
             self.desk,
-            Reconciler(self.store, self.desk, [source], timedelta(minutes=10)),
+            Reconciler(
+                self.store,
+                self.desk,
+                [source],
+                timedelta(minutes=10),
+                Unheard(self.store, self.desk, self._take_in, timedelta(minutes=10)),
+            ),
             alive=lambda _tx: self.living,
             heartbeat=Heartbeat("https://beat.example", self.http),
         )
+
+    def _take_in(self, tx: Tx, source: str, key: str, firing: Sequence[Alert]) -> str:
+        reception = Reception(self.desk, complete(DEFAULT_RULES))
+        return reception.alertmanager(tx, Notification(key, tuple(firing), (), source=source))
 
     async def close(self) -> None:
         await self.http.aclose()
@@ -317,6 +330,43 @@ async def test_an_alert_without_an_incident_is_told_to_the_operators_once(pair: 
     for _ in range(2):
         await pair.look(11)
         assert len(await pair.told("operators:flag:")) == 1
+
+
+@both_databases
+@pytest.mark.parametrize("name", ["alertmanager", "alertmanager/eu"])
+async def test_an_alert_that_never_came_is_taken_in_once(pair: Pair, name: str) -> None:
+    """Both see at the same moment that it has lasted: one incident, one message; both see its end: one correction."""
+    pair.source.name = name
+    labels = {"alertname": "DatabaseDown", "severity": "critical"}
+    pair.source.answer = Look((Reported("zz", labels, receivers=("sitrep",)),))
+    await pair.look()
+    await pair.look(9.9)
+    assert await pair.told("operators:unheard:") == []
+    for minutes in (0.2, 0, 30):
+        await pair.look(minutes)
+        (text,) = await pair.told("operators:unheard:")
+    assert "never reached the bot: DatabaseDown" in text
+    numbers = await pair.first.store.read(
+        lambda connection: connection.execute(select(incident_rows.c.number)).scalars().all()
+    )
+    assert len(numbers) == 1
+    pair.source.answer = Look()
+    for _ in range(2):
+        await pair.look(1)
+    assert len(await pair.told("operators:unheard:")) == 2
+
+
+@both_databases
+async def test_each_source_is_compared_with_its_own_alerts(pair: Pair) -> None:
+    """What fires with us from one Alertmanager is missing all the same where another one holds it active."""
+    await pair.declare(an_alert("aa"))
+    pair.source.name = "alertmanager/eu"
+    found = Reported("aa", {**an_alert("aa").labels, "severity": "critical"}, receivers=("sitrep",))
+    pair.source.answer = Look((found,))
+    await pair.look()
+    await pair.look(11)
+    (text,) = await pair.told("operators:unheard:")
+    assert text.startswith("Alertmanager eu holds 1 alert active for sitrep that never reached the bot")
 
 
 async def test_a_database_that_is_away_silences_the_heartbeat(pair: Pair) -> None:

@@ -1,0 +1,89 @@
+"""Alerts that their source holds active for us and that never reached us: which they are, and what is said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from bot.incidents.group_keys import GroupKey
+from bot.incidents.model import Alert
+from bot.incidents.reconcile import Reported
+from bot.incidents.sources import spoken
+
+DEFAULT_RECEIVERS = frozenset({"sitrep"})  # as deploy/alertmanager.yml calls it
+# A receiver from which nothing has come for so long is not ours any more.
+OURS_FOR = timedelta(days=30)
+
+CAUSES = (
+    "Probable causes: the receiver's token is not ALERTMANAGER_WEBHOOK_TOKEN (401), its `url` does not reach the bot, "
+    "the body is larger than SITREP_MAX_BODY (413), or its route was changed. Look for `Notify for alerts failed` in "
+    "Alertmanager's log, then run `sitrep doctor`."
+)
+
+
+def unheard(reported: Iterable[Reported], receivers: Collection[str], firing: Collection[str]) -> dict[str, Reported]:
+    """Return the alerts that should have come and do not fire with us, by fingerprint.
+
+    Args:
+        reported: what the source has; of one alert's copies one that is not muted is enough.
+        receivers: ours.
+        firing: the fingerprints of the alerts that fire with us.
+    """
+    return {
+        alert.fingerprint: alert
+        for alert in reported
+        if alert.active
+        and not alert.muted
+        and alert.fingerprint not in firing
+        and not set(receivers).isdisjoint(alert.receivers)
+    }
+
+
+def best_key(keys: Iterable[str], labels: Mapping[str, str]) -> str:
+    """Return the group that an alert belongs to among those that have come; empty where it fits none.
+
+    The group with the most labels counts, and of several the first.
+    """
+    best, most = "", -1
+    for key in keys:
+        parsed = GroupKey.parse(key)
+        if parsed is not None and len(parsed.labels) > most and parsed.takes(labels):
+            best, most = key, len(parsed.labels)
+    return best
+
+
+def own_key(alert: Reported, receivers: Collection[str]) -> str:
+    """Return a group for an alert whose own has never come: the alerts of one name for one receiver are together."""
+    receiver = next((name for name in alert.receivers if name in receivers), "")
+    name = alert.labels.get("alertname", "").replace("\\", "\\\\").replace('"', '\\"')
+    return f'never received/{receiver}:{{alertname="{name}"}}'
+
+
+def found_text(
+    source: str, named: str, *, count: int, receivers: Sequence[str], done: Sequence[str], since: datetime, quiet: int
+) -> str:
+    """Say to the operators which alerts never came, what was done, why that may be and what to do."""
+    alerts = "1 alert" if count == 1 else f"{count} alerts"
+    first = (
+        f"{spoken(source)} holds {alerts} active for {', '.join(receivers)} that never reached the bot: {named}. "
+        f"Seen since {since:%H:%M} UTC."
+    )
+    what = f" The bot took them in by itself: {', '.join(done)}." if done else ""
+    more = f" {quiet} more are only recorded by the intake rules." if quiet else ""
+    return f"{first}{what}{more} {CAUSES}"
+
+
+def note_text(source: str, alerts: Sequence[Alert], named: str) -> str:
+    """Say on an incident's timeline how its alerts were found."""
+    were = "was" if len(alerts) == 1 else "were"
+    return f"{named} {were} found by asking {spoken(source)}: the notification never reached the bot"
+
+
+def over_text(source: str, heard: str, ended: str) -> str:
+    """Take back what was said: which alerts have come since, and which are over without that."""
+    parts = []
+    if heard:
+        parts.append(f"{spoken(source)}'s notification has reached the bot now: {heard}")
+    if ended:
+        parts.append(f"{spoken(source)} no longer holds {ended} active; its notification never came")
+    return ". ".join(parts) + "."
