@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from bot.cli.beside import read
+from bot.cli.intake import intake
 from bot.cli.outbox import outbox
 from bot.cli.runbooks import runbooks
 from bot.errors import SitrepError
@@ -26,6 +27,7 @@ cli = typer.Typer(
 db = typer.Typer(no_args_is_help=True, help="The database.")
 inbox_cli = typer.Typer(no_args_is_help=True, help="What came in and could not be read.")
 cli.add_typer(db, name="db")
+cli.add_typer(intake, name="intake")
 cli.add_typer(runbooks, name="runbooks")
 cli.add_typer(inbox_cli, name="inbox")
 cli.add_typer(outbox, name="outbox")

@@ -286,13 +286,21 @@ class Config(_Strict):
         ]
 
     @property
+    def own_rules(self) -> list[intake_rules.Rule]:
+        """The intake rules that the file holds, in its order."""
+        return [
+            intake_rules.Rule(tuple(Matcher.parse(m) for m in r.matchers), r.then, r.severity)
+            for r in self.intake or ()
+        ]
+
+    @property
     def rules(self) -> intake_rules.Rules:
         """The intake rules in force, with the words that they take a severity for."""
+        own = self.own_rules
         if self.intake is None:
             return intake_rules.Rules(
                 intake_rules.complete(intake_rules.DEFAULT_RULES), severity_words.merged(self.severity_words)
             )
-        own = [intake_rules.Rule(tuple(Matcher.parse(m) for m in r.matchers), r.then, r.severity) for r in self.intake]
         words = severity_words.merged(self.severity_words, intake_rules.words_named(own))
         return intake_rules.Rules(intake_rules.complete(own), words)
 
@@ -350,6 +358,14 @@ class Config(_Strict):
         flaps = self.flapping
         return FlapPolicy(flaps.over, timedelta(seconds=flaps.within), timedelta(seconds=flaps.hold))
 
+    def ladder_of(self, severity: Severity) -> str:
+        """Return the name of a severity's ladder; empty where it climbs none.
+
+        Sev1 and sev2 climb the one called "default" unless told otherwise; sev3 and sev4 climb none.
+        """
+        named = self.severities.get(severity, SeverityConfig()).ladder
+        return named or ("default" if DEFAULT_SEVERITIES[severity].channel else "")
+
     @property
     def policy(self) -> Policy:
         """The response policy in force."""
@@ -357,8 +373,6 @@ class Config(_Strict):
         for severity, default in DEFAULT_SEVERITIES.items():
             row = self.severities.get(severity, SeverityConfig())
             channel = default.channel if row.channel is None else row.channel
-            # Sev1 and sev2 climb the ladder called "default" unless told otherwise; sev3 and sev4 climb none.
-            ladder = row.ladder or ("default" if default.channel else "")
             rows[severity] = SeverityPolicy(
                 respond_within=row.respond_within or default.respond_within,
                 update_every=row.update_every or default.update_every,
@@ -370,7 +384,7 @@ class Config(_Strict):
                         slack=tuple(level.slack),
                         pagerduty=self._target(level.pagerduty),
                     )
-                    for level in self.ladders.get(ladder, [])
+                    for level in self.ladders.get(self.ladder_of(severity), [])
                 ),
             )
         return Policy(rows)

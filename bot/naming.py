@@ -91,7 +91,10 @@ def title_of(opened: Sequence[Alert], *, placed: bool, left_out: int = 0) -> str
     said = _same(map(alert_text.summary, alike))
     if alert_text.says_nothing(lead.name):
         name = _same(map(alert_text.called, alike)) or lead.name
-        title = name if not where or where.casefold() in name.casefold() else f"{where}: {name}"
+        if not where or where.casefold() in name.casefold():
+            title = name
+        else:
+            title = f"{name} on {where}" if name == lead.name else f"{where}: {name}"
         said = ""
     else:
         name = alert_text.line(lead.name)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from bot.cli.pairs import pairs
 from bot.clock import machine_clock
 from bot.errors import SitrepError
 from bot.incidents.policy import Severity
@@ -64,19 +65,7 @@ def match(
     from bot.runbooks.catalog import Catalog
     from bot.runbooks.match import rank
 
-    read = _pairs([*labels, *(more or [])])
-    alert = Alert("alertmanager", "", "", read.get("alertname", ""), read, _pairs(annotations or []))
+    read = pairs([*labels, *(more or [])])
+    alert = Alert("alertmanager", "", "", read.get("alertname", ""), read, pairs(annotations or []))
     for place, found in enumerate(rank(Catalog.load(load_settings().runbooks), [alert], severity), start=1):
         typer.echo(f"{place}. {found.runbook.id}  {found.reason}  ({found.runbook.url})")
-
-
-def _pairs(words: list[str]) -> dict[str, str]:
-    """Read `name=value`, several by spaces or commas in one word too, as a shell hands them over."""
-    pairs: dict[str, str] = {}
-    for word in words:
-        for part in word.replace(",", " ").split() if word.count("=") > 1 else [word]:
-            name, found, value = part.partition("=")
-            if not found or not name:
-                raise SitrepError(f"Write each label as name=value, not {part!r}.")
-            pairs[name.strip()] = value.strip().strip('"')
-    return pairs

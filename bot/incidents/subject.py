@@ -47,7 +47,8 @@ class SubjectRules:
         r"(.*[-_])?exporters?([-_].*)?",
         r"(.*[-_])?metrics",
         r"(.*-)?(kubelet|cadvisor)",
-        r"(.*[-_])?(blackbox|probes?|pushgateway|yace|cloudwatch|snmp|statsd|telegraf)",
+        r"(.*[-_])?(blackbox|cloudwatch|yace|snmp)([-_].*)?",
+        r"(.*[-_])?(probes?|pushgateway|statsd|telegraf)",
         r"(.*[-_])?(otel|otelcol|opentelemetry)([-_]collector)?([-_].*)?",
         r"nodes?|windows|kubernetes-(pods|nodes|services|service-endpoints|apiservers)(-.*)?",  # jobs, of no service
     )

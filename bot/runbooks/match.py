@@ -9,12 +9,12 @@ from enum import IntEnum
 from bot.incidents.matchers import Matcher
 from bot.incidents.model import Alert
 from bot.incidents.policy import Severity
+from bot.incidents.subject import subject_of
 from bot.runbooks import names
 from bot.runbooks.catalog import Catalog
 from bot.runbooks.model import Runbook
 
 SIGNAL_KEYS = ("signal", "signal_key")
-SERVICE_KEYS = ("service", "job")
 INCIDENT_KEY = "incident_key"  # the label under which PagerDuty's key of an incident stands
 TITLED = "pagerduty"  # the source whose alerts are called by a title
 LONGEST_NAME = 80  # of a name from outside, quoted in a reason
@@ -133,12 +133,21 @@ def _by_family(catalog: Catalog, alert: Alert) -> Iterator[Match]:
 
 
 def _of_service(catalog: Catalog, alerts: Sequence[Alert], severity: Severity | None) -> Iterator[Match]:
-    for alert, _, service in _facts(alerts, *SERVICE_KEYS):
+    for alert, service in [(each, service) for each in alerts for service in _services(each)]:
         key = names.key_of(service)
         found = [runbook for runbook in catalog if key in map(names.key_of, runbook.services)]
         for runbook in sorted(found, key=lambda runbook: (runbook.severity_hint is not severity, runbook.id)):
             also = f" and {severity.value}" if severity is not None and runbook.severity_hint is severity else ""
             yield Match(runbook, f"matched by service {_short(service)}{also}", Way.SERVICE, alert.name)
+
+
+def _services(alert: Alert) -> Iterator[str]:
+    """Give the service that an alert is about, and its job where that is no exporter's."""
+    subject = subject_of(alert)
+    if subject.service:
+        yield subject.service
+    if not subject.exporter and (job := alert.fact("job")) and job != subject.service:
+        yield job
 
 
 def _facts(alerts: Sequence[Alert], *keys: str) -> Iterator[tuple[Alert, str, str]]:

@@ -41,6 +41,7 @@ def named(*alerts: Alert, left_out: int = 0) -> c.Declare:
         (one("Alert", {"job": "mysql"}, summary="MySQL replica is 400 s behind"), "MySQL replica is 400 s behind"),
         (one("Alert", {"job": "mysql"}, summary="Replica lags."), "mysql: Replica lags"),
         (one("Alert", {}), "Alert"),
+        (one("Alert", {"service": "pay"}), "Alert on pay"),
         (one("DatasourceNoData", {"rulename": "Errors"}, summary="No data"), "Errors: no data"),
         (
             one(
