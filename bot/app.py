@@ -57,6 +57,7 @@ from bot.runbooks.templates import Templates
 from bot.running import Runner
 from bot.services import Services
 from bot.settings import Settings
+from bot.skipped import tell_skipped
 from bot.slack.directory import Directory
 from bot.slack.gateway import Gateway
 from bot.slack.throttles import Throttles
@@ -120,7 +121,7 @@ def make_services(settings: Settings, store: Database, engine: Engine, clock: Cl
         directory = Directory(gateway, store, clock, config.people, partial(_tell_of_name, desk))
     pager = PagerDuty(Keys.of(settings), throttles)
     priorities = Priorities(config.pagerduty.priorities, pager, store, clock)
-    catalog = Catalog.load(settings.runbooks)
+    catalog = Catalog.read(settings.runbooks)
     return Services(
         settings=settings,
         clock=clock,
@@ -133,7 +134,7 @@ def make_services(settings: Settings, store: Database, engine: Engine, clock: Cl
         triage=Triage(desk, reception),
         catalog=catalog,
         runner=Runner(desk, catalog, config.mitigations.rollback_within),
-        templates=Templates(settings.runbooks / "templates"),
+        templates=Templates.read(settings.runbooks / "templates"),
         gateway=gateway,
         directory=directory,
         pager=pager,
@@ -238,6 +239,7 @@ def make_app(settings: Settings) -> Starlette:
         for look, seconds in looks.items():
             _each(ticker, seconds, look)
         ticker.start()
+        await tell_skipped(services)
         socket = asyncio.create_task(_socket_mode(settings, bolt))
         _say_what_is_off(settings)
         try:

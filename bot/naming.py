@@ -12,7 +12,7 @@ from bot.incidents.model import Actor, Alert
 from bot.incidents.policy import Severity
 from bot.incidents.storm import ALL, Family, StormPolicy
 from bot.incidents.subject import common, subject_of
-from bot.runbooks.catalog import GENERAL_ID
+from bot.runbooks.minimum import GENERAL_ID
 from bot.text import clip
 
 TITLE = 200  # characters

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
+from pydantic import ValidationError
 from sqlalchemy import Connection
 
 from bot import board as boards
@@ -25,6 +26,7 @@ from bot.store.tx import Tx
 from bot.text import clip, first_sentence
 
 FACT = 1000  # characters of a value that a run keeps
+FOR_MATCHING = {"alerts", "symptom"}  # what leads to a runbook is no part of what was posted
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class Runner:
         incident = board.incident
         version = (book.id, book.version)
         if version not in self.kept:
-            runbooks.keep_version(tx.connection, *version, book.model_dump(mode="json"))
+            runbooks.keep_version(tx.connection, *version, book.model_dump(mode="json", exclude=FOR_MATCHING))
             tx.on_commit(partial(self.kept.add, version))
         known = facts_of(incident, [shown.alert for shown in board.alerts], tx.now)
         run = Run(
@@ -75,8 +77,7 @@ class Runner:
 
     def book_of(self, run: Run) -> Book | None:
         """Give what a run is of, where the catalog still holds the version that was posted."""
-        lists = (each for each in self.catalog.checklists if each.id == run.book)
-        book = next(lists, None) if run.checklist else self.catalog.get(run.book)
+        book = self.catalog.book(run.book)
         return book if book is not None and book.version == run.version else None
 
     def posted(self, connection: Connection, run: Run) -> Book:
@@ -91,7 +92,13 @@ class Runner:
         document = runbooks.version_of(connection, run.book, run.version)
         if document is None:
             raise Refused("no_version", f"Version {run.version} of {run.book} is not kept. Post the runbook again.")
-        return Checklist.model_validate(document) if run.checklist else Runbook.model_validate(document)
+        model = Checklist if run.checklist else Runbook
+        try:  # a newer replica may have kept more than this one knows
+            return model.model_validate({key: value for key, value in document.items() if key in model.model_fields})
+        except ValidationError as error:
+            raise Refused(
+                "no_version", f"Version {run.version} of {run.book} cannot be read. Post it again."
+            ) from error
 
     def step(self, connection: Connection, board: Board, place: Place) -> tuple[Run, Step]:
         """Give a step of a runbook that is posted in an incident.

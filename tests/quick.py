@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RUNBOOKS = ROOT / "runbooks"
 
 _load = Catalog.load
+_read = Catalog.read
 _lock = threading.Lock()  # two that replace a function at once would put each other's back
 _certificates = cache(ssl.create_default_context)
 
@@ -31,7 +32,7 @@ def quick_start() -> Iterator[None]:
     """Start without reading the runbooks that ship (0.1 s) and the certificates (0.02 s) again; others are read."""
     with (
         _lock,
-        patch.object(Catalog, "load", lambda path: shipped() if path == RUNBOOKS else _load(path)),
+        patch.object(Catalog, "read", lambda path: shipped() if path == RUNBOOKS else _read(path)),
         patch.object(ssl, "create_default_context", _certificates),
     ):
         yield

@@ -29,9 +29,9 @@ def lint(
 
     settings = load_settings()
     folder, today = settings.runbooks, machine_clock(settings.test_clock).now().date()
-    catalog = Catalog.load(folder)
-    templates = Templates(folder / "templates")
-    found = check.lint(folder, catalog, today, rules or ())
+    catalog, templates = Catalog.read(folder), Templates.read(folder / "templates")
+    found = [check.Problem("templates", "broken", problem) for problem in templates.problems]
+    found += check.lint(folder, catalog, today, rules or ())
     for problem in found:
         typer.echo(f"{problem.level.value}: {problem}")
     tally = check.counted(found)

@@ -27,6 +27,7 @@ PAGERDUTY, ROUTING_KEY, ALERTMANAGER, RUNBOOKS = (
 )
 ALERTMANAGER_FIX = "Start it, or correct ALERTMANAGER_API_URL: its own address, without /api."
 RUNBOOKS_FIX = "Run `sitrep runbooks lint`, which names each file and the fix."
+SKIPPED = 10  # broken files that are named
 _ROUTING_KEY = re.compile(r"[A-Za-z0-9]{32}")
 
 
@@ -72,15 +73,19 @@ async def alertmanager(settings: Settings) -> Findings:
 
 
 def runbooks(folder: Path, today: date) -> Findings:
-    """Read the runbooks and the templates, and count what is to be mended; blocks."""
-    try:
-        catalog = Catalog.load(folder)
-        templates = Templates(folder / "templates")
-        tally = lint.counted(lint.lint(folder, catalog, today))
-    except SitrepError as error:
-        return [fault(RUNBOOKS, f"{folder} cannot be used: {error}", RUNBOOKS_FIX)]
+    """Read the runbooks and the templates, name what is skipped, and count what else is to be mended; blocks."""
+    catalog, templates = Catalog.read(folder), Templates.read(folder / "templates")
+    skipped = [*catalog.problems, *templates.problems]
+    found = [fault(RUNBOOKS, f"broken file: {problem}", RUNBOOKS_FIX) for problem in skipped[:SKIPPED]]
+    if len(skipped) > SKIPPED:
+        found.append(fault(RUNBOOKS, f"broken files: {len(skipped) - SKIPPED} more", RUNBOOKS_FIX))
     there = f"{len(catalog)} in {folder}, {len(catalog.checklists)} checklists, {len(templates.names)} templates"
+    try:
+        problems = [problem for problem in lint.lint(folder, catalog, today) if problem.rule != "broken"]
+    except SitrepError as error:
+        return [*found, fault(RUNBOOKS, f"{folder} cannot be checked: {error}", RUNBOOKS_FIX)]
+    tally = lint.counted(problems)
     if errors := tally[lint.Level.ERROR]:
-        return [fault(RUNBOOKS, f"{there}: {errors} {'error' if errors == 1 else 'errors'}", RUNBOOKS_FIX)]
+        return [*found, fault(RUNBOOKS, f"{there}: {errors} {'error' if errors == 1 else 'errors'}", RUNBOOKS_FIX)]
     warned = tally[lint.Level.WARNING]
-    return [ok(RUNBOOKS, there + (f"; {warned} warned of" if warned else ""))]
+    return found or [ok(RUNBOOKS, there + (f"; {warned} warned of" if warned else ""))]

@@ -6,6 +6,7 @@ from bot.incidents import alerting, cadence, correlating, escalation, mitigating
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
 from bot.incidents.model import CADENCE_KINDS, SYSTEM, Status, TimerKind
+from bot.incidents.runs import run_of
 from bot.incidents.wording import plain, say
 
 _TOLD_IN_WORDS = "PagerDuty incident"  # what is recorded in words of its own
@@ -99,9 +100,10 @@ def delivered(draft: Draft, command: c.Delivered) -> None:
             _move_in(draft)
     elif command.kind == "runbook":
         told = {name: value for name, value in result.items() if name != "ticked"}
-        draft.event("runbook_posted", f"Runbook {result['runbook_id']} posted: {result['reason']}", data=told)
+        run = run_of(draft.incident.runs, str(result["runbook_id"]))
+        what = "Checklist" if run is not None and run.checklist else "Runbook"
+        draft.event("runbook_posted", f"{what} {result['runbook_id']} posted: {result['reason']}", data=told)
         draft.refresh()
-        run = draft.incident.run
         if run is not None and sorted(run.ticks) != result.get("ticked", []):  # ticked while it was on its way
             draft.refresh_run(run)
     elif command.kind in {"page", "notification"} and result.get("people"):

@@ -10,9 +10,10 @@ from bot.incidents.model import Refused
 from bot.incidents.runs import Mitigation, Run, run_of
 from bot.outbox.call import Call, Result
 from bot.outbox.worker import Superseded
-from bot.runbooks.catalog import CHECKLIST_ID, GENERAL_ID, Catalog
+from bot.runbooks.catalog import Catalog
 from bot.runbooks.match import Match, rank
-from bot.runbooks.model import Book
+from bot.runbooks.minimum import GENERAL_ID
+from bot.runbooks.model import Book, Checklist
 from bot.running import facts_for
 from bot.slack import messages
 from bot.slack import runbook as shown
@@ -36,16 +37,27 @@ async def next_step(call: Call) -> str:
 
 
 async def _runbook(call: Call) -> Result:
-    """Post the runbook that somebody asked for, else the best that matches; what is posted is kept before."""
+    """Post what somebody asked for, else the best runbook that matches; what is posted is kept before."""
     catalog, asked = call.tools.catalog, call.row.data
-    book = catalog.get(str(asked["book"])) if "book" in asked else None
+    book = catalog.book(str(asked["book"])) if "book" in asked else None
+    if isinstance(book, Checklist):
+        return await _listed(call, book, str(asked["reason"]))
     found = _found(call)
     best = best_of(catalog, call.board, found) if book is None else Match(book, str(asked["reason"]))
     run = await _begin(call, best.runbook, best.reason)
     posted = await call.post(await _page(call, run, found))
     reason = best.reason if book is not None else run.reason
-    told = {"runbook_id": run.book, "version": run.version, "reason": reason, "ticked": sorted(run.ticks)}
-    return {**posted, **told}
+    return {**posted, **_told(run, reason)}
+
+
+async def _listed(call: Call, book: Checklist, reason: str) -> Result:
+    run = await _begin(call, book, reason)
+    return {**await call.post(await _message(call, run)), **_told(run, reason)}
+
+
+def _told(run: Run, reason: str) -> Result:
+    """Give what the timeline says of what was posted."""
+    return {"runbook_id": run.book, "version": run.version, "reason": reason, "ticked": sorted(run.ticks)}
 
 
 async def _checklist(call: Call) -> Result:
@@ -58,7 +70,15 @@ async def _refresh_runbook(call: Call) -> Result:
 
 
 async def _refresh_checklist(call: Call) -> Result:
-    return await _edit(call, run_of(call.board.incident.runs, CHECKLIST_ID))
+    """Have each checklist of the incident show what has been done: edits that wait are one, whichever it was for."""
+    edited = False
+    for run in [run for run in call.board.incident.runs if run.checklist]:
+        if await call.there(run.slot) is not None:
+            await _edit(call, run)
+            edited = True
+    if not edited:
+        raise Superseded
+    return {}
 
 
 async def _fold(call: Call) -> Result:
@@ -111,7 +131,7 @@ def _found(call: Call) -> tuple[Match, ...]:
 
 async def _message(call: Call, run: Run) -> Message:
     if run.checklist:
-        return shown.checklist(Sheet(call.board.incident, run, await _posted(call, run)))
+        return shown.checklist(Sheet(call.board.incident, run, await _posted(call, run), facts_for(call.board, run)))
     return await _page(call, run, _found(call))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter
@@ -16,12 +17,12 @@ from yaml import YAMLError
 
 from bot.errors import SitrepError
 from bot.runbooks import names
-from bot.runbooks.model import Checklist, ChecklistMetadata, Metadata, Runbook, Section
+from bot.runbooks.minimum import CHECKLIST_ID, FIRST_RESPONSE, GENERAL, GENERAL_ID
+from bot.runbooks.model import Book, Checklist, ChecklistMetadata, Metadata, Runbook, Section
 from bot.runbooks.parse import ParseError, parse
 
-GENERAL_ID = "ops.general.first-response"
-CHECKLIST_ID = "checklist.first-response"
 CHECKLISTS = Path("checklists")
+LARGEST = 1024 * 1024  # bytes of a file
 VERSION_LENGTH = 12  # hex digits: short enough to print, long enough never to clash within one catalog
 
 _Meta = TypeVar("_Meta", bound=BaseModel)
@@ -38,10 +39,11 @@ class CatalogError(SitrepError):
 
 @dataclass(frozen=True)
 class Catalog:
-    """All runbooks and all checklists, in the order of their ids."""
+    """All runbooks and all checklists, in the order of their ids; `problems` names what was skipped, with the fix."""
 
     runbooks: tuple[Runbook, ...]
     checklists: tuple[Checklist, ...]
+    problems: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, path: Path) -> Catalog:
@@ -50,24 +52,43 @@ class Catalog:
         Raises:
             CatalogError: naming every file at fault and the fix.
         """
+        catalog = cls.read(path)
+        if catalog.problems:
+            raise CatalogError(catalog.problems)
+        return catalog
+
+    @classmethod
+    def read(cls, path: Path) -> Catalog:
+        """Read what can be read, and skip the rest: a broken file must not stop the service.
+
+        Where the general runbook or the first-response checklist is not there, a built-in one stands in.
+        """
         if not path.is_dir():
-            raise CatalogError(
-                [f"{path}: is not a directory; point SITREP_RUNBOOKS to the one that holds the runbooks"]
-            )
+            problem = f"{path}: is not a directory; point SITREP_RUNBOOKS to the one that holds the runbooks"
+            return cls((GENERAL,), (FIRST_RESPONSE,), (problem,))
         of_books: list[str] = []
         found = _all(path, _runbook, of_books)
-        if not of_books and all(runbook.id != GENERAL_ID for _, runbook in found):
-            of_books.append(f"{path}: add a runbook with `id: {GENERAL_ID}`, for the alerts that match no other")
+        books = _first_of_each(runbook for _, runbook in found)
+        if GENERAL_ID not in books:
+            books[GENERAL_ID] = GENERAL
+            if not of_books:
+                of_books.append(f"{path}: add a runbook with `id: {GENERAL_ID}`, for the alerts that match no other")
         of_lists: list[str] = []
         lists = _all(path / CHECKLISTS, _checklist, of_lists)
-        if not of_lists and all(checklist.id != CHECKLIST_ID for _, checklist in lists):
-            of_lists.append(f"{CHECKLISTS}: add a checklist with `id: {CHECKLIST_ID}`, for every new incident")
-        if problems := [*of_books, *_clashes(found, lists), *of_lists]:
-            raise CatalogError(problems)
+        checklists = _first_of_each(checklist for _, checklist in lists if checklist.id not in books)
+        if CHECKLIST_ID not in checklists:
+            checklists[CHECKLIST_ID] = FIRST_RESPONSE
+            if not of_lists:
+                of_lists.append(f"{CHECKLISTS}: add a checklist with `id: {CHECKLIST_ID}`, for every new incident")
         return cls(
-            tuple(sorted((runbook for _, runbook in found), key=lambda runbook: runbook.id)),
-            tuple(sorted((checklist for _, checklist in lists), key=lambda checklist: checklist.id)),
+            tuple(books[key] for key in sorted(books)),
+            tuple(checklists[key] for key in sorted(checklists)),
+            (*of_books, *_clashes(found, lists), *of_lists),
         )
+
+    def book(self, book_id: str) -> Book | None:
+        """Give the runbook or the checklist of this id, or None."""
+        return self.get(book_id) or next((each for each in self.checklists if each.id == book_id), None)
 
     def get(self, runbook_id: str) -> Runbook | None:
         """Give the runbook of this id, or None."""
@@ -121,17 +142,36 @@ class Catalog:
         return len(self.runbooks)
 
 
+def _first_of_each(read: Iterable[_Read]) -> dict[str, _Read]:
+    found: dict[str, _Read] = {}
+    for book in read:
+        found.setdefault(book.id, book)
+    return found
+
+
 def _all(folder: Path, read: Callable[[Path], _Read], problems: list[str]) -> list[tuple[str, _Read]]:
     """Read the files of a folder, in the order of their names; what is wrong with them is added to `problems`."""
     found = []
-    for file in sorted(folder.glob("*.md")):
-        if file.name.lower() == "readme.md":
-            continue
+    for file in _files(folder, problems):
         try:
             found.append((file.name, read(file)))
         except CatalogError as error:
             problems += error.problems
+        # A runbook is content: whatever its text makes a parser raise is that file's fault alone.
+        except Exception as error:  # noqa: BLE001
+            problems.append(f"{file.name}: correct the file, it cannot be read ({type(error).__name__}: {error})")
     return found
+
+
+def _files(folder: Path, problems: list[str]) -> list[Path]:
+    try:
+        files = sorted(file for file in folder.iterdir() if file.suffix == ".md" and not file.name.startswith("."))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        problems.append(f"{folder.name}: make the directory readable ({error.strerror or error})")
+        return []
+    return [file for file in files if file.name.lower() != "readme.md"]
 
 
 def _runbook(file: Path) -> Runbook:
@@ -153,18 +193,18 @@ def _checklist(file: Path) -> Checklist:
 
 def _read(file: Path, model: type[_Meta]) -> tuple[_Meta, Section, tuple[Section, ...], str]:
     """Give the metadata, what stands before the first level-2 heading, the sections, and the file's version."""
+    raw = _bytes(file)
     try:
-        raw = file.read_bytes()
         text = raw.decode("utf-8-sig")
-    except OSError as error:
-        raise CatalogError([f"{file.name}: make it readable ({error.strerror or error})"]) from error
     except UnicodeDecodeError as error:
         raise CatalogError([f"{file.name}: save it as UTF-8 (byte {error.start} is not)"]) from error
     try:
         post = frontmatter.loads(text.replace("\r\n", "\n").replace("\r", "\n"))
-        preamble, *sections = parse(post.content)
-    except YAMLError as error:
+    # YAML's own types raise ValueError where a value is none of theirs, such as the 30th of February.
+    except (YAMLError, ValueError, RecursionError) as error:
         raise CatalogError([f"{file.name}: mend the YAML front matter: {' '.join(str(error).split())}"]) from error
+    try:
+        preamble, *sections = parse(post.content)
     except ParseError as error:
         raise CatalogError([f"{file.name}: {error}"]) from error
     if not post.metadata:
@@ -174,6 +214,18 @@ def _read(file: Path, model: type[_Meta]) -> tuple[_Meta, Section, tuple[Section
     except ValidationError as error:
         raise CatalogError([f"{file.name}: {_fix(dict(problem))}" for problem in error.errors()]) from error
     return meta, preamble, tuple(sections), hashlib.sha256(raw).hexdigest()[:VERSION_LENGTH]
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        info = file.stat()
+        if not stat.S_ISREG(info.st_mode):
+            raise CatalogError([f"{file.name}: move it away, it is no file ({stat.filemode(info.st_mode)})"])
+        if info.st_size > LARGEST:
+            raise CatalogError([f"{file.name}: make it smaller than {LARGEST // 1024} KiB"])
+        return file.read_bytes()
+    except OSError as error:
+        raise CatalogError([f"{file.name}: make it readable ({error.strerror or error})"]) from error
 
 
 def _fix(problem: Mapping[str, Any]) -> str:

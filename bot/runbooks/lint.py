@@ -21,11 +21,13 @@ from bot.runbooks.catalog import Catalog
 from bot.runbooks.credentials import found_in
 from bot.runbooks.index import FILE as INDEX
 from bot.runbooks.index import document
+from bot.runbooks.minimum import BUILT_IN
 from bot.runbooks.model import Kind, Runbook
 from bot.runbooks.render import VARIABLES, variables
 from bot.runbooks.review import REVIEW, stale
 
 SIGNALS = "signals.yaml"
+TEXTS = ("*.md", "checklists/*.md", "templates/*.j2", "*.yaml")  # what is looked through for secrets and dead links
 AHEAD = timedelta(days=1)  # the writer's day may have begun before that of UTC
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)[^)]*\)")
 _QUOTED = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'")
@@ -54,22 +56,24 @@ class Problem:
 
 
 def lint(folder: Path, catalog: Catalog, today: date, rules: Sequence[Path] = ()) -> list[Problem]:
-    """Check a catalog that could be read, its files, and that critical alert rules name its runbooks.
+    """Check a catalog, its files, and that critical alert rules name its runbooks.
 
     Args:
         folder: where the catalog was read from.
-        catalog: what was read.
+        catalog: what could be read; what could not is an error each.
         today: the UTC date that reviews are compared with.
         rules: files of Prometheus alerting rules.
 
     Raises:
         SitrepError: a file of rules, or the list of signals, cannot be read.
     """
-    problems = [problem for runbook in catalog for problem in _runbook(runbook, today)]
+    problems = [Problem(*_named(broken, folder)) for broken in catalog.problems]
+    problems += [problem for runbook in catalog if runbook.url != BUILT_IN for problem in _runbook(runbook, today)]
     problems += _signals(folder, catalog)
     problems += _index(folder, catalog)
-    for file in sorted(folder.rglob("*.md")):
-        problems += _text(folder, file)
+    for pattern in TEXTS:
+        for file in sorted(folder.glob(pattern)):
+            problems += _text(folder, file)
     for file in rules:
         problems += _alerts(file, catalog)
     return problems
@@ -78,6 +82,12 @@ def lint(folder: Path, catalog: Catalog, today: date, rules: Sequence[Path] = ()
 def name_of(runbook: Runbook) -> str:
     """Give the file that a runbook's url names."""
     return runbook.url.removeprefix("runbooks/")
+
+
+def _named(problem: str, folder: Path) -> tuple[str, str, str]:
+    """Part what the catalog says of a broken file: the file, the rule, what to do."""
+    file, found, text = problem.partition(": ")
+    return (file, "broken", text) if found else (str(folder), "broken", problem)
 
 
 def _runbook(runbook: Runbook, today: date) -> Iterator[Problem]:
@@ -126,7 +136,10 @@ def _index(folder: Path, catalog: Catalog) -> Iterator[Problem]:
 
 def _text(folder: Path, file: Path) -> Iterator[Problem]:
     name = str(file.relative_to(folder))
-    text = file.read_text(encoding="utf-8")
+    try:
+        text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    except (OSError, UnicodeDecodeError):  # which the catalog has told
+        return
     for target in _LINK.findall(text):
         path = target.partition("#")[0]
         if path and "://" not in path and not path.startswith("mailto:") and not (file.parent / path).exists():

@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import structlog
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from bot.errors import SitrepError
+from bot.runbooks.minimum import TEMPLATES
+
+log = structlog.get_logger()
 
 SUFFIX = ".md.j2"
 REQUIRED = ("initial", "resolution", "update")
@@ -60,45 +64,34 @@ def _finalize(value: object) -> str:
 
 
 class Templates:
-    """The templates of a directory, read and compiled once."""
+    """The templates of a directory, read and compiled once; `problems` names what was skipped, with the fix."""
 
-    def __init__(self, path: Path) -> None:
-        """Read `*.md.j2`.
+    def __init__(self, path: Path, *, lenient: bool = False) -> None:
+        """Read `*.md.j2`; a lenient reader skips what is broken, and built-in ones stand in, now and later.
 
         Raises:
             TemplateError: one of initial, update and resolution is missing, a template has a syntax error, or a draft
                 names a field that there is not.
         """
-        sources: dict[str, str] = {}
-        for file in sorted(path.glob(f"*{SUFFIX}")):
+        sources, problems = _sources(path)
+        self._spare = _compiled(TEMPLATES)[0] if lenient else {}
+        self._templates, faults = _compiled(sources)
+        problems += faults
+        problems += [f"{name}{SUFFIX}: add it to {path}" for name in REQUIRED if not problems and name not in sources]
+        for name in [name for name in self._templates if name.startswith(DRAFT)]:
             try:
-                sources[file.name] = file.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise TemplateError(f"{file.name}: make it a readable UTF-8 file ({error})") from error
-        for name in REQUIRED:
-            if name + SUFFIX not in sources:
-                raise TemplateError(f"{name}{SUFFIX}: add it to {path}")
-        # HTML escaping would be wrong here: `_finalize` escapes for Slack, and everything passes through it.
-        self._environment = ImmutableSandboxedEnvironment(
-            loader=jinja2.DictLoader(sources),
-            undefined=jinja2.StrictUndefined,
-            autoescape=False,
-            finalize=_finalize,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        self._environment.filters.update(line=line, text=text)
-        self._templates = {name.removesuffix(SUFFIX): self._compile(name) for name in sources}
-        for name in self._templates:
-            if name.startswith(DRAFT):
                 self.draft(name.removeprefix(DRAFT), dict.fromkeys(DRAFT_FIELDS, ""))
+            except TemplateError as error:
+                del self._templates[name]
+                problems.append(str(error))
+        self.problems = tuple(problems)
+        if problems and not lenient:
+            raise TemplateError("\n".join(problems))
 
-    def _compile(self, name: str) -> jinja2.Template:
-        try:
-            return self._environment.get_template(name)
-        except jinja2.TemplateSyntaxError as error:
-            raise TemplateError(f"{name}: correct line {error.lineno}: {error.message}") from error
+    @classmethod
+    def read(cls, path: Path) -> Templates:
+        """Read what can be read: a broken file must not stop the service."""
+        return cls(path, lenient=True)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -111,16 +104,17 @@ class Templates:
         Raises:
             TemplateError: there is no such template, a field is missing, or the template is at fault.
         """
-        template = self._templates.get(name)
+        spare = self._spare.get(name)
+        template = self._templates.get(name, spare)
         if template is None:
             raise TemplateError(f"{name}{SUFFIX}: there is no such template; use one of {', '.join(self.names)}")
         try:
-            return template.render(context).strip() + "\n"
-        except jinja2.UndefinedError as error:
-            raise TemplateError(f"{name}{SUFFIX}: give the missing field or correct its name: {error}") from error
-        # A template is content: whatever its expressions raise (division by zero, a wrong type) is its fault.
-        except Exception as error:
-            raise TemplateError(f"{name}{SUFFIX}: correct the template: {type(error).__name__}: {error}") from error
+            return _render(name, template, context)
+        except TemplateError as error:
+            if spare is None or spare is template:
+                raise
+            log.warning("template_broken", template=name, reason=str(error))
+            return _render(name, spare, context)
 
     def draft(self, status: str, facts: Mapping[str, str]) -> str:
         """Give the plain text with which an update in a status begins; empty where no template is there.
@@ -138,3 +132,58 @@ class Templates:
         if name not in self._templates:
             return ""
         return self.render(name, **{field: Mrkdwn(value) for field, value in facts.items()}).strip()
+
+
+def _sources(path: Path) -> tuple[dict[str, str], list[str]]:
+    """Read the templates' files by their names without the suffix; beside them what is wrong with others."""
+    sources: dict[str, str] = {}
+    problems: list[str] = []
+    for file in sorted(path.glob(f"*{SUFFIX}")):
+        if file.exists() and not file.is_file():
+            problems.append(f"{file.name}: move it away, it is no file")
+            continue
+        try:
+            sources[file.name.removesuffix(SUFFIX)] = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            problems.append(f"{file.name}: make it a readable UTF-8 file ({error})")
+    return sources, problems
+
+
+def _environment(sources: Mapping[str, str]) -> ImmutableSandboxedEnvironment:
+    # HTML escaping would be wrong here: `_finalize` escapes for Slack, and everything passes through it.
+    environment = ImmutableSandboxedEnvironment(
+        loader=jinja2.DictLoader({name + SUFFIX: source for name, source in sources.items()}),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters.update(line=line, text=text)
+    return environment
+
+
+def _compiled(sources: Mapping[str, str]) -> tuple[dict[str, jinja2.Template], list[str]]:
+    """Compile what compiles, by name; beside it what is wrong with the rest."""
+    environment = _environment(sources)
+    made: dict[str, jinja2.Template] = {}
+    problems: list[str] = []
+    for name in sources:
+        try:
+            made[name] = environment.get_template(name + SUFFIX)
+        except jinja2.TemplateSyntaxError as error:
+            problems.append(f"{name}{SUFFIX}: correct line {error.lineno}: {error.message}")
+        except (jinja2.TemplateError, RecursionError) as error:
+            problems.append(f"{name}{SUFFIX}: correct the template: {type(error).__name__}: {error}")
+    return made, problems
+
+
+def _render(name: str, template: jinja2.Template, context: Mapping[str, Any]) -> str:
+    try:
+        return template.render(context).strip() + "\n"
+    except jinja2.UndefinedError as error:
+        raise TemplateError(f"{name}{SUFFIX}: give the missing field or correct its name: {error}") from error
+    # A template is content: whatever its expressions raise (division by zero, a wrong type) is its fault.
+    except Exception as error:
+        raise TemplateError(f"{name}{SUFFIX}: correct the template: {type(error).__name__}: {error}") from error

@@ -69,7 +69,9 @@ def checklist(sheet: Sheet) -> Message:
     """Show a checklist whose items are ticked; it is short, and has one page."""
     run, book = sheet.run, sheet.book
     made = [b.section(f"*{esc(book.title)}*\n{counted(run)}")]
-    made += _steps(sheet, book.steps[: 4 * PAGE], {}, headed=False)
+    steps = book.steps[: 4 * PAGE]
+    commands = {step.number: render(step.code or "", step.language, sheet.facts).text for step in steps}
+    made += _steps(sheet, steps, commands, headed=False)
     if len(book.steps) > 4 * PAGE:
         made.append(b.context(f"and {len(book.steps) - 4 * PAGE} more in the file of {esc(book.id)}"))
     return f"{esc(book.title)}: {len(book.steps)} points.", made

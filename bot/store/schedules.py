@@ -30,3 +30,9 @@ def advance(connection: Connection, name: str, last_at: datetime, moment: dateti
         update(schedules).where(schedules.c.name == name, schedules.c.last_at == last_at).values(last_at=moment)
     )
     return taken.rowcount == 1
+
+
+def once(connection: Connection, name: str, now: datetime) -> bool:
+    """Note that something is done now; False where it has been done before, by any replica."""
+    made = upsert(connection, schedules).values(name=name, last_at=now)
+    return connection.execute(made.on_conflict_do_nothing(index_elements=["name"])).rowcount == 1

@@ -192,7 +192,7 @@ VERBS = (
     Verb(
         "runbook",
         "[words]",
-        "post the runbook that fits the words; alone the present one again",
+        "post the runbook or checklist that fits the words; alone the present one again",
         work.runbook,
         "runbook redis",
         form=(Field("words", "Which? Empty: the present one again", optional=True, placeholder="redis"),),

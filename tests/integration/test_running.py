@@ -162,7 +162,7 @@ def test_another_runbook_is_taken_and_the_first_taken_up_again(bot: Client) -> N
 
 @pytest.mark.parametrize(
     ("words", "answer"),
-    [("postgres", "Several fit"), ("zzz", "No runbook is about zzz"), ("<!here>", "No runbook is about @here")],
+    [("postgres", "Several fit"), ("zzz", "No runbook or checklist is about zzz"), ("<!here>", "is about @here")],
 )
 def test_words_that_fit_none_or_several_say_what_to_type(bot: Client, words: str, answer: str) -> None:
     """Nothing is posted; the answer names the next thing to type."""
@@ -234,6 +234,48 @@ def test_the_checklist_is_ticked_too(bot: Client) -> None:
     wait_for(lambda: "1 of 9 done" in said(book(bot, channel, "First ten minutes")), what="the tick")
     assert bot.wait_event(number, "runbook_step_done")["data"]["runbook_id"] == "checklist.first-response"
     assert bot.incident(number)["runbook_id"] == "ops.general.first-response"
+
+
+@pytest.mark.parametrize(
+    ("words", "checklist", "title"),
+    [
+        ("checklist.recovery", "checklist.recovery", "Verification after recovery"),
+        ("backup verification", "checklist.backup-verification", "Backups are there"),
+        ("dashboard-import", "checklist.dashboard-import", "Import and validate"),
+        ("pre-deployment", "checklist.pre-deployment", "Before a deployment"),
+        ("failover drill", "checklist.failover-drill", "Failover drill"),
+    ],
+)
+def test_every_checklist_can_be_posted(bot: Client, words: str, checklist: str, title: str) -> None:
+    """By its id or by words, in an incident of its own; its points are ticked, and the runbook stays what it was."""
+    number, channel = opened_by(bot, "HighErrorRate")
+    assert checklist in bot.slash(f"runbook {words}", channel=channel)
+    posted = bot.wait_event(number, "runbook_posted", 2)
+    assert (posted["text"], posted["data"]["runbook_id"]) == (
+        f"Checklist {checklist} posted: asked for by alice",
+        checklist,
+    )
+    press(bot, "bob", channel, "runbook_done_2", title)
+    wait_for(lambda: "1 of " in said(book(bot, channel, title)), what="the tick")
+    assert bot.wait_event(number, "runbook_step_done")["data"]["runbook_id"] == checklist
+    press(bot, "dana", channel, "runbook_undo_2", title)
+    wait_for(lambda: "0 of " in said(book(bot, channel, title)), what="the undoing")
+    assert bot.incident(number)["runbook_id"] == "ops.api.error-rate"
+
+
+def test_two_checklists_are_ticked_side_by_side(bot: Client) -> None:
+    """The one that opens with the incident and another one: each message shows its own ticks."""
+    _, channel = opened_by(bot, "HighErrorRate")
+    bot.slash("runbook checklist.recovery", channel=channel)
+    wait_for(lambda: bot.workspace.find(channel, "Verification after recovery"), what="the other checklist")
+    press(bot, "bob", channel, "runbook_done_1", "First ten minutes")
+    press(bot, "bob", channel, "runbook_done_3", "Verification after recovery")
+    press(bot, "alice", channel, "runbook_done_4", "Verification after recovery")
+    wait_for(lambda: "1 of 9 done" in said(book(bot, channel, "First ten minutes")), what="the first")
+    wait_for(lambda: "2 of 10 done" in said(book(bot, channel, "Verification after recovery")), what="the second")
+    assert "Posting" in bot.slash("runbook checklist.recovery", channel=channel)
+    wait_for(lambda: bot.workspace.find(channel, "goes on further down"), what="its old message")
+    wait_for(lambda: "2 of 10 done" in said(book(bot, channel, "Verification after recovery")), what="its ticks")
 
 
 def test_a_pasted_error_in_the_form_gives_the_ids(bot: Client) -> None:

@@ -51,7 +51,7 @@ async def follow_up(spoken: Spoken) -> str:
 
 
 async def runbook(spoken: Spoken) -> str:
-    """Post the runbook that the words name; without words the present one again, at the channel's end."""
+    """Post the runbook or checklist that the words name; without words the present runbook again."""
     incident, catalog = spoken.subject, spoken.asked.services.catalog
     if not spoken.rest:
         book = catalog.get(incident.runbook_id) or catalog.general
@@ -60,7 +60,8 @@ async def runbook(spoken: Spoken) -> str:
     found = search(catalog, spoken.text)
     if not found:
         raise Mistake(
-            f"No runbook is about {esc(spoken.text, 80)}. Try one word, such as `{spoken.command} runbook redis`."
+            f"No runbook or checklist is about {esc(spoken.text, 80)}. "
+            f"Try one word, such as `{spoken.command} runbook redis`."
         )
     if len(found) > 1:
         listed = "\n".join(f"`{esc(book.id)}`: {esc(book.title, 100)}" for book in found[:LISTED])

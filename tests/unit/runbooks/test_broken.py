@@ -1,0 +1,139 @@
+"""A broken runbook, checklist or template is skipped and named; the rest is read, and something always stands in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from bot.incidents.model import Alert
+from bot.runbooks.catalog import Catalog
+from bot.runbooks.lint import Level, lint
+from bot.runbooks.match import match
+from bot.runbooks.minimum import CHECKLIST_ID, FIRST_RESPONSE, GENERAL, GENERAL_ID
+from bot.runbooks.templates import Templates
+from tests.unit.runbooks.test_catalog import runbook
+from tests.unit.runbooks.test_templates import INITIAL, RESOLUTION, UPDATE, write
+
+Directory = Callable[..., Path]
+GOOD = runbook(id="ops.good", url="runbooks/good.md", signals="[Good]")
+BROKEN: dict[str, tuple[str | bytes, str]] = {
+    "bad YAML": (runbook(title="'open"), "mend the YAML front matter"),
+    "a day that there is not": (runbook(last_reviewed_at="2026-02-30"), "mend the YAML front matter"),
+    "deep YAML": ("---\nid: " + "[" * 5000 + "\n---\n", "mend the YAML front matter"),
+    "unknown key": (runbook(owner="SRE"), "remove `owner`"),
+    "a list instead of keys": ("---\n- a\n---\n## D\n\n1. Look.\n", "begin the file with front matter"),
+    "no UTF-8": (b"---\nid: \xff\n---\n", "save it as UTF-8"),
+    "duplicate id": (runbook(id="ops.good"), "change the id ops.good; good.md has it already"),
+    "no steps": (runbook("\n## Diagnosis\n\nNothing.\n"), "add at least one step"),
+    "bad regular expression": (runbook(alerts="['(']"), "mend the regular expression '('"),
+    "bad matcher": (runbook(matchers="[nonsense nonsense]"), "correct `matchers"),
+    "empty": ("", "begin the file with front matter"),
+    "too large": ("x" * (1024 * 1024 + 1), "make it smaller"),
+    "absent checklist": (runbook(verification="[checklist.absent]"), "add the checklist checklist.absent"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_file_costs_itself_alone(directory: Directory, kind: str) -> None:
+    """Whatever is wrong with one file, it is named with the fix, and the others are read."""
+    text, words = BROKEN[kind]
+    catalog = Catalog.read(directory(good=GOOD, zz=text))
+    assert [problem.partition(": ")[0] for problem in catalog.problems] == ["zz.md"]
+    assert words in catalog.problems[0]
+    assert catalog.get("ops.good") is not None
+    assert match(catalog, [Alert("a", "g", "1", "Good")]).runbook.id == "ops.good"
+    assert catalog.general.title == "General"
+
+
+@pytest.mark.parametrize("kind", ["directory", "loop", "dangling", "unreadable", "pipe"])
+def test_what_is_no_file_costs_nothing(directory: Directory, kind: str) -> None:
+    """A directory, a loop of links, a link to nothing, a pipe: each is named, and none is waited for."""
+    folder = directory(good=GOOD)
+    (folder / "signals.yaml").write_text("{}")
+    odd = folder / "zz.md"
+    match kind:
+        case "directory":
+            odd.mkdir()
+        case "loop":
+            odd.symlink_to(odd)
+        case "dangling":
+            odd.symlink_to(folder / "absent")
+        case "pipe":
+            os.mkfifo(odd)
+        case _:
+            odd.write_text(GOOD)
+            odd.chmod(0)
+            if os.access(odd, os.R_OK):
+                pytest.skip("this user may read everything")
+    catalog = Catalog.read(folder)
+    (problem,) = catalog.problems
+    assert problem.startswith(("zz.md: make it readable", "zz.md: move it away"))
+    assert catalog.get("ops.good") is not None
+    assert [found.rule for found in lint(folder, catalog, date(2026, 11, 21)) if found.file == "zz.md"] == ["broken"]
+
+
+@pytest.mark.parametrize("text", [None, "nothing", b"\xff"])
+def test_a_built_in_general_runbook_stands_in(directory: Directory, text: str | bytes | None) -> None:
+    """Where the general one is broken or missing, an alert that matches nothing still gets steps."""
+    catalog = Catalog.read(directory(general=text, good=GOOD))
+    found = match(catalog, [Alert("a", "g", "1", "Odd")])
+    assert found.runbook is GENERAL
+    assert found.runbook.id == GENERAL_ID
+    assert len(found.runbook.steps) >= 5
+    assert len(catalog.problems) == 1
+
+
+@pytest.mark.parametrize("text", [None, "nothing"])
+def test_a_built_in_checklist_stands_in(directory: Directory, text: str | None) -> None:
+    """A new incident has its first steps, whatever became of the file."""
+    catalog = Catalog.read(directory(**{"checklists/first-response": text}))
+    assert catalog.checklist is FIRST_RESPONSE
+    assert catalog.book(CHECKLIST_ID) is FIRST_RESPONSE
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_without_a_directory_the_built_in_ones_are_all(tmp_path: Path, there: bool) -> None:
+    """A path that is wrong, or a file, is named, and the service has what it needs to run."""
+    path = tmp_path / "runbooks"
+    if there:
+        path.write_text("no directory")
+    catalog = Catalog.read(path)
+    assert ([*catalog], catalog.checklist) == ([GENERAL], FIRST_RESPONSE)
+    assert "point SITREP_RUNBOOKS" in catalog.problems[0]
+
+
+def test_lint_tells_of_broken_files_beside_all_else(directory: Directory) -> None:
+    """Whoever checks sees every file at fault at once: the broken one and what is wrong with the others."""
+    folder = directory(zz="nothing", good=GOOD.replace("1. Look.", "1. Look at ${{ nonsense }}."))
+    (folder / "signals.yaml").write_text("{}")
+    found = {(problem.file, problem.rule) for problem in lint(folder, Catalog.read(folder), date(2026, 11, 21))}
+    assert found >= {("zz.md", "broken"), ("good.md", "variable")}
+    assert {problem.level for problem in lint(folder, Catalog.read(folder), date(2026, 11, 21))} == {Level.ERROR}
+
+
+@pytest.mark.parametrize(
+    "broken", ["{{ oops", b"\xff", None, "{{ nonsense }}", "{{ 1 // 0 }}", "{% include 'absent' %}"]
+)
+@pytest.mark.parametrize(("name", "facts"), [("initial", INITIAL), ("update", UPDATE), ("resolution", RESOLUTION)])
+def test_a_built_in_template_stands_in(
+    tmp_path: Path, name: str, facts: dict[str, str], broken: str | bytes | None
+) -> None:
+    """A status message goes out whatever is wrong with its template: at the start, or when it is filled in."""
+    folder = write(tmp_path)
+    file = folder / f"{name}.md.j2"
+    file.unlink()
+    if broken is not None:
+        file.write_bytes(broken if isinstance(broken, bytes) else broken.encode())
+    said = Templates.read(folder).render(name, **facts)
+    assert facts["number"] in said
+
+
+def test_a_broken_draft_is_left_out(tmp_path: Path) -> None:
+    """An update's form opens empty where its draft names a field that there is not."""
+    templates = Templates.read(write(tmp_path, **{"draft-identified": "{{ nonsense }}"}))
+    assert templates.draft("identified", {}) == ""
+    assert "draft-identified.md.j2" in templates.problems[0]
