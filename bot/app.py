@@ -53,6 +53,7 @@ from bot.periodic import Periodic
 from bot.reception import Notification, Reception
 from bot.runbooks.catalog import Catalog
 from bot.runbooks.links import Places
+from bot.runbooks.sites import sites_of
 from bot.runbooks.templates import Templates
 from bot.running import Runner
 from bot.services import Services
@@ -133,7 +134,7 @@ def make_services(settings: Settings, store: Database, engine: Engine, clock: Cl
         pagerduty=PagerDutyReception(desk, reception, priorities),
         triage=Triage(desk, reception),
         catalog=catalog,
-        runner=Runner(desk, catalog, config.mitigations.rollback_within),
+        runner=Runner(desk, catalog, config.mitigations.rollback_within, sites_of(config.sites)),
         templates=Templates.read(settings.runbooks / "templates"),
         gateway=gateway,
         directory=directory,

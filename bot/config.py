@@ -20,6 +20,7 @@ from bot.incidents.patterns import pattern
 from bot.incidents.policy import DEFAULT_SEVERITIES, Level, PagerDutyTarget, Policy, Severity, SeverityPolicy
 from bot.incidents.storm import FlapPolicy, StormPolicy
 from bot.incidents.subject import DEFAULT_SUBJECT_RULES, SubjectRules
+from bot.site_config import SitesConfig
 
 
 def _seconds(value: object) -> object:
@@ -250,6 +251,7 @@ class Config(_Strict):
     mitigations: MitigationsConfig = MitigationsConfig()
     flapping: FlappingConfig = FlappingConfig()
     runbooks: RunbooksConfig = RunbooksConfig()
+    sites: SitesConfig = {}
 
     @model_validator(mode="after")
     def _check(self) -> Config:

@@ -21,6 +21,7 @@ from bot.runbooks.execution import durations
 from bot.runbooks.facts import facts_of
 from bot.runbooks.model import Book, Checklist, Kind, Runbook, Step
 from bot.runbooks.render import render
+from bot.runbooks.sites import NO_SITES, Site, Sites
 from bot.store import incidents, runbooks
 from bot.store.tx import Tx
 from bot.text import clip, first_sentence
@@ -45,6 +46,7 @@ class Runner:
     desk: Desk
     catalog: Catalog
     within: int
+    sites: Sites = NO_SITES
     kept: set[tuple[str, str]] = field(default_factory=set)  # versions that are in the database for sure
 
     def begin(self, tx: Tx, board: Board, book: Book, slot: str, reason: str = "") -> Run:
@@ -54,7 +56,7 @@ class Runner:
         if version not in self.kept:
             runbooks.keep_version(tx.connection, *version, book.model_dump(mode="json", exclude=FOR_MATCHING))
             tx.on_commit(partial(self.kept.add, version))
-        known = facts_of(incident, [shown.alert for shown in board.alerts], tx.now)
+        known = self._known(board, tx.now)
         run = Run(
             book=book.id,
             version=book.version,
@@ -74,6 +76,19 @@ class Runner:
         if run_of(incident.runs, book.id) is None:
             tx.on_commit(telemetry.RUNBOOK_RUNS.labels(book.id).inc)
         return run_of(after.runs, book.id) or run
+
+    def facts_for(self, board: Board, run: Run) -> dict[str, str]:
+        """Give what a run's commands are filled in with: what was known when it was posted, then what came later."""
+        return {**self._known(board, run.posted_at), **run.facts}
+
+    def site_of(self, board: Board) -> Site:
+        """Give the site of an incident's alerts, else of its region."""
+        return self.sites.site([shown.alert for shown in board.alerts], board.incident.region)
+
+    def _known(self, board: Board, now: datetime) -> dict[str, str]:
+        """Give what the incident knows, and what its site says of the rest."""
+        facts = facts_of(board.incident, [shown.alert for shown in board.alerts], now)
+        return {**self.site_of(board).values, **facts}
 
     def book_of(self, run: Run) -> Book | None:
         """Give what a run is of, where the catalog still holds the version that was posted."""
@@ -131,7 +146,7 @@ class Runner:
         """
         board = board_of(tx.connection, place.number)
         run, step = self.step(tx.connection, board, place)
-        facts = facts_for(board, run)
+        facts = self.facts_for(board, run)
         change = step.rollback if step.kind is Kind.REMEDIATION else None
         done = c.TickStep(
             step=_named(run, step),
@@ -182,12 +197,6 @@ def board_of(connection: Connection, number: str, *, with_events: bool = False) 
     if board is None:
         raise Refused("no_incident", f"There is no {number[:40]}. See `/incident list`.")
     return board
-
-
-def facts_for(board: Board, run: Run) -> dict[str, str]:
-    """Give what a run's commands are filled in with: what was known when it was posted, then what came later."""
-    later = facts_of(board.incident, [shown.alert for shown in board.alerts], run.posted_at)
-    return {**later, **run.facts}
 
 
 def _named(run: Run, step: Step) -> c.Step:

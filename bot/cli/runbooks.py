@@ -25,13 +25,15 @@ def lint(
     """Check the runbooks, the checklists and the templates; every problem names its file and the fix."""
     from bot.runbooks import lint as check
     from bot.runbooks.catalog import Catalog
+    from bot.runbooks.sites import sites_of
     from bot.runbooks.templates import Templates
 
     settings = load_settings()
     folder, today = settings.runbooks, machine_clock(settings.test_clock).now().date()
     catalog, templates = Catalog.read(folder), Templates.read(folder / "templates")
     found = [check.Problem("templates", "broken", problem) for problem in templates.problems]
-    found += check.lint(folder, catalog, today, rules or ())
+    given = sites_of(settings.config.sites).variables
+    found += check.lint(folder, catalog, today, rules or (), given)
     for problem in found:
         typer.echo(f"{problem.level.value}: {problem}")
     tally = check.counted(found)

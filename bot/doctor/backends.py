@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -72,7 +72,7 @@ async def alertmanager(settings: Settings) -> Findings:
     return found or [ok(ALERTMANAGER, f"{answered} asked, {answered} answered")]
 
 
-def runbooks(folder: Path, today: date) -> Findings:
+def runbooks(folder: Path, today: date, given: Collection[str] = ()) -> Findings:
     """Read the runbooks and the templates, name what is skipped, and count what else is to be mended; blocks."""
     catalog, templates = Catalog.read(folder), Templates.read(folder / "templates")
     skipped = [*catalog.problems, *templates.problems]
@@ -81,7 +81,7 @@ def runbooks(folder: Path, today: date) -> Findings:
         found.append(fault(RUNBOOKS, f"broken files: {len(skipped) - SKIPPED} more", RUNBOOKS_FIX))
     there = f"{len(catalog)} in {folder}, {len(catalog.checklists)} checklists, {len(templates.names)} templates"
     try:
-        problems = [problem for problem in lint.lint(folder, catalog, today) if problem.rule != "broken"]
+        problems = [problem for problem in lint.lint(folder, catalog, today, given=given) if problem.rule != "broken"]
     except SitrepError as error:
         return [*found, fault(RUNBOOKS, f"{folder} cannot be checked: {error}", RUNBOOKS_FIX)]
     tally = lint.counted(problems)

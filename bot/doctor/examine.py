@@ -12,6 +12,7 @@ from bot.doctor.finding import Finding, Findings, off, ok, within
 from bot.doctor.slack import Slack
 from bot.doctor.standing import integrations
 from bot.pagerduty.client import Keys, PagerDuty
+from bot.runbooks.sites import sites_of
 from bot.settings import Settings
 from bot.slack.gateway import Gateway
 from bot.slack.throttles import Throttles
@@ -52,10 +53,10 @@ async def _database_and_secret(settings: Settings) -> Findings:
 
 
 async def _runbooks(settings: Settings, clock: Clock) -> Findings:
-    today = clock.now().date()
+    today, given = clock.now().date(), sites_of(settings.config.sites).variables
 
     async def look() -> Findings:
-        return await in_thread(lambda: backends.runbooks(settings.runbooks, today), "doctor-runbooks")
+        return await in_thread(lambda: backends.runbooks(settings.runbooks, today, given), "doctor-runbooks")
 
     return await within(backends.RUNBOOKS, backends.RUNBOOKS_FIX, look)
 

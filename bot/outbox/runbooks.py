@@ -14,7 +14,6 @@ from bot.runbooks.catalog import Catalog
 from bot.runbooks.match import Match, rank
 from bot.runbooks.minimum import GENERAL_ID
 from bot.runbooks.model import Book, Checklist
-from bot.running import facts_for
 from bot.slack import messages
 from bot.slack import runbook as shown
 from bot.slack.messages import Message
@@ -131,14 +130,25 @@ def _found(call: Call) -> tuple[Match, ...]:
 
 async def _message(call: Call, run: Run) -> Message:
     if run.checklist:
-        return shown.checklist(Sheet(call.board.incident, run, await _posted(call, run), facts_for(call.board, run)))
+        return shown.checklist(await _sheet(call, run))
     return await _page(call, run, _found(call))
 
 
 async def _page(call: Call, run: Run, found: Sequence[Match]) -> Message:
     others = [each for each in found if each.runbook.id not in {run.book, GENERAL_ID}]
-    sheet = Sheet(call.board.incident, run, await _posted(call, run), facts_for(call.board, run))
-    return shown.runbook(sheet, others, call.tools.places)
+    return shown.runbook(await _sheet(call, run), others, call.tools.places)
+
+
+async def _sheet(call: Call, run: Run) -> Sheet:
+    runner, board = call.tools.runner, call.board
+    return Sheet(
+        incident=board.incident,
+        run=run,
+        book=await _posted(call, run),
+        facts=runner.facts_for(board, run),
+        meanings=call.tools.catalog.variables,
+        dashboards=runner.site_of(board).dashboards,
+    )
 
 
 async def _posted(call: Call, run: Run) -> Book:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
 import frontmatter
+import yaml
 from pydantic import BaseModel, ValidationError
 from yaml import YAMLError
 
@@ -22,6 +23,7 @@ from bot.runbooks.model import Book, Checklist, ChecklistMetadata, Metadata, Run
 from bot.runbooks.parse import ParseError, parse
 
 CHECKLISTS = Path("checklists")
+VARIABLES_FILE = "sites.yaml"
 LARGEST = 1024 * 1024  # bytes of a file
 VERSION_LENGTH = 12  # hex digits: short enough to print, long enough never to clash within one catalog
 
@@ -44,6 +46,7 @@ class Catalog:
     runbooks: tuple[Runbook, ...]
     checklists: tuple[Checklist, ...]
     problems: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)  # what `sites` may give, with its meaning
 
     @classmethod
     def load(cls, path: Path) -> Catalog:
@@ -80,10 +83,13 @@ class Catalog:
             checklists[CHECKLIST_ID] = FIRST_RESPONSE
             if not of_lists:
                 of_lists.append(f"{CHECKLISTS}: add a checklist with `id: {CHECKLIST_ID}`, for every new incident")
+        of_sites: list[str] = []
+        variables = _variables(path / VARIABLES_FILE, of_sites)
         return cls(
             tuple(books[key] for key in sorted(books)),
             tuple(checklists[key] for key in sorted(checklists)),
-            (*of_books, *_clashes(found, lists), *of_lists),
+            (*of_books, *_clashes(found, lists), *of_lists, *of_sites),
+            variables,
         )
 
     def book(self, book_id: str) -> Book | None:
@@ -140,6 +146,21 @@ class Catalog:
 
     def __len__(self) -> int:
         return len(self.runbooks)
+
+
+def _variables(file: Path, problems: list[str]) -> dict[str, str]:
+    """Read which variables runbooks take from the configuration's `sites`, and what each means."""
+    try:
+        read = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, YAMLError, RecursionError) as error:
+        problems.append(f"{file.name}: make it a readable YAML file ({' '.join(str(error).split())})")
+        return {}
+    if not isinstance(read, dict) or not all(isinstance(text, str) for pair in read.items() for text in pair):
+        problems.append(f"{file.name}: write it as `variable: what it means`, one a line")
+        return {}
+    return read
 
 
 def _first_of_each(read: Iterable[_Read]) -> dict[str, _Read]:

@@ -65,11 +65,17 @@ _PLACEHOLDER = re.compile(
 )
 
 
+# Lines without any of these are not looked at closely: that takes 0.3 ms each.
+_WORTH_A_LOOK = re.compile(
+    r"[\w+/=-]{16}|\w:\S+@|pass|pwd|secret|token|key|bearer|basic|u\+|credential|hooks\.|-----", re.IGNORECASE
+)
+
+
 def found_in(text: str) -> Iterator[tuple[int, str]]:
     """Give each line, counted from 1, that holds what looks like a credential, with its kind."""
     with transient_settings({"plugins_used": [{"name": detector} for detector in _DETECTORS]}):
         for number, line in enumerate(text.splitlines(), start=1):
-            kind = next(_kinds(line), None)
+            kind = next(_kinds(line), None) if _WORTH_A_LOOK.search(line) else None
             if kind is not None:
                 yield number, kind
 

@@ -36,6 +36,10 @@ class Places:
             return self._explore("tempo", self.tempo, {"query": expr, "queryType": "traceql"}, facts)
         return ""
 
+    def dashboards(self, title: str) -> str:
+        """Give the address of Grafana's search for a dashboard; empty where Grafana is not configured."""
+        return f"{self.grafana}/dashboards?{urlencode({'query': title})}" if self.grafana else ""
+
     def _explore(self, kind: str, source: str, query: dict[str, Any], facts: Mapping[str, str]) -> str:
         pane = {
             "datasource": source,

@@ -6,8 +6,9 @@ review every 90 days, no dead links, nothing secret.
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -17,13 +18,13 @@ from typing import Any
 import yaml
 
 from bot.errors import SitrepError
-from bot.runbooks.catalog import Catalog
+from bot.runbooks.catalog import VARIABLES_FILE, Catalog
 from bot.runbooks.credentials import found_in
 from bot.runbooks.index import FILE as INDEX
 from bot.runbooks.index import document
 from bot.runbooks.minimum import BUILT_IN
-from bot.runbooks.model import Kind, Runbook
-from bot.runbooks.render import VARIABLES, variables
+from bot.runbooks.model import Book, Kind, Runbook, Step
+from bot.runbooks.render import VARIABLES, variables, without_variables
 from bot.runbooks.review import REVIEW, stale
 
 SIGNALS = "signals.yaml"
@@ -55,7 +56,9 @@ class Problem:
         return f"{self.file}: {self.text} [{self.rule}]"
 
 
-def lint(folder: Path, catalog: Catalog, today: date, rules: Sequence[Path] = ()) -> list[Problem]:
+def lint(
+    folder: Path, catalog: Catalog, today: date, rules: Sequence[Path] = (), given: Collection[str] = ()
+) -> list[Problem]:
     """Check a catalog, its files, and that critical alert rules name its runbooks.
 
     Args:
@@ -63,12 +66,21 @@ def lint(folder: Path, catalog: Catalog, today: date, rules: Sequence[Path] = ()
         catalog: what could be read; what could not is an error each.
         today: the UTC date that reviews are compared with.
         rules: files of Prometheus alerting rules.
+        given: the variables that the configuration's `sites` give.
 
     Raises:
         SitrepError: a file of rules, or the list of signals, cannot be read.
     """
     problems = [Problem(*_named(broken, folder)) for broken in catalog.problems]
-    problems += [problem for runbook in catalog if runbook.url != BUILT_IN for problem in _runbook(runbook, today)]
+    known = VARIABLES | catalog.variables.keys() | set(given)
+    for runbook in [runbook for runbook in catalog if runbook.url != BUILT_IN]:
+        problems += _runbook(runbook, today)
+        problems += _templates(name_of(runbook), templates_of(runbook), known)
+        problems += _quotes(name_of(runbook), runbook.steps)
+    for checklist in catalog.checklists:
+        problems += _templates(f"{checklist.id} (checklist)", templates_of(checklist), known)
+        problems += _quotes(f"{checklist.id} (checklist)", checklist.steps)
+    problems += _unused(catalog, given)
     problems += _signals(folder, catalog)
     problems += _index(folder, catalog)
     for pattern in TEXTS:
@@ -99,19 +111,48 @@ def _runbook(runbook: Runbook, today: date) -> Iterator[Problem]:
         yield Problem(name, "review", text, Level.WARNING)
     elif age < -AHEAD:
         yield Problem(name, "review", f"set last_reviewed_at to the past: {runbook.last_reviewed_at} is to come")
-    templates = [(f"step {s.number}", "\n".join((s.text, s.code or "", s.rollback or ""))) for s in runbook.steps]
-    templates += [(f"section {section.title!r}", section.intro) for section in runbook.sections]
-    templates += [(f"query {query.title!r}", query.expr) for query in runbook.queries]
-    for where, template in templates:
-        for unknown in [name for name in variables(template) if name not in VARIABLES]:
-            known = ", ".join(sorted(VARIABLES))
-            yield Problem(name, "variable", f"{where}: {unknown!r} is no variable; use one of {known}")
     for step in runbook.steps:
-        if step.language == "sh" and any(variables(found) for found in _QUOTED.findall(step.code or "")):
-            yield Problem(name, "quotes", f"step {step.number}: take the variable out of the quotes, it brings its own")
         if step.kind is Kind.REMEDIATION and not (step.rollback or step.no_rollback):
             text = f"step {step.number}: add a paragraph `Rollback: ...`, or `No rollback: ...` with the reason"
             yield Problem(name, "rollback", text)
+
+
+def templates_of(book: Book) -> list[tuple[str, str]]:
+    """Give each text of a runbook or checklist that variables may stand in, with its place in words."""
+    found = [(f"step {s.number}", "\n".join((s.text, s.code or "", s.rollback or ""))) for s in book.steps]
+    if isinstance(book, Runbook):
+        found += [(f"section {section.title!r}", section.intro) for section in book.sections]
+        found += [(f"query {query.title!r}", query.expr) for query in book.queries]
+    return found
+
+
+def _templates(name: str, templates: Sequence[tuple[str, str]], known: Collection[str]) -> Iterator[Problem]:
+    for where, template in templates:
+        for unknown in [name for name in variables(template) if name not in known]:
+            text = f"{where}: {unknown!r} is no variable; use one of {', '.join(sorted(known))}"
+            yield Problem(name, "variable", f"{text}; or name it in {VARIABLES_FILE} for `sites:` to give")
+
+
+def _quotes(name: str, steps: Sequence[Step]) -> Iterator[Problem]:
+    for step in steps:
+        commands = [step.code or ""] if step.language == "sh" else re.findall(r"`([^`\n]+)`", step.text)
+        if any(variables(found) for command in commands for found in _QUOTED.findall(command) if _is_shell(command)):
+            yield Problem(name, "quotes", f"step {step.number}: take the variable out of the quotes, it brings its own")
+
+
+def _is_shell(command: str) -> bool:
+    """False for a query within a sentence, whose values stand between quotes."""
+    return "{" not in without_variables(command)
+
+
+def _unused(catalog: Catalog, given: Collection[str]) -> Iterator[Problem]:
+    """Warn of what `sites:` gives and no runbook takes: mostly a spelling."""
+    books: tuple[Book, ...] = (*catalog, *catalog.checklists)
+    used = {name for book in books for _, template in templates_of(book) for name in variables(template)}
+    for name in sorted(set(given) - used):
+        near = difflib.get_close_matches(name, used, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "take it out, or use it"
+        yield Problem("sites (SITREP_CONFIG)", "site", f"{name}: no runbook uses this variable; {hint}", Level.WARNING)
 
 
 def _signals(folder: Path, catalog: Catalog) -> Iterator[Problem]:

@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+# What an incident may know; the configuration's `sites` may give these too, and others.
 VARIABLES = frozenset(
     {
         *("number", "title", "severity", "service", "region", "cluster", "namespace", "pod", "node", "instance", "job"),
@@ -23,6 +24,7 @@ VARIABLES = frozenset(
 LONGEST = 300  # characters of a value
 # No name has these. Quotes keep a shell from expanding them, but not what the shell starts, such as make.
 _EXPANDED = re.compile(r"[$`\\]")
+_SPANS = re.compile(r"(`[^`\n]+`)")
 _VARIABLE = re.compile(r"\$\{\{\s*(.*?)\s*\}\}", re.DOTALL)
 
 
@@ -39,20 +41,33 @@ def variables(template: str) -> tuple[str, ...]:
     return tuple(_VARIABLE.findall(template))
 
 
+def without_variables(template: str) -> str:
+    """Give what a template says beside its variables."""
+    return _VARIABLE.sub("", template)
+
+
 def render(template: str, language: str, facts: Mapping[str, str]) -> Rendered:
     """Fill in what is known; never raises, whatever the facts are."""
-    quote = _QUOTES.get(language, _plain)
     missing: dict[str, None] = {}
 
-    def fill(found: re.Match[str]) -> str:
-        name = found.group(1)
-        value = _printable(facts.get(name, "")) if name in VARIABLES else ""
-        if value and not (language == "sh" and _EXPANDED.search(value)):
-            return quote(value)
-        missing[name] = None
-        return f"⟨{_printable(name)}⟩"
+    def filled(text: str, within: str) -> str:
+        quote = _QUOTES.get(within, _plain)
 
-    return Rendered(_VARIABLE.sub(fill, template), tuple(missing))
+        def fill(found: re.Match[str]) -> str:
+            name = found.group(1)
+            value = _printable(facts.get(name, ""))
+            if value and not (within == "sh" and _EXPANDED.search(value)):
+                return quote(value)
+            missing[name] = None
+            return f"⟨{_printable(name)}⟩"
+
+        return _VARIABLE.sub(fill, text)
+
+    if language:
+        return Rendered(filled(template, language), tuple(missing))
+    # What stands between backticks in a sentence is to be copied like a command.
+    parts = (filled(part, "sh" if part.startswith("`") else "") for part in _SPANS.split(template))
+    return Rendered("".join(parts), tuple(missing))
 
 
 def _printable(value: str) -> str:

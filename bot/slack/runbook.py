@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bot.incidents.cadence import spell
@@ -11,7 +11,7 @@ from bot.incidents.runs import Done, Run, Tick
 from bot.runbooks.links import NOWHERE, Places
 from bot.runbooks.match import Match
 from bot.runbooks.model import Book, Kind, Runbook, Section, Step
-from bot.runbooks.render import render
+from bot.runbooks.render import Rendered, render
 from bot.slack import blocks as b
 from bot.slack.card import counted
 from bot.slack.messages import TEXT, Message
@@ -29,12 +29,17 @@ MARKS = {Done.DONE: ":white_check_mark:", Done.SKIPPED: ":fast_forward:"}
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A run with what is shown of it: `book` in the version that was posted, `facts` to fill it in with."""
+    """A run with what is shown of it: `book` in the version that was posted, `facts` to fill it in with.
+
+    `meanings` says what a variable is that nobody has filled in; `dashboards` are the addresses of those by title.
+    """
 
     incident: Incident
     run: Run
     book: Book
     facts: Mapping[str, str] = field(default_factory=dict)
+    meanings: Mapping[str, str] = field(default_factory=dict)
+    dashboards: Mapping[str, str] = field(default_factory=dict)
 
 
 def runbook(sheet: Sheet, others: Sequence[Match] = (), places: Places = NOWHERE) -> Message:
@@ -49,10 +54,7 @@ def runbook(sheet: Sheet, others: Sequence[Match] = (), places: Places = NOWHERE
         made.append(b.context(f"{about} Source: {esc(book.url)}"))
     made += _others(others)
     commands = {step.number: render(step.code or "", step.language, facts) for step in steps}
-    missing = dict.fromkeys(name for command in commands.values() for name in command.missing)
-    if missing:
-        names = ", ".join(f"⟨{name}⟩" for name in missing)
-        made.append(b.context(f"Fill in what this incident does not know: {esc(names, 500)}."))
+    made += _replace(sheet, commands.values(), steps)
     if page == 0 and isinstance(book, Runbook):
         made += [b.section(esc(book.summary, 900))] if book.summary else []
         made += [b.section(_symptoms(section)) for section in book.sections if section.kind is Kind.SYMPTOMS]
@@ -61,7 +63,7 @@ def runbook(sheet: Sheet, others: Sequence[Match] = (), places: Places = NOWHERE
     buttons = _buttons(sheet, others, parts, page)
     made += [b.actions(buttons)] if buttons else []
     if isinstance(book, Runbook) and (book.queries or book.dashboards):
-        made += b.paragraphs(_look(book, facts, places))[:MAX_LOOK]
+        made += b.paragraphs(_look(book, sheet, places))[:MAX_LOOK]
     return f"Runbook for this incident: {esc(book.title, 300)} ({len(book.steps)} steps).", made
 
 
@@ -70,11 +72,22 @@ def checklist(sheet: Sheet) -> Message:
     run, book = sheet.run, sheet.book
     made = [b.section(f"*{esc(book.title)}*\n{counted(run)}")]
     steps = book.steps[: 4 * PAGE]
-    commands = {step.number: render(step.code or "", step.language, sheet.facts).text for step in steps}
-    made += _steps(sheet, steps, commands, headed=False)
+    commands = {step.number: render(step.code or "", step.language, sheet.facts) for step in steps}
+    made += _replace(sheet, commands.values(), steps)
+    made += _steps(sheet, steps, {number: command.text for number, command in commands.items()}, headed=False)
     if len(book.steps) > 4 * PAGE:
         made.append(b.context(f"and {len(book.steps) - 4 * PAGE} more in the file of {esc(book.id)}"))
     return f"{esc(book.title)}: {len(book.steps)} points.", made
+
+
+def _replace(sheet: Sheet, commands: Iterable[Rendered], steps: Sequence[Step]) -> list[b.Block]:
+    """Say which placeholders of a page are to be replaced, and by what."""
+    filled = [*commands, *(render(step.text, "", sheet.facts) for step in steps)]
+    missing = dict.fromkeys(name for each in filled for name in each.missing)
+    if not missing:
+        return []
+    said = (f"⟨{name}⟩ ({meaning})" if (meaning := sheet.meanings.get(name)) else f"⟨{name}⟩" for name in missing)
+    return [b.context(f"Replace before running: {esc(', '.join(said), 900)}.")]
 
 
 def folded(incident: Incident, run: Run) -> Message:
@@ -204,16 +217,18 @@ def _prose(text: str, facts: Mapping[str, str], limit: int) -> str:
     return esc(render(text, "", facts).text, limit)
 
 
-def _look(book: Runbook, facts: Mapping[str, str], places: Places) -> str:
-    """Where to look: the dashboards by their titles, each query to open or to copy."""
+def _look(book: Runbook, sheet: Sheet, places: Places) -> str:
+    """Where to look: the dashboards with their addresses where these are known, each query to open or to copy."""
     lines = ["*Queries and dashboards*"]
     for query in book.queries:
-        filled = render(query.expr, query.language, facts)
-        address = "" if filled.missing else places.link(query.language, filled.text, facts)
+        filled = render(query.expr, query.language, sheet.facts)
+        address = "" if filled.missing else places.link(query.language, filled.text, sheet.facts)
         title = link(address, query.title) if address else esc(query.title)
         lines.append(f"• {title}: `{code(filled.text.replace('`', ' '), 400)}`")
     if book.dashboards:
-        lines.append(f"• Dashboards: {esc(', '.join(book.dashboards), 300)}")
+        found = [(title, sheet.dashboards.get(title) or places.dashboards(title)) for title in book.dashboards[:20]]
+        named = [link(address, title) if address else esc(title, 100) for title, address in found]
+        lines.append(f"• Dashboards: {', '.join(named)}")
     return "\n".join(lines)
 
 

@@ -79,7 +79,7 @@ def test_the_message_links_what_is_complete() -> None:
     assert "• <https://grafana.example.com/explore?schemaVersion=1" in text
     assert '|Errors>: `{a="b"} | json | correlation_id="c-1"`' in text
     assert '• Trace: `{ trace:id = "⟨trace_id⟩" }`' in text
-    assert "• Dashboards: Ops / Workers" in text
+    assert "• Dashboards: <https://grafana.example.com/dashboards?query=Ops+%2F+Workers|Ops / Workers>" in text
     assert "<https" not in said(book(whole, partly), Places())
 
 
@@ -89,6 +89,6 @@ def test_what_is_to_be_filled_in_is_said_once() -> None:
     again = step.model_copy(update={"number": 2})
     one = book().model_copy(update={"sections": (Section(title="Diagnosis", steps=(step, again)),)})
     _, blocks = runbook(a_sheet(one, FACTS))
-    said = [str(block) for block in blocks if "Fill in" in str(block)]
+    said = [str(block) for block in blocks if "Replace before running" in str(block)]
     assert len(said) == 1
-    assert "Fill in what this incident does not know: ⟨pod⟩." in said[0]
+    assert "Replace before running: ⟨pod⟩." in said[0]

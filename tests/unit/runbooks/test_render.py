@@ -37,7 +37,7 @@ def test_what_is_known_is_filled_in() -> None:
 
 def test_what_is_not_known_is_a_placeholder() -> None:
     """A variable without a value, or that does not exist, is shown and named; nothing is raised."""
-    made = render("get ${{ pod }} ${{ nonsense }} ${{ pod }}", "sh", {"nonsense": "x"})
+    made = render("get ${{ pod }} ${{ nonsense }} ${{ pod }}", "sh", {"node": "x"})
     assert (made.text, made.missing) == ("get ⟨pod⟩ ⟨nonsense⟩ ⟨pod⟩", ("pod", "nonsense"))
 
 
