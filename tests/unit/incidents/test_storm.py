@@ -50,6 +50,8 @@ def labelled(**labels: str) -> Alert:
         ([labelled(cluster="eu", service="pay"), labelled(service="pay")], Family("service", "pay")),
         ([labelled(cluster="eu"), labelled(cluster="us")], ALL),
         ([labelled(pod="a")], ALL),
+        ([labelled(job="kube-state-metrics", service="kps-kube-state-metrics", deployment="a")], ALL),
+        ([labelled(service_name="pay")], Family("service", "pay")),
         ([labelled()], ALL),
     ],
 )
