@@ -19,6 +19,7 @@ from sqlalchemy import (
     case,
     func,
     insert,
+    or_,
     select,
     update,
 )
@@ -26,6 +27,7 @@ from sqlalchemy import (
 from bot.incidents.intake import Occurrence
 from bot.incidents.model import OPEN_STATUSES, Alert
 from bot.incidents.reconcile import Flag
+from bot.incidents.sources import ALERTMANAGER, is_alertmanager
 from bot.store.tables import alert_groups, alerts, incidents
 from bot.store.upsert import upsert
 
@@ -128,19 +130,30 @@ def relatives(connection: Connection, group_: Group) -> list[Group]:
     """Give the other groups with a group's hash, the newest first.
 
     Alertmanager's dedup key is PagerDuty's incident key; and one that PagerDuty has seen before is the same trouble.
+    Groups of two Alertmanagers are no relatives, nor are they by a PagerDuty incident that belongs to the other.
     Another replica that looks for the same waits until the transaction ends, and then sees what it has declared.
     """
     if not group_.hash:
         return []
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(group_.hash, 0))))
-    rows = connection.execute(
+    query = (
         select(alert_groups)
         .where(alert_groups.c.group_hash == group_.hash, alert_groups.c.id != group_.id)
         .order_by(alert_groups.c.id.desc())
         .limit(RELATIVES)
     )
-    return [group_of(row) for row in rows.mappings()]
+    if is_alertmanager(group_.source):
+        others = alert_groups.alias()
+        foreign = others.c.source.startswith(ALERTMANAGER) & (others.c.source != group_.source)
+        taken = select(others.c.incident_id).where(
+            others.c.group_hash == group_.hash, foreign, others.c.incident_id.is_not(None)
+        )
+        query = query.where(
+            or_(alert_groups.c.source == group_.source, ~alert_groups.c.source.startswith(ALERTMANAGER)),
+            or_(alert_groups.c.incident_id.is_(None), alert_groups.c.incident_id.not_in(taken)),
+        )
+    return [group_of(row) for row in connection.execute(query).mappings()]
 
 
 def set_group(
