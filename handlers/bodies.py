@@ -130,11 +130,8 @@ class LimitBody:
     async def _too_large(self, scope: Scope, receive: Receive, send: Send, allowed: Allowance, size: int) -> None:
         message = f"Send at most {allowed.limit} bytes{allowed.setting and f', or raise {allowed.setting}'}."
         made = problem(413, "too_large", message, headers={"connection": "close"})
-        telling = asyncio.ensure_future(self._refused(scope, size, allowed.limit))
-        try:
-            await _answer(made, scope, receive, send, max(TIMES * allowed.limit, DISCARD))
-        finally:
-            await telling
+        await self._refused(scope, size, allowed.limit)
+        await _answer(made, scope, receive, send, max(TIMES * allowed.limit, DISCARD))
 
 
 async def _answer(made: JSONResponse, scope: Scope, receive: Receive, send: Send, most: int = DISCARD) -> None:

@@ -26,7 +26,7 @@ from tests.integration.test_intake_faults import (
 )
 from tests.integration.world import World
 
-LARGE = b'{"a": "' + b"x" * 10 * 1024 * 1024 + b'"}'
+LARGE = b'{"a": "' + b"x" * 17 * 1024 * 1024 + b'"}'
 DEEP = json.dumps(body(alert(), more="deep")).replace('"deep"', "[" * 900 + "]" * 900).encode()
 FORMULAS = ("=HYPERLINK('http://evil.example')", "+1+1", "-1", "@SUM(A1)", "\t=1", "\uff1d1")
 MARKUP = "{{ 7*7 }} {% for x in y %} | cell | **bold** [click](https://evil.example) <script>x</script> `"
@@ -35,7 +35,7 @@ UNFIT = re.compile("[\x00-\x08\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 @both_databases
 def test_fault_18_a_body_that_cannot_be_read_is_refused(bot: Client, world: World) -> None:
-    """10 MB are 413; what is no JSON, too deep or of another shape is 400 and kept; odd fields count as absent."""
+    """17 MiB are 413; what is no JSON, too deep or of another shape is 400 and kept; odd fields count as absent."""
 
     def chunks() -> Iterator[bytes]:
         yield from (LARGE[start : start + 65_536] for start in range(0, len(LARGE), 65_536))

@@ -43,6 +43,15 @@ def test_a_grafana_alert_declares_and_its_values_and_links_are_shown(bot: Client
     assert "|Silence>" not in card
 
 
+def test_a_grafana_alert_without_a_severity_asks_for_a_look(bot: Client, world: World) -> None:
+    """What Grafana sends without a severity is triaged, with its value and links."""
+    assert bot.alertmanager(grafana()).json()["outcome"] == "triage"
+    world.settle()
+    (asked,) = bot.workspace.messages("ops-alerts")
+    for shown in ("value B=44.24, C=1", "|Dashboard>", "|Panel>", "|Silence>"):
+        assert shown in json.dumps(asked.blocks)
+
+
 def test_links_of_many_alerts_stay_within_slacks_limits(bot: Client, world: World) -> None:
     """Forty alerts with long links of their own: the card is delivered, with as many links as fit."""
     alerts = [
