@@ -59,7 +59,7 @@ from bot.running import Runner
 from bot.services import Services
 from bot.settings import Settings
 from bot.skipped import tell_skipped
-from bot.slack.directory import Directory
+from bot.slack.directory import Directory, KeptChannels
 from bot.slack.gateway import Gateway
 from bot.slack.throttles import Throttles
 from bot.store.database import Database, database_clock, open_store, shown
@@ -119,6 +119,7 @@ def make_services(settings: Settings, store: Database, engine: Engine, clock: Cl
     throttles = Throttles(clock)
     if settings.slack_bot_token is not None:
         gateway = Gateway(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, throttles)
+        gateway.kept = KeptChannels(store)
         directory = Directory(gateway, store, clock, config.people, partial(_tell_of_name, desk))
     pager = PagerDuty(Keys.of(settings), throttles)
     priorities = Priorities(config.pagerduty.priorities, pager, store, clock)

@@ -1,4 +1,4 @@
-"""PagerDuty, Alertmanager and the runbooks."""
+"""PagerDuty and the runbooks."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
-
-from bot.alertmanager import Alertmanager
-from bot.doctor.finding import DEADLINE, Finding, Findings, fault, ok
+from bot.doctor.finding import Finding, Findings, fault, ok
 from bot.errors import OutwardError, Permanent, SitrepError
 from bot.pagerduty.client import PagerDuty
 from bot.runbooks import lint
@@ -19,13 +16,7 @@ from bot.runbooks.catalog import Catalog
 from bot.runbooks.templates import Templates
 from bot.settings import Settings
 
-PAGERDUTY, ROUTING_KEY, ALERTMANAGER, RUNBOOKS = (
-    "pagerduty token",
-    "pagerduty routing key",
-    "alertmanager api",
-    "runbooks",
-)
-ALERTMANAGER_FIX = "Start it, or correct ALERTMANAGER_API_URL: its own address, without /api."
+PAGERDUTY, ROUTING_KEY, RUNBOOKS = "pagerduty token", "pagerduty routing key", "runbooks"
 RUNBOOKS_FIX = "Run `sitrep runbooks lint`, which names each file and the fix."
 SKIPPED = 10  # broken files that are named
 _ROUTING_KEY = re.compile(r"[A-Za-z0-9]{32}")
@@ -60,16 +51,6 @@ def routing_key(settings: Settings) -> Iterator[Finding]:
     else:
         fix = "Set PAGERDUTY_ROUTING_KEY to the Integration Key of an Events API v2 integration of the service."
         yield fault(ROUTING_KEY, "it is not 32 letters and digits", fix)
-
-
-async def alertmanager(settings: Settings) -> Findings:
-    """Ask each Alertmanager what fires, as the auditor does."""
-    urls = settings.alertmanager_urls
-    async with httpx.AsyncClient(timeout=DEADLINE - 1) as http:  # so that the one that hangs is named
-        problems = (await Alertmanager(urls, http).look()).problems
-    answered = len(urls) - len(problems)
-    found = [fault(ALERTMANAGER, problem, ALERTMANAGER_FIX) for problem in problems]
-    return found or [ok(ALERTMANAGER, f"{answered} asked, {answered} answered")]
 
 
 def runbooks(folder: Path, today: date, given: Collection[str] = ()) -> Findings:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from bot.clock import Clock, machine_clock
-from bot.doctor import backends, database, service
+from bot.doctor import alertmanager, backends, database, service
 from bot.doctor.finding import Finding, Findings, off, ok, within
 from bot.doctor.slack import Slack
 from bot.doctor.standing import integrations
@@ -30,7 +30,7 @@ async def examine(settings: Settings) -> list[Finding]:
         _runbooks(settings, clock),
         _slack(settings, clock),
         _pagerduty(settings, clock),
-        _alertmanager(settings),
+        _alertmanager(settings, clock),
     )
     return [*(finding for group in groups for finding in group), *_switches(settings)]
 
@@ -83,10 +83,10 @@ async def _pagerduty(settings: Settings, clock: Clock) -> Findings:
     return found
 
 
-async def _alertmanager(settings: Settings) -> Findings:
+async def _alertmanager(settings: Settings, clock: Clock) -> Findings:
     if not settings.alertmanager_urls:
         return []
-    return await within(backends.ALERTMANAGER, backends.ALERTMANAGER_FIX, lambda: backends.alertmanager(settings))
+    return await within(alertmanager.NAME, alertmanager.FIX, lambda: alertmanager.look(settings, clock.now()))
 
 
 def _switches(settings: Settings) -> Iterator[Finding]:

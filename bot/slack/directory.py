@@ -314,6 +314,21 @@ class Directory:
                         self._by_name[str(name).casefold()] = person
 
 
+class KeptChannels:
+    """Keeps the ids of channels beside the people."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def recall(self, name: str) -> str:
+        """Return the id of a channel; empty where none is kept."""
+        return await self._store.read(lambda c: slack_names.channel(c, name))
+
+    async def keep(self, name: str, channel: str) -> None:
+        """Keep it; an empty id forgets."""
+        await self._store.write(lambda tx: slack_names.keep_channel(tx.connection, name, channel, tx.now))
+
+
 def _run(work: Awaitable[None]) -> asyncio.Task[None]:
     """Run work that several wait for, under nobody's lease in particular; whoever waits hears how it ended."""
     task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work, context=Context())  # type: ignore[arg-type]

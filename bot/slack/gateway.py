@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
@@ -20,6 +21,7 @@ from bot.slack.throttles import UNSAID, Throttles, key_of
 METADATA = "sitrep_delivery"
 TIMEOUT = 10.0  # seconds for one call
 PAGE = 200
+MOST = 999  # channels that Slack lists in one call
 LOOK_BACK_PAGES = 5  # how far a lost message is looked for: 1,000 messages
 MAX_SUFFIX = 20
 IS_THERE = frozenset({"already_in_channel", "cant_invite_self"})  # an invitation that nobody needs
@@ -38,6 +40,18 @@ async def _before_it_is_sent(_session: aiohttp.ClientSession, _context: Any, _pa
     lease.check()
 
 
+class Channels(Protocol):
+    """Where the ids of channels are kept by name: listing a workspace's channels can take minutes under its limit."""
+
+    async def recall(self, name: str) -> str:
+        """Return what is kept; empty where nothing is."""
+        ...
+
+    async def keep(self, name: str, channel: str) -> None:
+        """Keep it; an empty id forgets."""
+        ...
+
+
 class Gateway:
     """Calls Slack. Its own retries are off: the outbox owns them."""
 
@@ -48,7 +62,10 @@ class Gateway:
         self._client: AsyncWebClient | None = None
         self._session: aiohttp.ClientSession | None = None
         self._me: dict[str, str] | None = None
+        self.kept: Channels | None = None
         self._channels: dict[str, str] = {}
+        self._listing = asyncio.Lock()
+        self._cursor: str | None = None
 
     @property
     def client(self) -> AsyncWebClient:
@@ -168,16 +185,49 @@ class Gateway:
         """
         if name[:1] in {"C", "G"} and name.isalnum() and name.isupper():
             return name
-        if name not in self._channels:
-            async for channels in self._rooms():
-                self._channels.update({str(c["name"]): str(c["id"]) for c in channels})
-                if name in self._channels:
-                    break
-        if name not in self._channels:
-            raise Permanent(
-                "channel_not_found", f"Create #{name} and invite the bot, or name another channel in SITREP_CONFIG."
-            )
+        async with self._listing:  # many ask for the same at once
+            if name not in self._channels and self.kept is not None and (kept := await self.kept.recall(name)):
+                self._channels[name] = kept
+            if name not in self._channels:
+                await self._list_until(name)
+                if name not in self._channels:
+                    fix = f"Create #{name} and invite the bot, or name another channel in SITREP_CONFIG."
+                    raise Permanent("channel_not_found", fix)
+                if self.kept is not None:
+                    await self.kept.keep(name, self._channels[name])
         return self._channels[name]
+
+    async def _list_until(self, name: str) -> None:
+        """List channels until one of that name is there; a listing that was broken off goes on where it was."""
+        begun_at = self._cursor
+        while True:
+            answer = await self._list_rooms(self._cursor)
+            self._channels.update({str(c["name"]): str(c["id"]) for c in answer.get("channels") or []})
+            self._cursor = (answer.get("response_metadata") or {}).get("next_cursor") or None
+            if name in self._channels:
+                self._cursor = None
+                return
+            if self._cursor is None and begun_at is None:
+                return
+            if self._cursor is None:
+                begun_at = None  # what is before it has not been seen lately
+
+    async def _list_rooms(self, cursor: str | None) -> dict[str, Any]:
+        types = "public_channel,private_channel"
+        try:
+            return await self.call("conversations.list", types=types, exclude_archived=True, cursor=cursor, limit=MOST)
+        except Permanent as error:
+            if cursor is None or error.reason != "invalid_cursor":
+                raise
+            self._cursor = None  # too old: begin anew
+            return await self._list_rooms(None)
+
+    async def _forget(self, channel: str) -> None:
+        """Look a channel up anew the next time: under its name there may be another one by now."""
+        for name in [name for name, known in self._channels.items() if known == channel]:
+            del self._channels[name]
+            if self.kept is not None:
+                await self.kept.keep(name, "")
 
     async def set_topic(self, channel: str, topic: str) -> None:
         """Set a channel's topic unless it is set already: each change is announced in the channel."""
@@ -236,6 +286,8 @@ class Gateway:
         try:
             answer = await self.call("chat.postMessage", **args)
         except Permanent as error:
+            if error.reason in {"channel_not_found", "is_archived"}:
+                await self._forget(channel)
             if error.reason != "not_in_channel":
                 raise
             await self.call("conversations.join", channel=channel)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, func, select, update
@@ -16,6 +16,7 @@ from bot.store.tables import slack_names
 from bot.store.upsert import upsert
 
 UNUSED = timedelta(days=14)  # a name that nothing has asked for since is forgotten
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)  # when nobody asks again by itself
 WANTED_AGAIN = timedelta(days=1)
 
 
@@ -112,3 +113,18 @@ def _row(answer: Answer) -> dict[str, Any]:
 def _kept(row: RowMapping) -> Kept:
     answer = Answer(row["spec"], tuple(row["users"]), row["mention"], row["name"], row["error"])
     return Kept(answer, row["answered_at"])
+
+
+def channel(connection: Connection, name: str) -> str:
+    """Return the id that is kept of a channel; empty where there is none."""
+    found = find(connection, [f"#{name}"])
+    return next((kept.answer.mention for kept in found.values()), "")
+
+
+def keep_channel(connection: Connection, name: str, channel_id: str, now: datetime) -> None:
+    """Keep the id of a channel, until it is not found any more; an empty one forgets it."""
+    spec = f"#{name}"
+    if channel_id:
+        keep(connection, [Answer(spec, mention=channel_id, name=name)], now, {spec: NEVER})
+    else:
+        connection.execute(delete(slack_names).where(slack_names.c.spec == spec))

@@ -39,6 +39,18 @@ def test_alerts_are_listed_with_what_mutes_them(api: AlertmanagerApi) -> None:
     assert next(r.labels["alertname"] for r in found.reported if r.fingerprint == "aa") == "HighErrorRate"
 
 
+def test_alerts_are_listed_with_whom_they_go_to_and_since_when(api: AlertmanagerApi) -> None:
+    """By the receivers the auditor knows which are ours, by the start which occurrence it is."""
+    api.lists(alert("aa", receivers=["sitrep", "pager"]))
+    (found,) = look(api.url).reported
+    assert found.receivers == ("sitrep", "pager")
+    assert found.active
+    assert found.starts_at is not None
+    assert found.starts_at.isoformat() == "2026-11-21T06:55:43.401744+00:00"
+    assert found.annotations["summary"] == "5xx above 5%"
+    assert found.url == "http://prometheus.example/graph"
+
+
 def test_a_base_with_a_path_is_kept(api: AlertmanagerApi) -> None:
     """Alertmanager can be served below a prefix; a slash at the end is no matter."""
     look(f"{api.url}/alertmanager/")

@@ -164,7 +164,7 @@ def test_where_all_is_well_it_says_so(here: Here, running: InProcess) -> None:
         "ok     slack channel #payments (runbooks.owners.Payments): the bot joins it with its first message",
         "ok     pagerduty token: it writes as sitrep@example.com",
         "ok     pagerduty routing key: ",
-        "ok     alertmanager api: 1 asked, 1 answered",
+        "ok     alertmanager api: 1 asked, 1 answered; no notification of Alertmanager has come yet: alerts for sitrep",
         "ok     runbooks: 1 in ",
         "off    heartbeat: set SITREP_HEARTBEAT_URL",
         "note   slack command: Slack cannot be asked whether it knows /incident.",
@@ -210,6 +210,23 @@ def test_what_is_off_is_no_fault(here: Here) -> None:
     assert (said.status, said.faults) == (0, [])
     assert said.text.count("\noff    ") == 7, said.text
     assert "off    slack: set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET to switch it on" in said.text
+
+
+@sqlite
+def test_what_never_came_is_named(here: Here) -> None:
+    """What the auditor has found missing is a fault with the probable causes; what still waits is none."""
+    values = "'alertmanager', :id, :labels, '2026-11-29 10:00:00.000000', :state"
+    for name, state in (("DatabaseDown", "told"), ("Watchdog", "quiet"), ("DiskFills", "waiting")):
+        here.sql(
+            f"INSERT INTO unheard (source, fingerprint, labels, first_at, state) VALUES ({values})",  # noqa: S608
+            id=name,
+            labels=f'{{"alertname": "{name}"}}',
+            state=state,
+        )
+    said = here.doctor()
+    assert said.faults == ["alertmanager api"]
+    assert "2 active in Alertmanager never reached the bot: DatabaseDown, Watchdog" in said.text
+    assert "ALERTMANAGER_WEBHOOK_TOKEN" in said.text
 
 
 # What breaks it; what is at fault; words of the fault and its fix.

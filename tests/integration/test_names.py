@@ -12,6 +12,7 @@ from bot.sandbox.faults import WINDOW, Fault, Kind, Tiers
 from bot.sandbox.server import SandboxServer
 from bot.sandbox.workspace import Workspace
 from bot.slack.directory import GROUPS_EVERY, JITTER, LOOK_UP_WITHIN
+from bot.slack.gateway import MOST
 from tests.conftest import Client, Hands, InProcess, both_databases, wait_for
 from tests.integration.bodies import alert, body
 from tests.integration.world import LOOK_UPS, World
@@ -240,3 +241,76 @@ def test_a_restart_asks_for_nobody_that_is_known(
     slack.bot_url = service.url
     wait_paged(bot, fire(bot), "alice, charlie, bob")
     assert kept_calls(workspace)() == before
+
+
+# -- channels -------------------------------------------------------------------------------------------------------
+
+THREADS = (
+    LADDER
+    + """
+slack: {alerts_channel: late-alerts}
+severities: {sev3: {ladder: default}}
+"""
+)
+
+
+@pytest.fixture
+def many(environ: dict[str, str], workspace: Workspace) -> None:
+    """Have more channels than one listing shows, the alerts channel last."""
+    Path(environ["SITREP_CONFIG"]).write_text(THREADS)
+    workspace.tiers = None  # what all post in one channel has a limit of its own
+    for n in range(MOST):
+        workspace.add_channel(f"room-{n}")
+    workspace.add_channel("late-alerts", members=[workspace.bot.id, workspace.user("alice").id])
+
+
+def threads(bot: Client, number: int) -> None:
+    """Declare that many incidents in threads of the alerts channel, and wait until their pages are out."""
+    numbers = [
+        next(word for word in bot.slash(f"declare Slow {n} sev3").split() if word.startswith("INC-"))
+        for n in range(number)
+    ]
+    wait_paged(bot, numbers, "alice, charlie, bob")
+
+
+def listings(workspace: Workspace) -> list[str]:
+    return [str(call.args.get("cursor") or "") for call in workspace.calls if call.method == "conversations.list"]
+
+
+@pytest.mark.usefixtures("many", "known")
+def test_channels_are_listed_once_for_all_that_ask(
+    bot: Client, service: InProcess, slack: SandboxServer, workspace: Workspace
+) -> None:
+    """Twelve incidents at once need the same channel: one listing; after a restart none, for its id is kept."""
+    workspace.latency_by_method["conversations.list"] = 0.2
+    threads(bot, AT_ONCE)
+    assert len(listings(workspace)) == 2
+    service.stop()
+    service.start()
+    slack.bot_url = service.url
+    threads(bot, 1)
+    assert len(listings(workspace)) == 2
+
+
+@pytest.mark.usefixtures("many", "known")
+def test_a_listing_that_was_limited_goes_on_where_it_was(bot: Client, workspace: Workspace, hands: Hands) -> None:
+    """Begun anew each time, the listing of a large workspace would never end under Slack's limit."""
+    workspace.faults.add(Fault("conversations.list", "ratelimited", after=1, retry_after=2))
+    threads(bot, 1)
+    first, refused, again = listings(workspace)
+    assert first == ""
+    assert refused == again != ""
+
+
+@pytest.mark.usefixtures("many", "known")
+def test_a_channel_that_was_archived_is_looked_up_anew(
+    bot: Client, workspace: Workspace, service: InProcess, slack: SandboxServer
+) -> None:
+    """Somebody archives the alerts channel and makes a new one of that name: one failure, then the new one is used."""
+    threads(bot, 1)
+    old = workspace.channel("late-alerts")
+    old.archived, old.name = True, "late-alerts-old"
+    workspace.add_channel("late-alerts", members=[workspace.bot.id, workspace.user("alice").id])
+    number = next(word for word in bot.slash("declare Lost sev3").split() if word.startswith("INC-"))
+    wait_for(lambda: "delivery_failed" in bot.kinds(number), what="the failure")
+    threads(bot, 1)

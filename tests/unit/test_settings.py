@@ -172,6 +172,21 @@ def test_several_alertmanagers_can_be_asked(monkeypatch: pytest.MonkeyPatch) -> 
     assert load_settings().alertmanager_urls == ("https://a.example", "http://127.0.0.1:9093")
 
 
+def test_an_alertmanager_of_a_named_source_has_its_own_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`name=` before an address says whose alerts it is asked about; an equals sign within the address does not."""
+    urls = "https://a.example, eu=https://eu-1.example, eu=https://eu-2.example/?x=y, https://b.example/q=https://c"
+    monkeypatch.setenv("ALERTMANAGER_API_URL", urls)
+    settings = load_settings()
+    assert settings.alertmanager_sources == {
+        "alertmanager": ("https://a.example", "https://b.example/q=https://c"),
+        "alertmanager/eu": ("https://eu-1.example", "https://eu-2.example/?x=y"),
+    }
+    assert len(settings.alertmanager_urls) == 4
+    monkeypatch.setenv("ALERTMANAGER_API_URL", "eu=http://eu.example")
+    with pytest.raises(ConfigError, match="https://"):
+        load_settings()
+
+
 def test_what_the_auditor_talks_to_is_said_to_be_on_or_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both are off until they are set, and neither address is shown: it can hold a secret."""
     names = ("alerts compared with alertmanager", "heartbeat")
