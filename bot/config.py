@@ -129,6 +129,7 @@ class RuleConfig(_Strict):
     matchers: list[str]
     then: intake_rules.Then
     severity: Severity = Severity.SEV3
+    apart: list[Annotated[str, Field(min_length=1, max_length=250)]] = ["service"]
 
 
 class AuditorConfig(_Strict):
@@ -291,7 +292,7 @@ class Config(_Strict):
     def own_rules(self) -> list[intake_rules.Rule]:
         """The intake rules that the file holds, in its order."""
         return [
-            intake_rules.Rule(tuple(Matcher.parse(m) for m in r.matchers), r.then, r.severity)
+            intake_rules.Rule(tuple(Matcher.parse(m) for m in r.matchers), r.then, r.severity, tuple(r.apart))
             for r in self.intake or ()
         ]
 

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from bot import naming
 from bot.desk import Desk
 from bot.incidents import commands as c
+from bot.incidents.heard import Heard
 from bot.incidents.model import Actor, Alert, Incident, Refused
 from bot.incidents.policy import Severity
 from bot.incidents.sources import PAGERDUTY
@@ -100,6 +101,7 @@ class Triage:
             impact=filled.impact,
             actor=actor,
         )
+        command = replace(command, heard=self._heard(waiting))
         incident, incident_id = self._desk.declare(tx, command)
         self._attach(tx, waiting, incident_id, _decision(tx, scope, Outcome.ACCEPTED, actor, number=incident.number))
         return incident
@@ -118,7 +120,9 @@ class Triage:
         if not incident.status.is_open:
             raise Refused("not_open", f"{number} is {incident.status.value}. Pick another one, or reopen it first.")
         self._attach(tx, waiting, incident_id, _decision(tx, scope, Outcome.MERGED, actor, number=number))
-        return self._desk.apply(tx, number, c.AlertsChanged(waiting.opened, left_out=waiting.left_out))
+        joined = self._reception.heard(waiting.opened)
+        changed = c.AlertsChanged(waiting.opened, left_out=waiting.left_out, joined=joined, expected=True)
+        return self._desk.apply(tx, number, changed)
 
     def decline(self, tx: Tx, scope: str, why: str, actor: Actor) -> None:
         """Say that what waits in a message needs no incident: it is quiet until it has resolved and fires anew.
@@ -134,6 +138,10 @@ class Triage:
         if triage.is_storm(scope):  # nobody has decided of what comes from now on: it waits in another message
             storms.end(tx.connection, scope)
             self._show(tx, scope)
+
+    def _heard(self, waiting: _Waiting) -> Heard:
+        storm = triage.is_storm(waiting.scope) and len(waiting.groups) > 1
+        return Heard.of(self._reception.heard(waiting.opened), of_all=storm)
 
     def _take(self, tx: Tx, scope: str) -> _Waiting:
         members = triage.take(tx.connection, scope) if triage.is_scope(scope) else []

@@ -69,7 +69,7 @@ def count(draft: Draft, name: str, *, fired: bool) -> bool:
 
 def sum_up(draft: Draft) -> None:
     """Tell in a line what has been counted only, and begin the next window."""
-    draft.disarm(lambda t: t.kind is TimerKind.ALERT_DIGEST)
+    draft.disarm(lambda t: t.kind is TimerKind.ALERT_DIGEST and not t.level)
     window = draft.incident.digest
     if window.waits and window.since:
         minutes = max(round((draft.now - window.since).total_seconds() / 60), 1)
@@ -110,7 +110,7 @@ def alert_event(draft: Draft, alert: Alert, kind: str) -> None:
 
 def _keep(draft: Draft, window: Digest) -> None:
     draft.set(digest=window)
-    armed = any(t.kind is TimerKind.ALERT_DIGEST for t in draft.incident.timers)
+    armed = any(t.kind is TimerKind.ALERT_DIGEST and not t.level for t in draft.incident.timers)
     if window.waits and window.since and not armed:
         draft.arm(TimerKind.ALERT_DIGEST, max(window.since + WINDOW, draft.now))
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
+from bot.incidents.heard import Heard, Joined
 from bot.incidents.model import SYSTEM, Actor, Alert, Person, Role, Status
 from bot.incidents.policy import Severity
 from bot.incidents.reconcile import Flag
@@ -67,6 +68,7 @@ class Declare:
     ids: Mapping[str, str] = field(default_factory=dict)
     runbook_id: str = ""
     alerts: tuple[Alert, ...] = ()
+    heard: Heard = Heard()  # noqa: RUF009 - frozen
     left_out: int = 0
     started_at: datetime | None = None
     drill: bool = False
@@ -78,20 +80,28 @@ class AlertsChanged:
     """Alerts of the incident's groups began or stopped firing, or say something new. Never closes the incident.
 
     `flapping` holds fingerprints whose changes are no news; `left_out` counts alerts that their source did not name.
+    `joined` says what the rules make of those that began; they are `expected` where a person has had them join.
     """
 
     opened: tuple[Alert, ...] = ()
     closed: tuple[Alert, ...] = ()
     flapping: frozenset[str] = frozenset()
     left_out: int = 0
+    joined: tuple[Joined, ...] = ()
+    expected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class FiresAgain:
-    """Alerts that flap fire again though the incident is over: it reopens if they still do after `hold`."""
+    """Alerts fire again though the incident is over: it reopens if they still do at `until`.
+
+    `flaps` says that they come and go. Else their source says that they never stopped: its `resolved` was wrong, or
+    this is a late copy, whose own `resolved` follows.
+    """
 
     alerts: tuple[Alert, ...]
-    hold: timedelta
+    until: datetime
+    flaps: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,11 +237,12 @@ class MergeInto:
 
 @dataclass(frozen=True, slots=True)
 class MergedFrom:
-    """Another incident has become a part of this one."""
+    """Another incident has become a part of this one, with what its people had `heard`."""
 
     number: str
     title: str
     actor: Actor
+    heard: Heard = Heard()  # noqa: RUF009 - frozen
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ def merge(draft: Draft, command: c.MergeInto) -> None:
 def take_in(draft: Draft, command: c.MergedFrom) -> None:
     """Another incident has become a part of this one."""
     must_be_open(draft)
+    draft.set(heard=draft.incident.heard.with_all_of(command.heard))
     text = f"{command.number} was merged into this: {command.title}"
     draft.event("merged", text, actor=command.actor, data={"from_incident": command.number})
     say(draft, f"{mention(command.actor)} merged {command.number} into this: {plain(command.title)}")

@@ -16,6 +16,9 @@ from bot.incidents.draft import Draft
 from bot.incidents.model import SYSTEM, Actor, Incident, Timer, TimerKind
 from bot.incidents.policy import Level
 
+# Somebody wants this very person; or what joined is something else than what was acknowledged.
+_DESPITE_ACKNOWLEDGEMENT = frozenset({"asked", "joined"})
+
 
 def start(draft: Draft, *, mention: bool, reason: str = "declared", **data: str) -> str:
     """Page the first level and arm the others; every level counts from now.
@@ -49,9 +52,16 @@ def void_acknowledgement(draft: Draft, *, reason: str, actor: Actor) -> None:
         reason: why it no longer counts, as plain text that can follow a colon.
         actor: who or what made it void.
     """
+    if take_back(draft, reason=reason, actor=actor):
+        page_anew(draft, reason="acknowledgement_void", why=reason)
+        draft.refresh()
+
+
+def take_back(draft: Draft, *, reason: str, actor: Actor) -> bool:
+    """Say that an acknowledgement no longer counts; False where there is none. Paging anew is the caller's."""
     incident = draft.incident
     if incident.acknowledged_at is None or not incident.status.is_open:
-        return
+        return False
     given, who = f"{incident.acknowledged_at:%H:%M} UTC", incident.acknowledged_by or SYSTEM
     data = {"void": "acknowledgement", "acknowledged_by": who.name, "why": reason}
     text = f"The acknowledgement by {who.name} ({given}) no longer counts: {reason}"
@@ -59,8 +69,8 @@ def void_acknowledgement(draft: Draft, *, reason: str, actor: Actor) -> None:
     then = "Paging again." if incident.rule.ladder else "Acknowledge it if you are on it: nobody is paged."
     void = f"{wording.mention(who)}'s acknowledgement ({given}) no longer counts: {wording.plain(reason)}."
     wording.say(draft, f":warning: {void} {then}")
-    page_anew(draft, reason="acknowledgement_void", why=reason)
-    draft.refresh()
+    draft.set(acknowledged_at=None, acknowledged_by=None)
+    return True
 
 
 def arm_rest(draft: Draft) -> None:
@@ -80,6 +90,17 @@ def resume(draft: Draft) -> None:
     if draft.incident.next_page is None:
         draft.set(ladder_from=draft.now)
     arm_rest(draft)
+
+
+def forget(draft: Draft) -> None:
+    """Begin anew with the ladder at its next start: who was paged, and who acknowledged, knew of something else."""
+    stop(draft)
+    draft.set(acknowledged_at=None, acknowledged_by=None, ladder_from=None, ladder_level=0, paging={})
+
+
+def page_first(draft: Draft, *, reason: str, **data: int | str) -> None:
+    """Page the first level once more, for something that it has not heard of; the next ones are as they were."""
+    _page(draft, 1, kind="paged", reason=reason, mention=True, **data)
 
 
 def stop(draft: Draft) -> None:
@@ -134,7 +155,7 @@ def is_needless(incident: Incident, reason: str) -> bool:
     """
     if not incident.status.is_open:
         return True
-    if reason == "asked":  # somebody wants this very person
+    if reason in _DESPITE_ACKNOWLEDGEMENT:
         return False
     return not incident.update_is_overdue if reason == "update_overdue" else incident.acknowledged_at is not None
 
@@ -185,12 +206,12 @@ def _pass_on(draft: Draft, number: int, reason: str, data: dict[str, int | str])
     above = number + 1
     if number < incident.ladder_level or above > len(incident.rule.ladder):
         return
-    if incident.acknowledged_at and reason != "update_overdue":
+    if incident.acknowledged_at and reason not in {"update_overdue", *_DESPITE_ACKNOWLEDGEMENT}:
         return
     # Its turn has come; it need not come again because time goes on.
     draft.disarm(lambda t: t.kind is TimerKind.LADDER and t.level == above)
-    # The climb of an overdue update goes on being one: it is what survives an acknowledgement.
-    why = reason if reason == "update_overdue" else "nobody_reached"
+    # These survive an acknowledgement, and go on being what they are.
+    why = reason if reason in {"update_overdue", *_DESPITE_ACKNOWLEDGEMENT} else "nobody_reached"
     _page(draft, above, kind="escalated", reason=why, mention=True, **{**data, "unreached": number})
 
 
@@ -199,6 +220,8 @@ def _page(draft: Draft, number: int, *, kind: str, reason: str, mention: bool = 
     draft.set(ladder_level=max(draft.incident.ladder_level, number))
     why = {
         "declared": "incident declared",
+        "raised": "the severity was raised",
+        "joined": f"{data.get('joined')} joined",
         "fires_again": "its alerts fire again",
         "acknowledgement_void": "the acknowledgement no longer counts",
         "reopened": "it was reopened",

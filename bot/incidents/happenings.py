@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bot.incidents import alerting, cadence, correlating, escalation, mitigating, people, responding
+from bot.incidents import alerting, cadence, correlating, escalation, joining, mitigating, people, responding
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
-from bot.incidents.model import CADENCE_KINDS, SYSTEM, Status, TimerKind
+from bot.incidents.model import CADENCE_KINDS, SYSTEM, Actor, Status, TimerKind
 from bot.incidents.runs import run_of
 from bot.incidents.wording import plain, say
 
@@ -18,20 +18,29 @@ def alerts_changed(draft: Draft, command: c.AlertsChanged) -> None:
     """Note alerts that began or ended; none of it closes the incident."""
     alerting.tell(draft, command.opened, command.closed, flapping=command.flapping, left_out=command.left_out)
     correlating.keep(draft, correlating.of_alerts(command.opened))
+    if command.expected:
+        draft.set(heard=draft.incident.heard.with_known(command.joined))
+    elif command.joined and draft.incident.status.is_open:
+        lead = command.opened[0]
+        joining.join(draft, command.joined, Actor("alert", lead.source, lead.name))
     alerting.refresh(draft)
 
 
 def fires_again(draft: Draft, command: c.FiresAgain) -> None:
-    """Note flapping alerts on an incident that is over, and hold back the alarm for a while; it is never lost."""
-    alerting.tell(draft, command.alerts, flapping={alert.fingerprint for alert in command.alerts})
-    until = draft.incident.resolved_at + command.hold if draft.incident.resolved_at else None
-    if until and until <= draft.now:
+    """Note alerts that fire again after the end, and hold back the alarm for a while; it is never lost."""
+    flapping = {alert.fingerprint for alert in command.alerts} if command.flaps else ()
+    alerting.tell(draft, command.alerts, flapping=flapping)
+    if command.until <= draft.now:
         _come_back(draft)
         return
-    if until and not any(t.kind is TimerKind.FLAP_HOLD for t in draft.incident.timers):
-        draft.arm(TimerKind.FLAP_HOLD, until)
+    held = next((t for t in draft.incident.timers if t.kind is TimerKind.FLAP_HOLD), None)
+    if draft.incident.resolved_at and (held is None or held.due_at > command.until):
+        draft.disarm(lambda t: t.kind is TimerKind.FLAP_HOLD)
+        draft.arm(TimerKind.FLAP_HOLD, command.until)
+    if draft.incident.resolved_at and held is None:
         name, number = plain(command.alerts[0].name), draft.incident.number
-        say(draft, f"{name} fires again: it flaps. If it still does at {until:%H:%M} UTC, {number} reopens.")
+        how = "it flaps" if command.flaps else "its source says that it never stopped"
+        say(draft, f"{name} fires again: {how}. If it still does at {command.until:%H:%M} UTC, {number} reopens.")
     alerting.refresh(draft)
 
 
@@ -69,7 +78,9 @@ def timer_fired(draft: Draft, command: c.TimerFired) -> None:
     if timer is None or timer.due_at > draft.now:
         return
     draft.disarm(lambda t: t.key == command.key)
-    if timer.kind is TimerKind.ALERT_DIGEST:
+    if timer.kind is TimerKind.ALERT_DIGEST and timer.level == joining.TELL:
+        joining.tell(draft)
+    elif timer.kind is TimerKind.ALERT_DIGEST:
         alerting.sum_up(draft)
     if timer.kind is TimerKind.FLAP_HOLD and command.firing:
         _come_back(draft)

@@ -19,8 +19,8 @@ from bot.incidents.model import Alert
 from bot.incidents.policy import Severity
 from bot.incidents.sources import labels_of
 
-# A second high-availability peer, or a retry, can deliver an alert that has been resolved meanwhile. Alertmanager
-# retries a flush for one group_interval (5 min by default); twice that is taken as the same occurrence.
+# A second high-availability peer, or a retry, can deliver an alert that has been resolved meanwhile; its own `resolved`
+# follows within this. Alertmanager retries a flush for one group_interval (5 min by default): twice that.
 STALE_WITHIN = timedelta(minutes=10)
 
 
@@ -36,13 +36,21 @@ _WORDS = re.compile(r"[\w -]+(\|[\w -]+)*")  # what names words, as a plain valu
 _STRENGTH = {Then.RECORD: 0, Then.TRIAGE: 1, Then.DECLARE: 2}
 
 
+APART = ("service",)  # a namespace's route must not put one service's outage under another's
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """All matchers must hold; then the alert is declared, triaged or recorded at this severity."""
+    """All matchers must hold; then the alert is declared, triaged or recorded at this severity.
+
+    Alerts of one group that differ in a label of `apart` (or in the service that they are about, for `service`) get
+    incidents of their own, unless they come together.
+    """
 
     matchers: tuple[Matcher, ...]
     then: Then
     severity: Severity = Severity.SEV3
+    apart: tuple[str, ...] = APART
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,12 +175,13 @@ def worst_first(alerts: Iterable[Alert], rules: Sequence[Rule]) -> list[Alert]:
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """What is known of an alert: when it began and, once it is over, when it ended and when we heard of that."""
+    """What is known of an alert: when it began, when we heard of it, and, once it is over, when it ended."""
 
     fingerprint: str
     starts_at: datetime | None
     ends_at: datetime | None = None
     closed_at: datetime | None = None
+    opened_at: datetime | None = None
 
     @property
     def is_open(self) -> bool:
@@ -184,13 +193,16 @@ class Occurrence:
 class News:
     """What a notification changes: alerts that began, alerts that ended, and known ones whose facts were repeated.
 
-    `lapsed` are those among the begun whose occurrence before must have ended without a word.
+    `lapsed` are those among the begun whose occurrence before must have ended without a word. `late` holds the
+    fingerprints of those that began with the start of an occurrence that has just ended: the line to their source was
+    lost and is back, or it is a late copy of another peer, whose own `resolved` follows.
     """
 
-    opened: tuple[Alert, ...]
-    closed: tuple[Alert, ...]
-    repeated: tuple[Alert, ...]
+    opened: tuple[Alert, ...] = ()
+    closed: tuple[Alert, ...] = ()
+    repeated: tuple[Alert, ...] = ()
     lapsed: tuple[Alert, ...] = ()
+    late: frozenset[str] = frozenset()
 
 
 def news(
@@ -198,12 +210,15 @@ def news(
     resolved: Iterable[Alert],
     known: Mapping[str, Occurrence],
     now: datetime,
+    *,
+    in_hand: bool = True,
     over: datetime | None = None,
 ) -> News:
     """Compare a notification with what is known of its group, by fingerprint.
 
-    `over` is the moment at which the group's incident was resolved, if it was: an alert that began after it is a new
-    one, even where the end of the one before was never heard of.
+    `in_hand` says that an open incident has the group: an alert that began anew without a word of its end is then a
+    repeat. Else nobody may be looking any more, so that it is news: one that began after we had heard of it before,
+    or after `over`, the moment at which the group's incident was resolved.
 
     `known` holds the newest occurrence of each fingerprint. An alert that a (truncated) notification leaves out is
     not thereby resolved. A `resolved` that ended before the open occurrence began belongs to an earlier one.
@@ -212,14 +227,17 @@ def news(
     closed: list[Alert] = []
     repeated: list[Alert] = []
     lapsed: list[Alert] = []
+    late: set[str] = set()
     for alert in {alert.fingerprint: alert for alert in firing}.values():
         last = known.get(alert.fingerprint)
-        if last is None or not (last.is_open or _stale(alert, last, now)):
+        if last is None or not last.is_open:
             opened.append(alert)
-        elif last.is_open and over and alert.starts_at and over < alert.starts_at <= now:
+            if last is not None and _goes_on(alert, last, now):
+                late.add(alert.fingerprint)
+        elif not in_hand and _began_anew(alert, last, now, over):
             lapsed.append(alert)
             opened.append(alert)
-        elif last.is_open:
+        else:
             repeated.append(alert)
     for alert in {alert.fingerprint: alert for alert in resolved}.values():
         last = known.get(alert.fingerprint)
@@ -230,16 +248,27 @@ def news(
         earlier = alert.ends_at and began and alert.ends_at < _second(began)
         if not earlier:
             closed.append(alert)
-    return News(tuple(opened), tuple(closed), tuple(repeated), tuple(lapsed))
+    return News(tuple(opened), tuple(closed), tuple(repeated), tuple(lapsed), frozenset(late))
 
 
-def _stale(alert: Alert, last: Occurrence, now: datetime) -> bool:
-    """A late copy of an occurrence that is over already: it began no later than that one, and it ended just now."""
+def _goes_on(alert: Alert, last: Occurrence, now: datetime) -> bool:
+    """Tell whether an alert fires with the start of an occurrence that ended just now, or an earlier one."""
     if last.closed_at is None or now - last.closed_at > STALE_WITHIN:
         return False
     if alert.starts_at is None or last.starts_at is None:
         return False
     return _second(alert.starts_at) <= _second(last.starts_at)
+
+
+def _began_anew(alert: Alert, last: Occurrence, now: datetime, over: datetime | None) -> bool:
+    """Tell whether an alert's start shows that the open occurrence is another one, whose end was never heard of."""
+    start = alert.starts_at
+    if start is None or start > now:
+        return False
+    if over is not None and over < start:
+        return True
+    later = last.starts_at is not None and _second(start) > _second(last.starts_at)
+    return later and last.opened_at is not None and start > last.opened_at
 
 
 def _second(moment: datetime) -> datetime:

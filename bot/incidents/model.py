@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from bot.incidents.digest import Digest
+from bot.incidents.heard import Heard
 from bot.incidents.policy import DEFAULT_POLICY, Policy, Severity, SeverityPolicy
 from bot.incidents.runs import Mitigation, Run, run_of
 
@@ -285,6 +286,7 @@ class Incident:
     opened_channel: bool = False
     paging: Mapping[str, Any] = field(default_factory=dict)  # by level: its pages that may still reach somebody
     digest: Digest = Digest()  # noqa: RUF009 - frozen
+    heard: Heard = Heard()  # noqa: RUF009
     runs: tuple[Run, ...] = ()
     mitigations: tuple[Mitigation, ...] = ()  # those that are still in place
     timers: tuple[Timer, ...] = ()

@@ -37,6 +37,7 @@ def declare(command: c.Declare, policy: Policy, now: datetime) -> Decision:
         started_at=command.started_at or now,
         detected_at=now,
         opened_channel=rule.channel or command.private,
+        heard=command.heard,
         drill=command.drill,
         private=command.private,
     )
@@ -60,19 +61,19 @@ def _correlate(draft: Draft, ids: Mapping[str, str]) -> None:
         draft.event("note", f"{warning} It is {ids['resource_name']}.", data={**ids, "warning": warning})
 
 
-def open_up(draft: Draft, *, has_thread: bool = False) -> None:
+def open_up(draft: Draft, *, has_thread: bool = False, reason: str = "declared") -> None:
     """Ask for everything that an incident of this severity shows in Slack, and start its timers."""
     private = draft.incident.private
     if not (draft.incident.rule.channel or private):
         draft.deliver("thread", "channel", slot="thread")
         draft.deliver("runbook", "channel", needs=("thread",))  # a channel, once it is raised, gets its own
-        escalation.start(draft, mention=True)
+        escalation.start(draft, mention=True, reason=reason)
         cadence.restart(draft)
         return
     draft.set(opened_channel=True)
     draft.deliver("channel", "setup", slot="channel", data={"has_thread": True} if has_thread else {})
     draft.deliver("card", "channel", slot="card", needs=("channel",))
-    invite = escalation.start(draft, mention=False)
+    invite = escalation.start(draft, mention=False, reason=reason)
     cadence.restart(draft)
     in_channel = ("channel",)
     if not private:

@@ -151,12 +151,12 @@ def set_severity(draft: Draft, command: c.SetSeverity) -> None:
     )
     rule = draft.incident.rule
     if rule.channel and not before.channel and not had_channel:
-        opening.open_up(draft, has_thread=True)
+        opening.open_up(draft, has_thread=True, reason="raised")
     else:
         if rule.update_every != before.update_every:
             cadence.restart(draft)
         if rule.ladder and draft.incident.ladder_from is None:
-            escalation.start(draft, mention=True)
+            escalation.start(draft, mention=True, reason="raised")
         else:
             escalation.resume(draft)
     draft.refresh()

@@ -218,17 +218,27 @@ def _still_due(call: Call) -> bool:
     return due is not None and due.isoformat() == call.row.data["due_at"]
 
 
+async def _answerable(call: Call) -> tuple[str, ...]:
+    """Mention the lead, or whoever was paged last where nobody has the lead."""
+    incident = call.board.incident
+    if incident.lead:
+        return (f"<@{incident.lead.id}>",)
+    if incident.ladder_level and incident.rule.ladder:
+        level = incident.rule.ladder[min(incident.ladder_level, len(incident.rule.ladder)) - 1]
+        return (await call.directory.resolve(level.slack)).mentions
+    return ()
+
+
+async def _alerts_joined(call: Call) -> Result:
+    mentions = await _answerable(call) if call.row.data["loud"] or call.board.incident.lead else ()
+    command = call.tools.slack.command
+    return await call.post(messages.alerts_joined(call.board.incident, call.row.data, mentions, command))
+
+
 async def _overdue(call: Call) -> Result:
     if (posted := await call.find()) is not None:
         return posted
-    incident = call.board.incident
-    if incident.lead:
-        mentions: tuple[str, ...] = (f"<@{incident.lead.id}>",)
-    elif incident.ladder_level and incident.rule.ladder:
-        level = incident.rule.ladder[min(incident.ladder_level, len(incident.rule.ladder)) - 1]
-        mentions = (await call.directory.resolve(level.slack)).mentions
-    else:
-        mentions = ()
+    mentions = await _answerable(call)
     call = await _anew(call)
     waiting = await call.tools.store.read(lambda c: deliveries.unfinished(c, call.row.scope))
     newer = any(row.kind == "overdue" and row.id > call.row.id for row in waiting)
@@ -354,6 +364,7 @@ _SENDERS: Mapping[str, Callable[[Call], Awaitable[Result]]] = {
     **reactions.SENDERS,
     "reminder": _reminder,
     "overdue": _overdue,
+    "alerts_joined": _alerts_joined,
     "update": _update,
     "resolution": _resolution,
     "say": _say,

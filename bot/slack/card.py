@@ -276,6 +276,7 @@ def _standing(shown: Shown) -> tuple[str, str]:
 def _detail(alert: Alert) -> str:
     subject = subject_of(alert)
     named = [
+        ("severity", alert.labels.get("severity") or alert.labels.get("priority") or alert.labels.get("urgency", "")),
         ("service", subject.service),
         ("workload", subject.workload),
         ("region", subject.region or subject.cluster or alert.fact("zone")),

@@ -186,9 +186,29 @@ def why(data: Mapping[str, Any]) -> str:
         return f"the acknowledgement no longer counts: {esc(str(data.get('why', '')), 300)}"
     if data["reason"] == "reopened":
         return f"the incident was reopened: {esc(str(data.get('why', '')), 300)}"
+    if data["reason"] == "raised":
+        return "the severity was raised"
+    if data["reason"] == "joined":
+        return f"{_joined(data)} joined an incident that was acknowledged before"
     if data["reason"] == "fires_again":
         return "its alerts fire again, and go on"
     return "an incident was declared"
+
+
+def alerts_joined(
+    incident: Incident, data: Mapping[str, Any], mentions: Sequence[str], command: str = COMMAND
+) -> Message:
+    """Something else that fires under an open incident: nobody may take it for more of the same."""
+    who = f"{' '.join(mentions)} " if mentions else ""
+    mark = ":rotating_light:" if data.get("loud") else ":bell:"
+    fix = f"If it is another outage, open an incident of its own: `{command} declare`."
+    text = f"{mark} {who}{_joined(data)} joined {incident.number}. {fix}"
+    return shorten(text, TEXT), [b.section(text), b.actions(_paged_buttons(incident))]
+
+
+def _joined(data: Mapping[str, Any]) -> str:
+    more = int(data.get("more") or 0)
+    return f"*{esc(str(data['joined']), 1500)}*" + (f" and {more:,} more" if more else "")
 
 
 def briefing(board: Board) -> str:

@@ -33,6 +33,7 @@ from bot.store.upsert import upsert
 
 RELATIVES = 10  # groups of one hash that are looked at; only the newest can belong to an open incident
 SHOWN = 50  # alerts that messages, and the choice of a runbook, look at
+LOOKED_AT = 500  # alerts of a group that tell which kinds of trouble it has had
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,11 +206,22 @@ def of_open_incidents(connection: Connection, source: str) -> list[Group]:
 def known(connection: Connection, group_id: int) -> dict[str, Occurrence]:
     """Give the newest occurrence of each fingerprint of a group."""
     rows = connection.execute(
-        select(alerts.c.fingerprint, alerts.c.starts_at, alerts.c.ends_at, alerts.c.closed_at).where(
-            alerts.c.id.in_(_newest(alerts.c.group_id == group_id))
-        )
+        select(
+            alerts.c.fingerprint, alerts.c.starts_at, alerts.c.ends_at, alerts.c.closed_at, alerts.c.opened_at
+        ).where(alerts.c.id.in_(_newest(alerts.c.group_id == group_id)))
     )
-    return {r.fingerprint: Occurrence(r.fingerprint, r.starts_at, r.ends_at, r.closed_at) for r in rows}
+    return {r.fingerprint: Occurrence(*r) for r in rows}
+
+
+def latest(connection: Connection, group_: Group) -> list[Alert]:
+    """Return the latest alerts of a group, firing or not, the newest first."""
+    query = (
+        select(alerts, alert_groups.c.source, alert_groups.c.group_key)
+        .join(alert_groups, alert_groups.c.id == alerts.c.group_id)
+        .where(alerts.c.group_id == group_.id)
+    )
+    rows = connection.execute(query.order_by(alerts.c.id.desc()).limit(LOOKED_AT)).mappings()
+    return [alert_of(row) for row in rows]
 
 
 def begun(connection: Connection, group_id: int, since: datetime) -> dict[str, int]:

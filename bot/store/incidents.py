@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 
 from bot.incidents.digest import Digest
+from bot.incidents.heard import Heard
 from bot.incidents.model import (
     OPEN_STATUSES,
     Actor,
@@ -266,6 +267,7 @@ _WRITE: Mapping[str, Callable[[Any], Any]] = {
     "status": lambda status: status.value,
     "policy": lambda policy: policy.to_json(),
     "digest": lambda digest: digest.to_json(),
+    "heard": lambda heard: heard.to_json(),
     "runs": lambda runs: [run.to_json() for run in runs],
     "mitigations": lambda mitigations: [mitigation.to_json() for mitigation in mitigations],
     "handoff": lambda handoff: {**asdict(handoff), "at": handoff.at.isoformat()} if handoff else None,
@@ -296,6 +298,7 @@ def _incident(connection: Connection, row: RowMapping) -> Incident:
     values["status"] = Status(row["status"])
     values["policy"] = Policy.from_json(row["policy"])
     values["digest"] = Digest.from_json(row["digest"])
+    values["heard"] = Heard.from_json(row["heard"])
     values["runs"] = tuple(Run.from_json(run) for run in row["runs"])
     values["mitigations"] = tuple(Mitigation.from_json(mitigation) for mitigation in row["mitigations"])
     values["handoff"] = _handoff(row["handoff"])

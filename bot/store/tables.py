@@ -115,6 +115,7 @@ incidents = Table(
     Column("handoff", JSON(none_as_null=True)),
     Column("tasks", JSON, nullable=False, server_default="[]"),
     Column("subscribers", JSON, nullable=False, server_default="[]"),
+    Column("heard", JSON(none_as_null=True)),
     Index("ix_incidents_status", "status", "id"),
     Index("ix_incidents_channel_id", "channel_id"),
 )
@@ -312,6 +313,13 @@ alerts = Table(
         "group_id",
         "fingerprint",
         unique=True,
+        sqlite_where=text("closed_at IS NULL"),
+        postgresql_where=text("closed_at IS NULL"),
+    ),
+    # One alert can come under several group keys.
+    Index(
+        "ix_alerts_open_fingerprint",
+        "fingerprint",
         sqlite_where=text("closed_at IS NULL"),
         postgresql_where=text("closed_at IS NULL"),
     ),

@@ -309,7 +309,7 @@ def test_the_worst_group_raises_the_storm_and_people_may_lower_it(bot: Client, w
     assert send(bot, group(6, severity="page")) == [f"joined {storm}"]
     assert bot.incident(storm)["severity"] == "sev1"
     raised = bot.wait_event(storm, "severity_changed")
-    assert raised["text"] == "Severity raised from sev2 to sev1: it joined the storm"
+    assert raised["text"] == "Severity raised from sev2 to sev1: KubePodCrashLooping on service-6 joined"
     assert raised["actor"]["type"] == "alert"
     bot.slash("sev 3 Noise of the network test", channel=channel)
     assert bot.incident(storm)["severity"] == "sev3"

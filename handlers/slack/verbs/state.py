@@ -138,7 +138,7 @@ async def merge(spoken: Spoken) -> str:
         other = incidents.load(tx.connection, line.number)
         channel = other.channel_id if other else ""
         gone = desk.apply(tx, here, c.MergeInto(line.number, user, channel))
-        desk.apply(tx, line.number, c.MergedFrom(here, gone.title, user))
+        desk.apply(tx, line.number, c.MergedFrom(here, gone.title, user, gone.heard))
         desk.hand_over_alerts(tx, here, line.number)
         return gone
 

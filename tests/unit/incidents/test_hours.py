@@ -131,7 +131,7 @@ def test_raised_from_sev3() -> None:
     assert story.at(66).table() == [
         (0, "declared"),
         (30, "severity_changed"),
-        (30, "paged 1 declared"),
+        (30, "paged 1 raised"),
         (35, "escalated 2 not_acknowledged"),
         (42, "update_due"),
         (45, "escalated 3 not_acknowledged"),

@@ -256,37 +256,61 @@ def test_an_alert_that_is_left_out_is_not_resolved() -> None:
 
 
 @pytest.mark.parametrize(
-    ("starts_at", "minutes_later", "opens"),
+    ("starts_at", "minutes_later", "late"),
     [
-        pytest.param(moment(-4), 1, False, id="the same start, soon after"),
-        pytest.param(moment(-9), 1, False, id="an earlier start, soon after"),
-        pytest.param(moment(0.5), 1, True, id="a later start: it fires again"),
-        pytest.param(moment(-4), 11, True, id="the same start, long after: the peer was right"),
-        pytest.param(None, 1, True, id="no start to compare"),
+        pytest.param(moment(-4), 1, True, id="the same start, soon after"),
+        pytest.param(moment(-9), 1, True, id="an earlier start, soon after"),
+        pytest.param(moment(0.5), 1, False, id="a later start: it fires again"),
+        pytest.param(moment(-4), 11, False, id="the same start, long after: the peer was right"),
+        pytest.param(None, 1, False, id="no start to compare"),
     ],
 )
-def test_a_late_copy_of_what_is_over_does_not_open_it_again(
-    starts_at: datetime | None, minutes_later: float, opens: bool
+def test_what_is_over_and_fires_with_its_old_start_fires_again(
+    starts_at: datetime | None, minutes_later: float, late: bool
 ) -> None:
-    """Another peer's `firing` of an occurrence that has just been resolved is stale; a new start is not."""
+    """A `firing` after the end is news; with the old start soon after the end it may be another peer's late copy."""
     found = news([an_alert(starts_at=starts_at)], [], known(over()), moment(minutes_later))
-    assert told(found) == ((["aa"] if opens else []), [], [])
+    assert told(found) == (["aa"], [], [])
+    assert found.late == ({"aa"} if late else set())
 
 
-def test_how_long_a_copy_is_stale() -> None:
-    """Up to and at the limit a copy is stale; a second later it is news."""
+def test_how_long_a_copy_may_be_late() -> None:
+    """Up to and at the limit it may be a late copy; a second later it is none."""
     limit = START + STALE_WITHIN
-    assert told(news([an_alert()], [], known(over()), limit)) == ([], [], [])
-    assert told(news([an_alert()], [], known(over()), limit + timedelta(seconds=1))) == (["aa"], [], [])
+    assert news([an_alert()], [], known(over()), limit).late == {"aa"}
+    assert news([an_alert()], [], known(over()), limit + timedelta(seconds=1)).late == set()
+
+
+@pytest.mark.parametrize(
+    ("starts_at", "in_hand", "over_at", "lapses"),
+    [
+        pytest.param(moment(30), False, None, True, id="a start after we had heard of it"),
+        pytest.param(moment(30), True, None, False, id="an open incident has it"),
+        pytest.param(moment(0.5), False, None, False, id="a start before we had heard of it: a clock that is ahead"),
+        pytest.param(moment(-4), False, None, False, id="the same start"),
+        pytest.param(moment(90), False, None, False, id="a start that lies ahead"),
+        pytest.param(None, False, None, False, id="no start"),
+        pytest.param(moment(30), False, moment(20), True, id="a start after the incident's end"),
+        pytest.param(moment(10), False, moment(20), True, id="a start after we had heard of it, before the end"),
+    ],
+)
+def test_a_new_start_shows_that_an_end_was_lost(
+    starts_at: datetime | None, in_hand: bool, over_at: datetime | None, lapses: bool
+) -> None:
+    """Where no open incident has it, an alert that began after we had heard of it is another occurrence."""
+    before = known(Occurrence("aa", BEGAN, opened_at=moment(1)))
+    found = news([an_alert(starts_at=starts_at)], [], before, moment(60), in_hand=in_hand, over=over_at)
+    assert told(found) == ((["aa"], [], []) if lapses else ([], [], ["aa"]))
+    assert [alert.fingerprint for alert in found.lapsed] == (["aa"] if lapses else [])
 
 
 @pytest.mark.parametrize("rewritten", [timedelta(microseconds=401744), timedelta(microseconds=999999), timedelta()])
 @pytest.mark.parametrize("first", [timedelta(microseconds=401744), timedelta()])
 def test_a_start_whose_fraction_was_rewritten_is_the_same_start(first: timedelta, rewritten: timedelta) -> None:
-    """Starts are compared to the second: a stale copy stays one, and a resolved alert closes what it belongs to."""
+    """Starts are compared to the second: a late copy stays one, and a resolved alert closes what it belongs to."""
     before = moment(-4) + first
-    stale = an_alert(starts_at=moment(-4) + rewritten)
-    assert told(news([stale], [], known(over("aa", before)), moment(1))) == ([], [], [])
+    late = an_alert(starts_at=moment(-4) + rewritten)
+    assert news([late], [], known(over("aa", before)), moment(1)).late == {"aa"}
     resolved = an_alert(ends_at=moment(-4) + rewritten)
     assert told(news([], [resolved], known(an_open("aa", before)), moment(1))) == ([], ["aa"], [])
 

@@ -359,7 +359,7 @@ def test_raising_to_a_ladder_where_a_channel_was_open_already() -> None:
     """A sev3 with a channel but no ladder starts the ladder when it is raised, not with all its levels in arrear."""
     story = Story(Severity.SEV3, policy_with(sev3={"channel": True}, sev2={"ladder": LADDER})).at(60)
     story.do(c.SetSeverity(Severity.SEV2, ALICE))
-    assert story.table() == [(0, "declared"), (60, "severity_changed"), (60, "paged 1 declared")]
+    assert story.table() == [(0, "declared"), (60, "severity_changed"), (60, "paged 1 raised")]
     assert story.armed() == {"ladder 2": 65, "ladder 3": 75, "ladder 4": 90, "update_reminder": 72}
 
 

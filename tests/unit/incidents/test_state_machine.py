@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from bot.incidents import commands as c
 from bot.incidents.digest import LINES
+from bot.incidents.heard import Joined
 from bot.incidents.machine import decide
 from bot.incidents.model import (
     ALERT_KINDS,
@@ -41,6 +42,12 @@ severities = st.sampled_from(Severity)
 crowds = st.sampled_from([0, 1, 1, 30])
 texts = st.sampled_from(["", " ", "Looking", "Rolled back"])
 # Whole and broken minutes, so that moments meet now and then.
+joining = st.lists(
+    st.builds(
+        Joined, st.sampled_from(["Down on a", "Down on b", "Slow on a"]), st.sampled_from(Severity), st.booleans()
+    ),
+    max_size=3,
+).map(tuple)
 seconds = st.sampled_from([1, 30, 60, 300, 480, 720, 900, 1200, 3600]) | st.integers(1, 4000)
 offsets = st.none() | st.integers(-2000, 2000)
 # Most levels name somebody in Slack; some PagerDuty as well, or alone; a few nobody.
@@ -171,25 +178,32 @@ class AnyIncident(RuleBasedStateMachine):
             self.reopened = True
             self.counts_from_now()
 
-    @rule(opened=crowds, closed=crowds, flaps=st.booleans(), when=offsets)
-    def alerts_change(self, opened: int, closed: int, flaps: bool, when: int | None) -> None:
-        """However many they are, and whether they flap or not, few lines tell of them."""
+    @rule(opened=crowds, closed=crowds, flaps=st.booleans(), when=offsets, joined=joining, expected=st.booleans())
+    def alerts_change(
+        self, opened: int, closed: int, flaps: bool, when: int | None, joined: tuple[Joined, ...], expected: bool
+    ) -> None:
+        """However many they are, few lines tell of them; none lowers the severity, and what is worst is acted on."""
         alert = an_alert(starts_at=self.moment(when), ends_at=self.moment(when))
         flapping = frozenset({alert.fingerprint} if flaps else ())
-        told = len(self.events)
-        self.do(c.AlertsChanged((alert,) * opened, (alert,) * closed, flapping))
-        assert len(self.events) - told <= LINES + 2
+        told, before = len(self.events), self.known
+        self.do(c.AlertsChanged((alert,) * opened, (alert,) * closed, flapping, 0, joined if opened else (), expected))
+        assert len(self.events) - told <= LINES + 8
+        assert self.known.severity.value <= before.severity.value
+        if self.known.severity is not before.severity:
+            assert self.known.acknowledged_at is None
+        worst = min((each.severity.value for each in joined), default="sev9")
+        if opened and before.status.is_open and not expected and before.heard.severity is None:
+            assert self.known.severity.value <= worst
 
     @precondition(lambda self: not self.known.status.is_open)
-    @rule(hold=seconds)
-    def alerts_fire_again(self, hold: int) -> None:
+    @rule(hold=seconds, flaps=st.booleans())
+    def alerts_fire_again(self, hold: int, flaps: bool) -> None:
         """What flaps on after the end is held back, or reopens."""
-        ended = self.known.resolved_at
-        assert ended is not None
-        assert self.do(c.FiresAgain((an_alert(),), timedelta(seconds=hold)))
+        until = self.now + timedelta(seconds=hold)
+        assert self.do(c.FiresAgain((an_alert(),), until, flaps))
         held = any(t.kind is TimerKind.FLAP_HOLD for t in self.known.timers)
         assert held != self.known.status.is_open
-        assert held or ended + timedelta(seconds=hold) <= self.now
+        assert held or until <= self.now
 
     @rule(flag=st.sampled_from(Flag), withdrawn=st.booleans(), count=st.integers(1, 7))
     def alerts_are_compared(self, flag: Flag, withdrawn: bool, count: int) -> None:

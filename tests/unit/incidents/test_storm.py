@@ -31,7 +31,6 @@ from tests.unit.incidents.story import ALICE, NUMBER, START, Story, an_alert, mo
 
 EU, US = Family("cluster", "eu"), Family("cluster", "us")
 BY = ("cluster", "service")
-HOLD = timedelta(minutes=15)
 
 
 def labelled(**labels: str) -> Alert:
@@ -366,9 +365,9 @@ def resolved(**facts: Any) -> Story:
     return story
 
 
-def again(minute: float) -> c.FiresAgain:
-    """Let the alert fire again."""
-    return c.FiresAgain((an_alert(starts_at=moment(minute)),), HOLD)
+def again(minute: float, until: float = 35) -> c.FiresAgain:
+    """Let the alert fire again; it is held back for 15 minutes from the end."""
+    return c.FiresAgain((an_alert(starts_at=moment(minute)),), moment(until))
 
 
 def hold_ends(story: Story, firing: int) -> None:
@@ -393,6 +392,18 @@ def test_a_flapping_alert_that_fires_again_is_held_back() -> None:
         decision = story.at(minute).do(again(minute))
         assert [d.kind for d in decision.deliveries] == ["refresh_card"]
     assert story.incident.status is Status.RESOLVED
+
+
+def test_one_that_never_stopped_is_told_by_itself_and_held_back() -> None:
+    """Its source took it for over and was wrong: that is a line of its own, and the shorter hold counts."""
+    story = resolved()
+    story.at(21).do(again(21))
+    decision = story.at(22).do(replace(again(22, 31), flaps=False))
+    assert [e.kind for e in decision.events] == ["alert_fired"]
+    assert story.armed()["flap_hold"] == 31
+    story = resolved()
+    decision = story.at(22).do(replace(again(22, 31), flaps=False))
+    assert "its source says that it never stopped" in decision.deliveries[0].data["text"]
 
 
 def test_one_that_still_fires_when_the_hold_is_over_reopens_and_pages() -> None:
@@ -433,7 +444,7 @@ def test_somebody_who_reopens_ends_the_hold() -> None:
     assert "flap_hold" not in story.armed()
     assert story.incident.acknowledged_at is not None
     story.at(30).do(c.Resolve(ALICE, "Now"))
-    story.at(31).do(again(31))
+    story.at(31).do(again(31, 45))
     assert story.armed()["flap_hold"] == 45
 
 
@@ -449,7 +460,7 @@ def test_a_hold_without_a_ladder_reopens_in_words() -> None:
     """Where nobody is on the ladder, the incident reopens all the same."""
     story = Story(Severity.SEV4, alerts=(an_alert(),))
     story.do(c.Resolve(ALICE, "Noise"))
-    story.do(c.FiresAgain((an_alert(),), timedelta(0)))
+    story.do(c.FiresAgain((an_alert(),), START))
     assert story.incident.status is Status.INVESTIGATING
     assert "paged" not in story.kinds()
 
