@@ -15,7 +15,6 @@ from bot.runbooks.catalog import Catalog
 ROOT = Path(__file__).resolve().parent.parent
 RUNBOOKS = ROOT / "runbooks"
 
-_load = Catalog.load
 _read = Catalog.read
 _lock = threading.Lock()  # two that replace a function at once would put each other's back
 _certificates = cache(ssl.create_default_context)
@@ -24,7 +23,9 @@ _certificates = cache(ssl.create_default_context)
 @cache
 def shipped() -> Catalog:
     """The runbooks that ship."""
-    return _load(RUNBOOKS)
+    catalog = _read(RUNBOOKS)
+    assert not catalog.problems
+    return catalog
 
 
 @contextmanager
