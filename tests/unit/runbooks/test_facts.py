@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 
 import pytest
 
 from bot.runbooks.model import Runbook, Step
 from bot.runbooks.render import VARIABLES, render
-from tests.quick import shipped
+from tests.quick import ROOT, shipped
+
+# The uids of the eight dashboards (seed 004, 3.2).
+DASHBOARDS = {
+    *("enablement-overview", "metering", "oversight", "runtime", "messaging"),
+    *("golden-signals", "cost-attribution", "k8s-resources"),
+}
 
 # Runbook, and what one of its steps says together: in its words, its command or its rollback.
 FACTS = [
@@ -24,8 +31,11 @@ FACTS = [
     ("ops.api.error-rate", ("DEADLINE_EXCEEDED", "find the slow layer")),
     # The authorization service (seed 004, 6.6)
     ("ops.authz.outage", ("metering:9090", "oversight:9091", "runtime:9092", "messaging:9093", "/health")),
-    ("ops.authz.outage", ("AUTHZ_FALLBACK_DECISION=DENY", "AUTHZ_FALLBACK_TTL_SECONDS=900", '-n "$PRODUCTS_NS"')),
-    ("ops.authz.outage", ("AUTHZ_CIRCUIT_BREAKER_ENABLED-", '-n "$PRODUCTS_NS"')),
+    (
+        "ops.authz.outage",
+        ("AUTHZ_FALLBACK_DECISION=DENY", "AUTHZ_FALLBACK_TTL_SECONDS=900", "-n ${{ products_namespace }}"),
+    ),
+    ("ops.authz.outage", ("AUTHZ_CIRCUIT_BREAKER_ENABLED-", "-n ${{ products_namespace }}")),
     # Backups (seed 004, 4.2 and 7.1)
     ("ops.backup.postgres", ("pg_dump", "-Fc", "postgres/metering/manual/", "pg_restore --list")),
     ("ops.backup.postgres", ("pg_basebackup", "pg_verifybackup")),
@@ -121,3 +131,31 @@ def test_no_symptom_asks_for_replicas_because_of_a_quota() -> None:
     """The runbook for scaling does not count an exceeded quota among the reasons to scale."""
     scaling = book("ops.service.scaling")
     assert all("RESOURCE_EXHAUSTED" not in section.intro for section in scaling.sections)
+
+
+def test_the_example_gives_each_dashboard_of_the_products_its_address() -> None:
+    """The example of `sites:` names the eight dashboards as the runbooks do, with their paths (seed 004, 3.2)."""
+    named = {title for runbook in shipped() for title in runbook.dashboards}
+    example = (ROOT / "deploy" / "sitrep.yaml").read_text(encoding="utf-8")
+    found = dict(
+        re.findall(r"^#\s+([A-Z][\w ]+): https://grafana\.example\.com/d/([a-z0-9-]+)$", example, re.MULTILINE)
+    )
+    assert set(found) <= named
+    assert set(found.values()) == DASHBOARDS
+
+
+def test_what_differs_by_company_is_a_variable() -> None:
+    """No command needs a shell variable for what the configuration gives: it is pasted as it stands."""
+    given = (
+        "PGUSER",
+        "BACKUP_BUCKET",
+        "AUTHZ_NS",
+        "PRODUCTS_NS",
+        "VAULT_NS",
+        "STORAGE_NS",
+        "STANDBY_NS",
+        "GRAFANA_URL",
+    )
+    for book_ in (*shipped(), *shipped().checklists):
+        for step in book_.steps:
+            assert not [name for name in given if f"${name}" in said(step)], (book_.id, step.number)
