@@ -49,11 +49,17 @@ def fire(cluster: Cluster, group: str) -> str:
     return str(answer.json()["outcome"].removeprefix("declared "))
 
 
+def freed(*replicas: Replica) -> int:
+    """How many predecessors replicas have freed."""
+    return sum(len(replica.logged("predecessor_freed")) for replica in replicas)
+
+
 @pytest.mark.parametrize(("side", "method"), CALLS)
 def test_fault_24_a_replica_that_is_started_again_frees_what_it_held(cluster: Cluster, side: Side, method: str) -> None:
     """Killed around a call, alone, and started again: the lane goes on without any time-out, and nothing is doubled."""
-    alone, other = cluster.replicas
-    other.end()
+    alone, *others = cluster.replicas
+    for other in others:
+        other.end()
     snare = cluster.snare(Replica.end, side, method=method)
     number = fire(cluster, f"{side} {method}")
     assert snare.caught() is alone
@@ -81,11 +87,15 @@ def test_fault_24_a_replica_that_hangs_keeps_what_it_holds(cluster: Cluster) -> 
     snare = cluster.snare(Replica.hold, "after", answered=True, method="conversations.create")
     number = fire(cluster, "hangs")
     frozen = snare.caught()
-    living = next(replica for replica in cluster.replicas if replica is not frozen)
-    # Its successions are many by the time that another replica has been killed beside them, and freed.
-    third = cluster.add()
-    third.end()
-    wait_for(lambda: living.logged("predecessor_freed"), PATIENCE, "a look")
+    living, *others = (replica for replica in cluster.replicas if replica is not frozen)
+    # By the time that one beside them has been killed, and freed, they have looked at it many times.
+    freed = sum(len(replica.logged("predecessor_freed")) for replica in (living, *others))
+    cluster.add().end()
+    wait_for(
+        lambda: sum(len(replica.logged("predecessor_freed")) for replica in (living, *others)) > freed,
+        PATIENCE,
+        "a look",
+    )
     assert channel_of(number) not in [channel.name for channel in cluster.workspace.channels.values() if channel.log]
     assert [row["state"] for row in cluster.rows("SELECT state FROM deliveries WHERE claimed_by IS NOT NULL")] == [
         "sending"
