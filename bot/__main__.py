@@ -48,6 +48,7 @@ def serve() -> None:
     import uvicorn
 
     from bot.app import make_app
+    from bot.heads import BoundedHeads
     from bot.migrate import migrate
     from bot.server import Server
     from bot.store.database import serving
@@ -60,6 +61,7 @@ def serve() -> None:
         app = make_app(settings)
         config = uvicorn.Config(
             app,
+            http=BoundedHeads,
             host=settings.host,
             port=settings.port,
             log_config=None,

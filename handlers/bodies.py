@@ -88,15 +88,21 @@ class LimitBody:
         except _Gone:
             return
         except _TooLarge:
+            self._let_go(allowed, chunks)
             await self._too_large(scope, receive, send, allowed, 0)
         except _Crowded:
+            self._let_go(allowed, chunks)
             made = problem(503, "busy", "Send it again: too many large bodies arrive at once.", headers=RETRY)
             await _answer(made, scope, receive, send)
         except TimeoutError:
             message = f"Send it again, within {READ_WITHIN:.0f} seconds."
             await problem(503, "too_slow", message, headers=RETRY)(scope, receive, send)
         finally:
-            self._held[allowed.pool] -= sum(map(len, chunks))
+            self._let_go(allowed, chunks)
+
+    def _let_go(self, allowed: Allowance, chunks: list[bytes]) -> None:
+        self._held[allowed.pool] -= sum(map(len, chunks))
+        chunks.clear()
 
     async def _collect(self, receive: Receive, allowed: Allowance, chunks: list[bytes]) -> None:
         size, more = 0, True

@@ -29,6 +29,7 @@ from hypothesis import HealthCheck, settings
 
 from bot.app import make_app
 from bot.clock import FileClock
+from bot.heads import BoundedHeads
 from bot.migrate import migrate
 from bot.sandbox.people import Sender
 from bot.sandbox.server import SandboxServer
@@ -209,7 +210,13 @@ class InProcess:
         with quick_start():
             app = make_app(settings)
         config = uvicorn.Config(
-            app, host="127.0.0.1", port=settings.port, log_config=None, access_log=False, lifespan="on"
+            app,
+            http=BoundedHeads,
+            host="127.0.0.1",
+            port=settings.port,
+            log_config=None,
+            access_log=False,
+            lifespan="on",
         )
         self.server = QuickServer(config)
         self.thread = threading.Thread(target=self.server.run, daemon=True)
