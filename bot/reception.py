@@ -217,10 +217,8 @@ class Reception:
         own = self.incident_of(tx, group)
         if own is not None and own.status.is_open:
             return f"repeat of {own.number}"
-        incident = self._relative(tx, group)
-        if incident is not None:
-            self._settle(tx, group, incident.number)
-            return f"attached to {incident.number}"
+        if joined := self._join_open(tx, group, alert, actor):
+            return joined
         if own is not None and again:
             why = f"PagerDuty triggered it again: {alert.name}"
             return self._come_back(tx, group, own, c.ComeBack(actor, why, (alert,)))
@@ -230,8 +228,13 @@ class Reception:
             return "nothing new"
         return self._meet_rules(tx, group, fresh.opened, Arrival())
 
-    def raise_pagerduty(self, tx: Tx, group: Group, alert: Alert) -> str:
-        """Take a new priority in: one that had no incident yet may deserve one now."""
+    def raise_pagerduty(self, tx: Tx, group: Group, alert: Alert, actor: Actor, *, worse: bool) -> str:
+        """Take a new priority in: it may deserve an incident, or make the severity of its open one `worse`."""
+        incident = self._open_incident(tx, group)
+        if incident is not None:
+            if worse:
+                self._heed_priority(tx, incident, alert, actor)
+            return ""
         known = alerts.known(tx.connection, group.id).get(alert.fingerprint)
         if group.incident_id is not None or known is None or not known.is_open:
             return ""
@@ -249,14 +252,34 @@ class Reception:
             if known is not None and not known.is_open:
                 alerts.open_alerts(tx.connection, group.id, group.incident_id, (alert,), tx.now)
             return ""
-        incident = self._relative(tx, group)
-        if incident is not None:
-            self._settle(tx, group, incident.number)
-            return f"attached to {incident.number}"
+        if joined := self._join_open(tx, group, alert, actor):
+            return joined
         if own is not None:
             why = f"it was reopened in PagerDuty: {alert.name}"
             return self._come_back(tx, group, own, c.ComeBack(actor, why, (alert,) if fires else ()))
         return self._begin_anew(tx, group, alert)
+
+    def _join_open(self, tx: Tx, group: Group, alert: Alert, actor: Actor) -> str:
+        """Have a PagerDuty incident join the open incident of its trouble; empty where there is none."""
+        incident = self._relative(tx, group)
+        if incident is None:
+            return ""
+        self._settle(tx, group, incident.number)
+        if any(is_alertmanager(other.source) for other in self._relatives(tx, group)):  # whose alert it is
+            self._heed_priority(tx, incident, alert, actor)
+            return f"attached to {incident.number}"
+        incident_id = incidents.identity(tx.connection, incident.number)
+        alerts.open_alerts(tx.connection, group.id, incident_id, (alert,), tx.now)
+        changed = c.AlertsChanged((alert,), joined=self._judge.joined((alert,)))
+        self._desk.apply(tx, incident.number, changed)
+        return f"joined {incident.number}"
+
+    def _heed_priority(self, tx: Tx, incident: Incident, alert: Alert, actor: Actor) -> None:
+        """Raise an open incident to what the rules declare for an alert that PagerDuty has given a priority."""
+        priority, verdict = alert.labels.get("priority"), self._judge.verdict((alert,))
+        if priority and verdict.then is Then.DECLARE and verdict.severity.value < incident.severity.value:
+            why = f"its priority in PagerDuty is {priority}"
+            self._desk.apply(tx, incident.number, c.GetsWorse(verdict.severity, why, actor))
 
     def _come_back(self, tx: Tx, group: Group, over: Incident, back: c.ComeBack) -> str:
         """Reopen the incident of a group, which is over, and page; where it ended long ago or otherwise, open another.

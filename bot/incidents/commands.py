@@ -39,10 +39,10 @@ __all__ = [
     "AcceptHandoff", "Acknowledge", "AddFollowUp", "AddNote", "AddTask", "AlertsChanged", "AlertsConfirmed",
     "AlertsFlagged", "AnswerAgain", "AssignRole", "BringIn", "Cancel", "CaptureMessage", "ComeBack", "Command",
     "Declare", "Delivered", "DeliveryFailed", "Describe", "EndMitigation", "EndTask", "Export", "FiresAgain",
-    "Intervene", "KeepCadence", "LoseMessage", "MergeInto", "MergedFrom", "Mitigate", "OfferHandoff", "PageLost",
-    "PagePeople", "PauseCadence", "PostRunbook", "PostUpdate", "Record", "Refresh", "ReleaseMessage", "Reopen",
-    "Resolve", "RewordMessage", "Said", "SetSeverity", "SetStatus", "SkipStep", "StartRun", "Step", "Subscribe",
-    "TickStep", "TimerFired", "TurnPage", "UndoStep", "VoidAcknowledgement", "with_number",
+    "GetsWorse", "Intervene", "KeepCadence", "LoseMessage", "MergeInto", "MergedFrom", "Mitigate", "OfferHandoff",
+    "PageLost", "PagePeople", "PauseCadence", "PostRunbook", "PostUpdate", "Record", "Refresh", "ReleaseMessage",
+    "Reopen", "Resolve", "RewordMessage", "Said", "SetSeverity", "SetStatus", "SkipStep", "StartRun", "Step",
+    "Subscribe", "TickStep", "TimerFired", "TurnPage", "UndoStep", "VoidAcknowledgement", "with_number",
 ]
 # fmt: on
 
@@ -165,6 +165,15 @@ class SetSeverity:
     severity: Severity
     actor: Actor
     why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GetsWorse:
+    """Its source says that it is more severe than it was: raise the severity, and page whoever did not know."""
+
+    severity: Severity
+    why: str
+    actor: Actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,6 +413,7 @@ Command = (
     | PauseCadence
     | SetStatus
     | SetSeverity
+    | GetsWorse
     | AssignRole
     | OfferHandoff
     | AcceptHandoff

@@ -61,6 +61,13 @@ def come_back(draft: Draft, command: c.ComeBack) -> None:
     escalation.page_anew(draft, reason="reopened", why=command.why)
 
 
+def gets_worse(draft: Draft, command: c.GetsWorse) -> None:
+    """Raise the severity, where the incident is open and this is worse; whoever acknowledged did not know of it."""
+    incident = draft.incident
+    if incident.status.is_open and command.severity.value < incident.severity.value:
+        joining.raise_severity(draft, command.severity, command.why, command.actor)
+
+
 def answer_again(draft: Draft, command: c.AnswerAgain) -> None:
     """Acknowledge once more what we opened in PagerDuty, while the incident is acknowledged here."""
     if draft.incident.status.is_open and draft.incident.acknowledged_at:

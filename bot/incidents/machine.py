@@ -58,6 +58,7 @@ _HANDLERS: Mapping[type, Callable[[Draft, Any], None]] = {
     c.PauseCadence: responding.pause,
     c.SetStatus: responding.set_status,
     c.SetSeverity: responding.set_severity,
+    c.GetsWorse: happenings.gets_worse,
     c.AssignRole: people.assign,
     c.OfferHandoff: people.offer,
     c.AcceptHandoff: people.accept,

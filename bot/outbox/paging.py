@@ -18,13 +18,13 @@ from bot.errors import OutwardError, Permanent
 from bot.incidents.escalation import is_needless
 from bot.incidents.model import Incident
 from bot.incidents.policy import Severity
+from bot.incidents.reasons import why_paged
 from bot.incidents.sources import PAGERDUTY
 from bot.outbox.worker import Superseded
 from bot.pagerduty.client import Page, PagerDuty
 from bot.pagerduty.event import OVER
 from bot.pagerduty.keys import key_of
 from bot.slack import alert_says
-from bot.slack.messages import why
 from bot.store import deliveries
 from bot.store.alerts import Group
 from bot.store.deliveries import Outgoing, State
@@ -187,7 +187,7 @@ class Paging:
         incident = board.incident
         url = f"{self.public_url}/api/v1/incidents/{incident.number}/timeline?format=md" if self.public_url else ""
         details = {
-            "Paged because": f"{row.data['name']} (level {row.data['level']}): {why(row.data)}",
+            "Paged because": f"{row.data['name']} (level {row.data['level']}): {why_paged(row.data)}",
             "Status": incident.status.value,
             "Severity": incident.severity.value,
             "Started": f"{incident.started_at or incident.declared_at:%Y-%m-%d %H:%M} UTC",

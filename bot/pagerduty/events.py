@@ -114,8 +114,14 @@ class PagerDutyReception:
             case "incident.reopened" if seen.newest:
                 return self._reception.reopen_pagerduty(tx, group, alert, event.actor, fires=seen.page is None)
             case "incident.priority_updated" if seen.page is None and seen.data.get("priority") == event.priority:
-                return self._reception.raise_pagerduty(tx, group, alert)
+                return self._reception.raise_pagerduty(tx, group, alert, event.actor, worse=self._is_worse(tx, seen))
         return ""
+
+    def _is_worse(self, tx: Tx, seen: _Seen) -> bool:
+        """True where a priority stands for something more severe than the one before it, or there was none."""
+        was = self._priorities.severity_of(tx.connection, str(seen.before.get("priority") or ""))
+        now = self._priorities.severity_of(tx.connection, seen.event.priority)
+        return now is not None and (was is None or now.value < was.value)
 
     def _tell(self, tx: Tx, incident: Incident, seen: _Seen) -> None:
         event, data = seen.event, seen.data
@@ -123,9 +129,13 @@ class PagerDutyReception:
         if by_person and incident.acknowledged_at is None and self._counts(tx, incident, seen):
             self._desk.apply(tx, incident.number, c.Acknowledge(event.actor, "pagerduty", event.occurred_at))
             return
-        said = words.words(event, seen.before)
-        kind, text, follows = said.kind, said.text, self._follows(incident, seen)
+        # What we opened there may also be acknowledged by us, in the name of an integration.
+        answered = seen.page is not None or incident.acknowledged_at is not None or not incident.status.is_open
+        said = words.words(event, seen.before, answered=answered)
+        kind, text, aloud, follows = said.kind, said.text, said.aloud, self._follows(incident, seen)
         took_back, void = event.type == "incident.unacknowledged", isinstance(follows, c.VoidAcknowledgement)
+        if event.type == "incident.priority_updated" and self._is_lower(tx, incident, seen):
+            text, aloud = f"{text}; the severity stays {incident.severity.value}", True
         if took_back and not void and incident.acknowledged_by is not None:
             text += f"; the acknowledgement by {incident.acknowledged_by.name} stands"
         if seen.page is not None and kind in {"alert_fired", "alert_resolved", "acknowledged"}:
@@ -137,10 +147,17 @@ class PagerDutyReception:
             facts["priority"] = event.priority
         if kind == "escalated":
             facts["reason"] = PAGERDUTY
-        aloud = said.aloud and not (took_back and void)  # which is said with what follows
+        aloud = aloud and not (took_back and void)  # which is said with what follows
         self._record(tx, incident, seen, Said(kind, text, aloud), facts)
         if follows is not None:
             self._desk.apply(tx, incident.number, follows)
+
+    def _is_lower(self, tx: Tx, incident: Incident, seen: _Seen) -> bool:
+        """True for a priority that fell below the incident's severity: people lower that, PagerDuty does not."""
+        was = self._priorities.severity_of(tx.connection, str(seen.before.get("priority") or ""))
+        now = self._priorities.severity_of(tx.connection, seen.event.priority)
+        low = was is not None and (now is None or now.value > max(was.value, incident.severity.value))
+        return low and incident.status.is_open
 
     def _tell_bridge(self, tx: Tx, incident: Incident, seen: _Seen) -> None:
         """Say where responders meet; the card shows it as well."""
@@ -253,7 +270,7 @@ def _merge(known: Mapping[str, Any], event: PagerDutyEvent) -> tuple[dict[str, A
             data["acknowledged"] = [moment.isoformat(), event.actor.type, event.actor.id, event.actor.name]
     if event.type in DISOWNS and is_newer(data, "disowned_at", moment):
         data["disowned_at"] = moment.isoformat()
-    if event.priority and is_newer(data, "priority_at", moment):
+    if (event.priority or event.type == "incident.priority_updated") and is_newer(data, "priority_at", moment):
         data["priority"], data["priority_at"] = event.priority, moment.isoformat()
     if event.bridge is not None and is_newer(data, "bridge_at", moment):
         data["bridge"], data["bridge_at"] = event.bridge.to_json(), moment.isoformat()

@@ -37,4 +37,4 @@ def trouble_of(key: str, service_id: str) -> str:
     """
     if not key or not service_id or is_ours(key) or _GROUP_HASH.fullmatch(key):
         return key
-    return f"service/{hashlib.sha256(f'{service_id}/{key}'.encode()).hexdigest()}"
+    return f"service/{hashlib.sha256(f'{len(service_id)}/{service_id}/{key}'.encode()).hexdigest()}"

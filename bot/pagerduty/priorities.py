@@ -1,6 +1,6 @@
 """Which severity a PagerDuty priority stands for: every account names its priorities itself.
 
-The configured table decides, compared without case, spaces and punctuation; then the first part of the name that the
+The configured table decides, compared without case, spaces and punctuation; then a part of the name that the
 table knows (`P1 - Critical`); then the place in the account's own list, which PagerDuty gives the most severe first.
 """
 
@@ -61,8 +61,9 @@ class PriorityTable:
             return None
         if whole in self._table:
             return self._table[whole]
-        for part in _PARTS.findall(name.casefold()):
-            if folded(part) in self._table:
+        for place, part in enumerate(_PARTS.findall(name.casefold())):
+            # A word counts at the beginning only: `Non-critical` is none of the critical ones.
+            if folded(part) in self._table and (place == 0 or part[-1].isdigit()):
                 return self._table[folded(part)]
         if whole in self._order:
             return _BY_PLACE[min(self._order.index(whole), len(_BY_PLACE) - 1)]

@@ -27,12 +27,13 @@ class Said:
     aloud: bool = False
 
 
-def words(event: PagerDutyEvent, before: Mapping[str, Any]) -> Said:
+def words(event: PagerDutyEvent, before: Mapping[str, Any], *, answered: bool = False) -> Said:
     """Return how an event reads.
 
     Args:
         event: what happened.
         before: what was known of the PagerDuty incident: `service`, `priority`.
+        answered: nobody is to be paged for it: somebody here is on it, or it is over.
     """
     who = ", ".join(event.assignees)
     to = f" to {who}" if who else ""
@@ -43,6 +44,8 @@ def words(event: PagerDutyEvent, before: Mapping[str, Any]) -> Said:
             return Said("acknowledged", f"Acknowledged in PagerDuty by {event.actor.name}")
         case "incident.acknowledged":
             by = event.agent_name or "an unnamed agent"
+            if answered:
+                return Said("note", f"Acknowledged in PagerDuty by {by}")
             return Said("note", f"Acknowledged in PagerDuty by {by}, not by a person: paging goes on", aloud=True)
         case "incident.unacknowledged" if event.agent_is_user:
             return Said("note", f"{event.actor.name} took the acknowledgement back in PagerDuty", aloud=True)

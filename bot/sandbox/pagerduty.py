@@ -96,6 +96,7 @@ class Account:
         self.oncall: dict[str, list[str]] = {"PDEFAULT": ["Olivia Oncall"], "PLEADS01": ["Maeve Lead"]}
         self.services: dict[str, str] = {"PSERVICE": "PDEFAULT"}
         self.events_service = "PSERVICE"
+        self.priorities: list[str] = []
         self.incidents: list[Incident] = []
         self.notices: list[Notice] = []
         self.calls: list[Call] = []
@@ -233,6 +234,11 @@ class Account:
             ]
         return _page("oncalls", found, query)
 
+    def list_priorities(self, query: Mapping[str, Sequence[str]]) -> Json:
+        """`GET /priorities`, the most severe first."""
+        found = [{**_reference("priority", f"PPRIO{n}"), "name": name} for n, name in enumerate(self.priorities)]
+        return _page("priorities", found, query)
+
     def list_users(self, query: Mapping[str, Sequence[str]]) -> Json:
         """`GET /users`, with `query` as a part of the address."""
         part = next(iter(query.get("query", ())), "")
@@ -307,7 +313,7 @@ class Account:
 
 
 def _reference(kind: str, item: str) -> Json:
-    plural = {"escalation_policy": "escalation_policies"}.get(kind, f"{kind}s")
+    plural = {"escalation_policy": "escalation_policies", "priority": "priorities"}.get(kind, f"{kind}s")
     return {"id": item, "type": f"{kind}_reference", "summary": item, "html_url": f"{SITE}/{plural}/{item}"}
 
 

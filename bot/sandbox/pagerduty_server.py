@@ -71,6 +71,7 @@ class PagerDutyServer:
                 lambda r, b: account.request_responders(r.path_params["id"], b, _sender(r)),
             ),
             ("GET", "/oncalls", lambda r, _: account.list_oncalls(_query(r))),
+            ("GET", "/priorities", lambda r, _: account.list_priorities(_query(r))),
             ("GET", "/users", lambda r, _: account.list_users(_query(r))),
             ("GET", "/users/me", lambda _r, _b: account.me()),
         ]

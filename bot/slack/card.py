@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from bot.board import Board
 from bot.incidents import alert_text
@@ -39,6 +41,7 @@ ALERTS_SHOWN = 8
 NAMES_SHOWN = 5
 GROUPS_SHOWN = 5
 MITIGATIONS_SHOWN = 3
+NUMBERS_SHOWN = 3
 DASHBOARD = ("dashboard_url", "dashboard", "grafana_url")  # the facts that link one
 SECTION = 2900  # characters of alerts; Slack takes 3,000 in one block
 LINK = 600  # characters of an alert's link that is shown
@@ -315,6 +318,15 @@ def counted(run: Run) -> str:
     return f"{run.count(Done.DONE)} of {run.total} done{f', {skipped} skipped' if skipped else ''}."
 
 
+def _bridge(kept: Mapping[str, Any] | None) -> str:
+    """Say where responders meet; empty where nowhere is known."""
+    if not kept:
+        return ""
+    numbers = ", ".join(esc(number, 80) for number in kept["numbers"][:NUMBERS_SHOWN])
+    where = link(kept["url"], "Conference bridge") if kept["url"] else "Conference bridge" if numbers else ""
+    return f":telephone_receiver: {where}{': ' + numbers if numbers else ''}" if where else ""
+
+
 def _links(board: Board) -> str:
     found = [
         (board.fact(*DASHBOARD), "Dashboard"),
@@ -322,4 +334,7 @@ def _links(board: Board) -> str:
         (next((s.alert.url for s in board.alerts if s.alert.url), ""), "Source"),
     ]
     links = [link(url, label) for url, label in found if url.startswith(("http://", "https://"))]
+    met = [group.data for group in board.groups if group.data.get("bridge")]
+    newest = max(met, key=lambda data: str(data.get("bridge_at")), default={})
+    links += [said] if (said := _bridge(newest.get("bridge"))) else []
     return "  |  ".join(links)

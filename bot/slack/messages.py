@@ -10,6 +10,7 @@ from bot.board import Board
 from bot.incidents.alert_text import unstopped
 from bot.incidents.cadence import spell
 from bot.incidents.model import Event, Handoff, Incident
+from bot.incidents.reasons import why_paged
 from bot.incidents.runs import Mitigation
 from bot.incidents.wording import COMMAND
 from bot.runbooks.templates import Mrkdwn, Templates
@@ -159,7 +160,7 @@ def update_for(incident: Incident, data: Mapping[str, Any]) -> Message:
 def page(board: Board, data: Mapping[str, Any], mentions: Sequence[str]) -> Message:
     """A page: mentions a level's people and briefs them in one paragraph (seed 001: timeline, tenants, mitigation)."""
     incident = board.incident
-    reason = why(data)
+    reason = esc(why_paged(data), 500)
     name = f"*{esc(str(data['name']))}*"
     if mentions:
         head = f":rotating_light: {' '.join(mentions)} you are paged as {name}: {reason}."
@@ -169,30 +170,6 @@ def page(board: Board, data: Mapping[str, Any], mentions: Sequence[str]) -> Mess
         head = f":rotating_light: Nobody is named for {name}, whose turn it is: {reason}. Add people to the ladder."
     buttons = _paged_buttons(incident)
     return shorten(f"{head} {briefing(board)}", TEXT), [b.section(head), b.section(briefing(board)), b.actions(buttons)]
-
-
-def why(data: Mapping[str, Any]) -> str:
-    """Say why a level is paged."""
-    if data["reason"] == "update_overdue":
-        return f"the update is overdue by {spell(int(data.get('late_seconds', 0)))}"
-    if data["reason"] == "not_acknowledged":
-        return f"nobody has acknowledged for {spell(int(data.get('waited_seconds', 0)))}"
-    if data["reason"] == "nobody_reached":
-        return f"nobody of level {data.get('unreached', '')} could be reached"
-    if data["reason"] == "asked":
-        said = f": {esc(str(data['why']), 300)}" if data.get("why") else ""
-        return f"{esc(str(data.get('by', 'somebody')), 80)} asks for you{said}"
-    if data["reason"] == "acknowledgement_void":
-        return f"the acknowledgement no longer counts: {esc(str(data.get('why', '')), 300)}"
-    if data["reason"] == "reopened":
-        return f"the incident was reopened: {esc(str(data.get('why', '')), 300)}"
-    if data["reason"] == "raised":
-        return "the severity was raised"
-    if data["reason"] == "joined":
-        return f"{_joined(data)} joined an incident that was acknowledged before"
-    if data["reason"] == "fires_again":
-        return "its alerts fire again, and go on"
-    return "an incident was declared"
 
 
 def alerts_joined(

@@ -20,6 +20,7 @@ from bot.reception import Notification
 from bot.text import clean
 from handlers.webhooks import grafana
 from handlers.webhooks.labels import LONGEST, fingerprint, fit, text, texts
+from handlers.webhooks.misdirected import misdirected
 from handlers.webhooks.reading import Lenient, Malformed, explain, in_utc, parse_json
 
 _QUOTED = re.compile(r"\\(.)")  # Alertmanager sends the receiver's name with regexp.QuoteMeta's backslashes
@@ -141,10 +142,11 @@ def read(raw: bytes, source: str = ALERTMANAGER) -> Notification:
         Malformed: it is none that Alertmanager or Grafana sends, or none of its alerts can be read; the message says
             why.
     """
+    value = parse_json(raw)
     try:
-        body = Body.model_validate(parse_json(raw))
+        body = Body.model_validate(value)
     except ValidationError as error:
-        raise Malformed(explain(error)) from error
+        raise Malformed(misdirected(value, ALERTMANAGER) or explain(error)) from error
     found: list[AlertBody | Unread] = list(body.alerts)
     unread = [f"alerts.{n}: {each}" for n, each in enumerate(found) if isinstance(each, Unread)]
     sent = [each for each in found if not isinstance(each, Unread)]

@@ -23,6 +23,7 @@ from bot.store.tx import Tx
 from handlers.bodies import Allowance
 from handlers.http import credentials, problem
 from handlers.webhooks import alertmanager, pagerduty
+from handlers.webhooks.misdirected import hint
 from handlers.webhooks.reading import Malformed
 from handlers.webhooks.tokens import BadSource, Senders, WrongSource
 
@@ -138,7 +139,7 @@ class Webhooks:
         raw = await request.body()
         if not pagerduty.verified(raw, request.headers.get("x-pagerduty-signature", ""), secrets):
             # Three refusals in a row and PagerDuty turns the subscription off for a day.
-            message = "Sign the raw body with a secret in PAGERDUTY_WEBHOOK_SECRETS."
+            message = hint(raw, PAGERDUTY) or "Sign the raw body with a secret in PAGERDUTY_WEBHOOK_SECRETS."
             return await self._unauthorized(request, PAGERDUTY, Reason.SIGNATURE, message, len(raw))
         try:
             event = pagerduty.read(raw)

@@ -23,7 +23,12 @@ TYPES = [
     ("incident.escalated", "escalated", "Escalated in PagerDuty to Maeve Lead", "triggered"),
     ("incident.delegated", "note", "Delegated in PagerDuty to Maeve Lead", "triggered"),
     ("incident.reassigned", "note", "Reassigned in PagerDuty to Olivia Oncall, Maeve Lead", "triggered"),
-    ("incident.priority_updated", "note", "PagerDuty priority is now P2 (was P1)", "triggered"),
+    (
+        "incident.priority_updated",
+        "note",
+        "PagerDuty priority is now P2 (was P1); the severity stays sev1",
+        "triggered",
+    ),
     ("incident.service_updated", "note", "PagerDuty service is now Orders database (was Checkout API)", "triggered"),
     ("incident.incident_type.changed", "note", "PagerDuty incident type is now major_incident", "triggered"),
     ("incident.annotated", "note", "PagerDuty note: The pool of db-3 is exhausted", "triggered"),
@@ -100,7 +105,7 @@ def test_the_table_holds_every_fixture() -> None:
 
 
 def test_a_triggered_incident_declares_once(bot: Client, world: World) -> None:
-    """A P1 opens a sev1 with its facts; twice or wrongly signed it changes nothing."""
+    """A P1 opens a sev1 with its facts; twice it changes nothing, and wrongly signed it is told to the operators."""
     triggered = pagerduty("incident.triggered")
     assert bot.pagerduty(triggered, secret="wrong").status_code == 401
     assert bot.incidents() == []
@@ -115,8 +120,10 @@ def test_a_triggered_incident_declares_once(bot: Client, world: World) -> None:
     assert status(world, number) == "triggered"
     before = world.snapshot()
     assert send(bot, triggered) == "duplicate"
-    assert bot.pagerduty(triggered, secret="wrong").status_code == 401
     assert world.snapshot() == before
+    rows = before["rows"]
+    assert bot.pagerduty(triggered, secret="wrong").status_code == 401
+    assert {**world.snapshot()["rows"], "deliveries": rows["deliveries"]} == rows
 
 
 def test_each_type_has_its_effect_once(bot: Client, world: World) -> None:

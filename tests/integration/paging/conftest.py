@@ -24,7 +24,9 @@ ladders:
 
 @pytest.fixture
 def account(hands: Hands) -> Account:
-    return Account(now=lambda: hands.now().timestamp())
+    made = Account(now=lambda: hands.now().timestamp())
+    made.priorities = ["Kaboom", "Ouch", "Hm"]
+    return made
 
 
 @pytest.fixture

@@ -64,8 +64,9 @@ def climbs(bot: Client, number: str) -> list[tuple[int, str]]:
 
 
 def sent(account: Account) -> list[str]:
-    """The calls that have arrived, but for the listings by which alerts are compared with their source."""
-    return [call.method for call in account.calls if "statuses[]" not in call.args["query"]]
+    """The calls that have arrived, but for those that ask ahead, or compare alerts with their source."""
+    asked = [c for c in account.calls if c.method != "GET /priorities" and "statuses[]" not in c.args["query"]]
+    return [call.method for call in asked]
 
 
 def by_pagerduty(account: Account, bot: Client, kind: str, agent: str = "") -> str:

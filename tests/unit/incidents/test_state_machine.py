@@ -151,6 +151,29 @@ class AnyIncident(RuleBasedStateMachine):
         if self.do(c.Acknowledge(actor, "pagerduty" if when else "slack", self.moment(when))):
             assert before is None, "an acknowledgement was overwritten"
 
+    @rule(actor=actors, severity=severities)
+    def it_gets_worse(self, actor: Actor, severity: Severity) -> None:
+        """The severity is never lowered by it, and nobody has acknowledged what it is raised to."""
+        before = self.known
+        assert self.do(c.GetsWorse(severity, "its priority was raised", actor))
+        if before.status.is_open and severity.value < before.severity.value:
+            assert self.known.severity is severity
+            assert self.known.acknowledged_at is None
+        else:
+            assert self.known == before
+
+    @rule(actor=actors)
+    def it_comes_back(self, actor: Actor) -> None:
+        """What is over reopens with its ladder from the first level; what is open or was no incident stays."""
+        before, told = self.known, len(self.events)
+        assert self.do(c.ComeBack(actor, "PagerDuty reopened it", (an_alert(),)))
+        if before.status in {Status.RESOLVED, Status.CLOSED}:
+            self.life, self.reopened = told, True
+            assert self.known.status is Status.INVESTIGATING
+            assert self.known.acknowledged_at is None
+        else:
+            assert self.known == before
+
     @rule(actor=actors)
     def an_acknowledgement_becomes_void(self, actor: Actor) -> None:
         """Nobody has acknowledged after it, and the ladder starts from its first level; nothing where nobody had."""

@@ -7,7 +7,7 @@ import pytest
 from bot.incidents import commands as c
 from bot.incidents.model import Actor
 from bot.incidents.policy import Level
-from bot.slack.messages import why
+from bot.incidents.reasons import why_paged
 from tests.unit.incidents.story import ALICE, LADDER, Story, policy_with
 
 PAGERDUTY = Actor("alert", "pagerduty", "PagerDuty")
@@ -41,7 +41,7 @@ def test_it_is_said_once_with_its_reason() -> None:
     )
     (page,) = [d for d in decision.deliveries if d.kind == "page"]
     assert (page.data["level"], page.data["people"]) == (1, ["alice@example.com"])
-    assert "the acknowledgement no longer counts: CartDown is critical" in why(page.data)
+    assert why_paged(page.data) == "the acknowledgement no longer counts: CartDown is critical & <new>"
     assert "refresh_card" in [d.kind for d in decision.deliveries]
 
 
