@@ -20,6 +20,7 @@ from bot.reception import Notification, Reception
 from bot.store import alerts, inbox, unheard
 from bot.store.alerts import LastSaid
 from bot.store.tx import Store, Tx
+from bot.store.unheard import Arrival
 
 GROUP = 64  # notifications in one commit at most; more would make the first of them wait too long
 ALERTS = 500  # in one commit, if it is more than one notification
@@ -180,8 +181,8 @@ def _together(waiting: Sequence[_Waiting]) -> int:
 def take_in(tx: Tx, reception: Reception, read: Read) -> str:
     """Take one in, and keep what its group says now; gives what became of it."""
     told = read.notification
-    came = {alert.fingerprint for alert in (*told.firing, *told.resolved)}
-    unheard.arrived(tx.connection, told.source, told.receiver, came, tx.now)
+    came = frozenset(alert.fingerprint for alert in (*told.firing, *told.resolved))
+    unheard.arrived(tx.connection, Arrival(told.source, told.receiver, told.group_key, came), tx.now)
     if told.tester:
         return reception.tested(tx, told)
     outcome = reception.alertmanager(tx, told)

@@ -11,6 +11,7 @@ from bot.incidents.reconcile import Reported
 from bot.incidents.sources import spoken
 
 DEFAULT_RECEIVERS = frozenset({"sitrep"})  # as deploy/alertmanager.yml calls it
+OWN_KEY = "never received/"  # how the keys of groups begin that were made here
 # A receiver from which nothing has come for so long is not ours any more.
 OURS_FOR = timedelta(days=30)
 
@@ -56,7 +57,7 @@ def own_key(alert: Reported, receivers: Collection[str]) -> str:
     """Return a group for an alert whose own has never come: the alerts of one name for one receiver are together."""
     receiver = next((name for name in alert.receivers if name in receivers), "")
     name = alert.labels.get("alertname", "").replace("\\", "\\\\").replace('"', '\\"')
-    return f'never received/{receiver}:{{alertname="{name}"}}'
+    return f'{OWN_KEY}{receiver}:{{alertname="{name}"}}'
 
 
 def found_text(

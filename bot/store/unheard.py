@@ -5,7 +5,7 @@ A row is `waiting` until the difference has lasted; then it is `told`, or `quiet
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -13,6 +13,7 @@ from enum import StrEnum
 from sqlalchemy import Connection, delete, select, tuple_, update
 
 from bot.incidents.reconcile import Reported
+from bot.incidents.unheard import OWN_KEY
 from bot.store.tables import alert_groups, alerts, receivers, unheard
 from bot.store.upsert import upsert
 
@@ -39,18 +40,50 @@ class Row:
     heard_at: datetime | None
 
 
-def arrived(connection: Connection, source: str, receiver: str, fingerprints: Collection[str], now: datetime) -> None:
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What a notification says of where it belongs: its source, receiver and group, and its alerts."""
+
+    source: str
+    receiver: str
+    key: str
+    fingerprints: frozenset[str]
+
+
+def arrived(connection: Connection, arrival: Arrival, now: datetime) -> None:
     """Note that a notification has come: for which receiver, and which alerts are no longer missing."""
-    if receiver:
-        mine = (receivers.c.source == source) & (receivers.c.name == receiver)
+    source = arrival.source
+    if arrival.receiver:
+        mine = (receivers.c.source == source) & (receivers.c.name == arrival.receiver)
         last = connection.execute(select(receivers.c.last_at).where(mine)).scalar_one_or_none()
         if last is None or now - last > NOTED_EACH:
-            row = upsert(connection, receivers).values(source=source, name=receiver, last_at=now)
+            row = upsert(connection, receivers).values(source=source, name=arrival.receiver, last_at=now)
             connection.execute(row.on_conflict_do_update(index_elements=["source", "name"], set_={"last_at": now}))
     missing = set(connection.execute(select(unheard.c.fingerprint).where(unheard.c.source == source)).scalars())
-    for fingerprint in sorted(missing & set(fingerprints)):
+    came = sorted(missing & arrival.fingerprints)
+    for fingerprint in came:
         mine = (unheard.c.source == source) & (unheard.c.fingerprint == fingerprint) & unheard.c.heard_at.is_(None)
         connection.execute(update(unheard).where(mine).values(heard_at=now))
+    if came:
+        _name(connection, arrival, came)
+
+
+def _name(connection: Connection, arrival: Arrival, came: Sequence[str]) -> None:
+    """Give the group that was made for alerts which had not come the key that it turns out to have."""
+    of_source = alert_groups.c.source == arrival.source
+    there = select(alert_groups.c.id).where(of_source, alert_groups.c.group_key == arrival.key)
+    if connection.execute(there).first() is not None:
+        return
+    made = (
+        select(alert_groups.c.id)
+        .join(alerts, alerts.c.group_id == alert_groups.c.id)
+        .where(of_source, alert_groups.c.group_key.startswith(OWN_KEY, autoescape=True))
+        .where(alerts.c.fingerprint.in_(came), alerts.c.closed_at.is_(None))
+        .order_by(alert_groups.c.id)
+    )
+    own = connection.execute(made).scalars().first()
+    if own is not None:
+        connection.execute(update(alert_groups).where(alert_groups.c.id == own).values(group_key=arrival.key))
 
 
 def receivers_of(connection: Connection, source: str, since: datetime) -> frozenset[str]:

@@ -62,6 +62,11 @@ class Alertmanager:
             )
         wait_for(self._ready, what="Alertmanager")
 
+    def login(self, login: str) -> None:
+        """Give it another login at the bot, from its next start on."""
+        config = self._folder / "alertmanager.yml"
+        config.write_text(config.read_text().replace("authorization: {credentials: another-token}", login))
+
     def _ready(self) -> bool:
         assert self._child is not None
         assert self._child.poll() is None, (self._folder / "log").read_text()
@@ -277,3 +282,30 @@ def test_a_resolved_that_was_lost_is_noticed(
     peer.post("a", over=True)
     bot.wait_event(number, "alert_resolved")
     assert "1 firing, 1 resolved" in world.card(number)
+
+
+def test_what_a_wrong_token_kept_back_is_taken_in(
+    bot: Client, world: World, service: InProcess, slack: SandboxServer, start: Start, hands: Hands
+) -> None:
+    """Alertmanager is refused: the bot asks, opens the incident and tells why; what comes later is a repeat."""
+    peer = start("authorization: {credentials: another-token}")
+    service.stop()
+    service.environ["ALERTMANAGER_API_URL"] = peer.url
+    service.start()
+    slack.bot_url = service.url
+    peer.post("a", "b")
+    wait_for(lambda: peer.failures() > 0, what="the refusal")
+    wait_for(lambda: len(world.rows("SELECT 1 FROM unheard")) == 2, what="the first look")
+    assert bot.incidents() == []
+    hands.advance(minutes=11)
+    number = the_incident(bot)
+    wait_for(lambda: bot.workspace.find("ops-alerts", "holds 2 alerts active for sitrep"), what="the operators' word")
+    peer.end()
+    peer.login(BEARER)
+    peer.launch()
+    peer.post("a", "b")
+    wait_for(lambda: bot.workspace.find("ops-alerts", "has reached the bot now"), what="the correction")
+    peer.post("a", "b", over=True)
+    wait_for(lambda: bot.kinds(number).count("alert_resolved") == 2, what="the ends")
+    assert bot.kinds(number).count("alert_fired") == 2
+    assert len(bot.incidents()) == 1

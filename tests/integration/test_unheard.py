@@ -179,14 +179,21 @@ def test_which_receivers_are_ours(
     assert len(bot.incidents()) == 2
 
 
+@both_databases
 def test_it_is_taken_back_when_the_notification_comes(
     bot: Client, world: World, hands: Hands, source: AlertmanagerApi
 ) -> None:
-    """The token was corrected: the operators hear that it has come, and no row is left."""
+    """The token was corrected: it is a repeat, whatever its group, and its end counts; the operators hear of it."""
     source.lists(alert("zz", **LOST))
     later(source, hands)
     wait_told(bot)
-    bot.alertmanager(body(alert("zz", **LOST), group='{}:{alertname="DatabaseDown"}'))
+    (incident,) = bot.incidents()
+    number, group = incident["number"], '{}:{alertname="DatabaseDown"}'
+    answer = bot.alertmanager(body(alert("zz", **LOST), group=group)).json()["outcome"]
+    assert answer == f"repeat of {number}"
+    bot.alertmanager(body(alert("zz", "resolved", **LOST), status="resolved", group=group))
+    bot.wait_event(number, "alert_resolved")
+    assert len(bot.incidents()) == 1
     (text,) = wait_for(lambda: said(bot, "ops-alerts", "has reached the bot now"), what="the correction")
     assert "DatabaseDown" in text
     later(source, hands, 12)

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from bot.sandbox import Fault, SandboxServer
+from bot.sandbox.faults import Tiers
 from tests.sandbox.standin import NO_TLS
 
 HEADERS = {"Authorization": "Bearer xoxb-sandbox"}
@@ -119,3 +120,27 @@ def test_response_urls_can_fail_too(server: SandboxServer) -> None:
     assert [httpx.post(url, json={"text": "a"}, verify=NO_TLS).status_code for _ in range(2)] == [500, 200]
     assert [(c.method, c.status) for c in workspace.calls] == [("response_url", 500), ("response_url", 200)]
     assert workspace.texts("incidents", user="alice") == ["a"]
+
+
+def test_rate_limits_are_slacks() -> None:
+    """Each method has its calls a minute; what is beyond them is told when to come again, and costs nothing."""
+    now = 1_000.0
+    tiers = Tiers(lambda: now)
+    assert [tiers.take("usergroups.list", {}) for _ in range(20)] == [None] * 20
+    now += 8
+    refused = tiers.take("usergroups.list", {})
+    assert refused is not None
+    assert (refused.kind, refused.retry_after) == ("ratelimited", 52)
+    assert tiers.take("users.lookupByEmail", {}) is None
+    assert tiers.take("api.test", {}) is None
+    assert tiers.refused == ["usergroups.list"]
+    now += 52
+    assert tiers.take("usergroups.list", {}) is None
+
+
+def test_messages_are_limited_by_channel() -> None:
+    """A burst in one channel is told to wait, while another channel takes messages."""
+    tiers = Tiers(lambda: 0.0)
+    taken = [tiers.take("chat.postMessage", {"channel": "C1"}) for _ in range(11)]
+    assert [fault is None for fault in taken] == [True] * 10 + [False]
+    assert tiers.take("chat.postMessage", {"channel": "C2"}) is None
