@@ -19,9 +19,11 @@ from bot.desk import Desk
 from bot.errors import DatabaseUnavailable
 from bot.incidents.model import Delivery
 from bot.runbooks.catalog import Catalog
-from bot.runbooks.model import Checklist, Schedule
+from bot.runbooks.model import Checklist, Schedule, Step
+from bot.runbooks.render import render
 from bot.runbooks.review import stale
 from bot.runbooks.schedule import due
+from bot.runbooks.sites import sites_of
 from bot.store import postings, schedules
 from bot.store.postings import Item, Posting
 from bot.store.tx import Store, Tx
@@ -45,6 +47,7 @@ class Periodic:
         self._catalog = catalog
         self._config = config
         self._slack_on = slack_on
+        self._values = sites_of(config.sites).default.values
         self._checklists = {f"checklist:{c.id}": c for c in catalog.checklists if c.schedule is not None}
         self._schedules = {name: c.schedule for name, c in self._checklists.items() if c.schedule} | {DIGEST: WEEKLY}
 
@@ -85,7 +88,7 @@ class Periodic:
             version=checklist.version,
             title=checklist.title,
             owner=checklist.owner_team or "",
-            items=tuple(Item(step.number, step.text, step.code or "") for step in checklist.items),
+            items=tuple(self._item(step) for step in checklist.items),
             due_at=moment,
             channel=self._config.channel_of(checklist.owner_team),
         )
@@ -94,6 +97,11 @@ class Periodic:
         delivery = Delivery("periodic", "periodic", "periodic", {"channel": posting.channel})
         self._desk.post(tx, posting.scope, delivery)
         tx.on_commit(partial(log.info, "checklist_due", checklist=checklist.id, at=moment.isoformat()))
+
+    def _item(self, step: Step) -> Item:
+        """Fill in what the configuration's default site says; no alert tells of another one."""
+        text = render(step.text, "", self._values).text
+        return Item(step.number, text, render(step.code or "", step.language, self._values).text)
 
     def _digest(self, tx: Tx, moment: datetime) -> None:
         books: dict[str, list[str]] = {}

@@ -13,19 +13,25 @@ from bot import board as boards
 from bot import telemetry
 from bot.board import Board
 from bot.desk import Desk
+from bot.evidence import evidence
 from bot.incidents import commands as c
+from bot.incidents.checking import BY_HAND
 from bot.incidents.model import Actor, Incident, Refused
 from bot.incidents.runs import Run, run_of
 from bot.runbooks.catalog import Catalog
 from bot.runbooks.execution import durations
 from bot.runbooks.facts import facts_of
+from bot.runbooks.match import Match
+from bot.runbooks.minimum import GENERAL_ID
 from bot.runbooks.model import Book, Checklist, Kind, Runbook, Step
 from bot.runbooks.render import render
 from bot.runbooks.sites import NO_SITES, Site, Sites
-from bot.store import incidents, runbooks
+from bot.store import deliveries, incidents, runbooks
+from bot.store.deliveries import Outgoing
 from bot.store.tx import Tx
 from bot.text import clip, first_sentence
 
+NAMED = "named by the incident"  # the reason of one that the incident came with, such as a storm's
 FACT = 1000  # characters of a value that a run keeps
 FOR_MATCHING = {"alerts", "symptom"}  # what leads to a runbook is no part of what was posted
 
@@ -83,11 +89,11 @@ class Runner:
 
     def site_of(self, board: Board) -> Site:
         """Give the site of an incident's alerts, else of its region."""
-        return self.sites.site([shown.alert for shown in board.alerts], board.incident.region)
+        return self.sites.site(evidence(board), board.incident.region)
 
     def _known(self, board: Board, now: datetime) -> dict[str, str]:
         """Give what the incident knows, and what its site says of the rest."""
-        facts = facts_of(board.incident, [shown.alert for shown in board.alerts], now)
+        facts = facts_of(board.incident, evidence(board), now)
         return {**self.site_of(board).values, **facts}
 
     def book_of(self, run: Run) -> Book | None:
@@ -114,6 +120,21 @@ class Runner:
             raise Refused(
                 "no_version", f"Version {run.version} of {run.book} cannot be read. Post it again."
             ) from error
+
+    def fit(self, tx: Tx, board: Board, found: Match) -> None:
+        """Post or offer a runbook that fits better, once."""
+        incident = board.incident
+        run = incident.run
+        asked = (*deliveries.of_kind(tx.connection, incident.number, "runbook_offer"), *self._under_way(tx, incident))
+        if run is None or any(row.data.get("book") == found.runbook.id for row in asked):
+            return
+        by_itself = not run.reason.startswith((BY_HAND, NAMED))
+        at_once = run.book == GENERAL_ID and by_itself
+        book = found.runbook
+        self.desk.apply(tx, incident.number, c.FitRunbook(book.id, book.title, found.alert, found.reason, at_once))
+
+    def _under_way(self, tx: Tx, incident: Incident) -> list[Outgoing]:
+        return [row for row in deliveries.unfinished(tx.connection, incident.number) if row.kind == "runbook"]
 
     def step(self, connection: Connection, board: Board, place: Place) -> tuple[Run, Step]:
         """Give a step of a runbook that is posted in an incident.

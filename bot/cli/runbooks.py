@@ -69,5 +69,5 @@ def match(
 
     read = pairs([*labels, *(more or [])])
     alert = Alert("alertmanager", "", "", read.get("alertname", ""), read, pairs(annotations or []))
-    for place, found in enumerate(rank(Catalog.load(load_settings().runbooks), [alert], severity), start=1):
+    for place, found in enumerate(rank(Catalog.read(load_settings().runbooks), [alert], severity), start=1):
         typer.echo(f"{place}. {found.runbook.id}  {found.reason}  ({found.runbook.url})")

@@ -56,6 +56,8 @@ def routing_key(settings: Settings) -> Iterator[Finding]:
 def runbooks(folder: Path, today: date, given: Collection[str] = ()) -> Findings:
     """Read the runbooks and the templates, name what is skipped, and count what else is to be mended; blocks."""
     catalog, templates = Catalog.read(folder), Templates.read(folder / "templates")
+    if not folder.is_dir():
+        return [fault(RUNBOOKS, catalog.problems[0], RUNBOOKS_FIX)]
     skipped = [*catalog.problems, *templates.problems]
     found = [fault(RUNBOOKS, f"broken file: {problem}", RUNBOOKS_FIX) for problem in skipped[:SKIPPED]]
     if len(skipped) > SKIPPED:

@@ -13,6 +13,7 @@ from bot.incidents.people import must_be_open
 from bot.incidents.runs import Done, Run, Tick, run_of
 from bot.incidents.wording import short
 
+BY_HAND = "asked for by"  # how the reason begins of a runbook that a person chose
 SHOWN = 160  # characters of a step in an event's text
 ALSO = (Status.RESOLVED,)  # a runbook goes on after the resolution: verification and rollbacks come last
 
@@ -35,9 +36,30 @@ def start(draft: Draft, command: c.StartRun) -> None:
 def swap(draft: Draft, command: c.PostRunbook) -> None:
     """Ask for another runbook, or for the present one once more at the channel's end."""
     must_be_open(draft, *ALSO)
-    reason = f"asked for by {command.actor.name}"
+    reason = f"{BY_HAND} {command.actor.name}"
     facts = {"book": command.book, "reason": reason}
     draft.deliver("runbook", "channel", needs=(draft.incident.home_slot,), data=facts)
+
+
+def rematch(draft: Draft) -> None:
+    """Have the runbook compared with those of alerts that joined, after what is being posted now."""
+    if draft.incident.status.is_open:
+        draft.deliver("rematch_runbook", "channel", needs=(draft.incident.home_slot,), coalesce=True)
+
+
+def fit(draft: Draft, command: c.FitRunbook) -> None:
+    """Post a runbook that fits better where only the general one stands untouched; else offer it to the responders."""
+    run = draft.incident.run
+    if run is None or not draft.incident.status.is_open or run_of(draft.incident.runs, command.book) is not None:
+        return
+    facts = {"book": command.book, "reason": f"{command.reason}, which joined later"}
+    if command.at_once and not run.ticks:
+        draft.deliver("runbook", "channel", needs=(draft.incident.home_slot,), data=facts)
+        return
+    text = f"{command.alert} joined: runbook {command.book} fits better than {run.book}"
+    draft.event("note", text, data={"runbook_id": command.book, "instead_of": run.book, "reason": command.reason})
+    offered = facts | {"title": command.title, "alert": command.alert}
+    draft.deliver("runbook_offer", "notice", needs=(draft.incident.home_slot,), data=offered)
 
 
 def tick(draft: Draft, command: c.TickStep) -> None:

@@ -20,6 +20,7 @@ from bot.incidents.work import (
     CaptureMessage,
     EndMitigation,
     EndTask,
+    FitRunbook,
     Intervene,
     LoseMessage,
     PostRunbook,
@@ -39,7 +40,8 @@ __all__ = [
     "AcceptHandoff", "Acknowledge", "AddFollowUp", "AddNote", "AddTask", "AlertsChanged", "AlertsConfirmed",
     "AlertsFlagged", "AnswerAgain", "AssignRole", "BringIn", "Cancel", "CaptureMessage", "ComeBack", "Command",
     "Declare", "Delivered", "DeliveryFailed", "Describe", "EndMitigation", "EndTask", "Export", "FiresAgain",
-    "GetsWorse", "Intervene", "KeepCadence", "LoseMessage", "MergeInto", "MergedFrom", "Mitigate", "OfferHandoff",
+    "FitRunbook", "GetsWorse", "Intervene", "KeepCadence", "LoseMessage", "MergeInto", "MergedFrom", "Mitigate",
+    "OfferHandoff",
     "PageLost", "PagePeople", "PauseCadence", "PostRunbook", "PostUpdate", "Record", "Refresh", "ReleaseMessage",
     "Reopen", "Resolve", "RewordMessage", "Said", "SetSeverity", "SetStatus", "SkipStep", "StartRun", "Step",
     "Subscribe", "TickStep", "TimerFired", "TurnPage", "UndoStep", "VoidAcknowledgement", "with_number",
@@ -437,6 +439,7 @@ Command = (
     | RewordMessage
     | LoseMessage
     | StartRun
+    | FitRunbook
     | PostRunbook
     | TickStep
     | SkipStep

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.incidents import alerting, cadence, escalation, people
+from bot.incidents import alerting, cadence, checking, escalation, people
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
 from bot.incidents.model import Refused, Status
@@ -57,6 +57,7 @@ def take_in(draft: Draft, command: c.MergedFrom) -> None:
     text = f"{command.number} was merged into this: {command.title}"
     draft.event("merged", text, actor=command.actor, data={"from_incident": command.number})
     say(draft, f"{mention(command.actor)} merged {command.number} into this: {plain(command.title)}")
+    checking.rematch(draft)
     draft.refresh()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.incidents import alerting, cadence, correlating, escalation, joining, mitigating, people, responding
+from bot.incidents import alerting, cadence, checking, correlating, escalation, joining, mitigating, people, responding
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
 from bot.incidents.model import CADENCE_KINDS, SYSTEM, Actor, Status, TimerKind
@@ -18,6 +18,8 @@ def alerts_changed(draft: Draft, command: c.AlertsChanged) -> None:
     """Note alerts that began or ended; none of it closes the incident."""
     alerting.tell(draft, command.opened, command.closed, flapping=command.flapping, left_out=command.left_out)
     correlating.keep(draft, correlating.of_alerts(command.opened))
+    if command.opened and (not command.joined or draft.incident.heard.unknown(command.joined)):
+        checking.rematch(draft)  # more of the same leads to no other runbook
     if command.expected:
         draft.set(heard=draft.incident.heard.with_known(command.joined))
     elif command.joined and draft.incident.status.is_open:
@@ -196,6 +198,8 @@ def record(draft: Draft, command: c.Record) -> None:
         data=dict(command.data),
         source=command.source,
     )
+    if fired:
+        checking.rematch(draft)
     if command.aloud and draft.incident.status.is_open:
         say(draft, plain(command.text))
     if command.refresh:

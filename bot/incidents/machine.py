@@ -83,6 +83,7 @@ _HANDLERS: Mapping[type, Callable[[Draft, Any], None]] = {
     c.LoseMessage: capturing.lose,
     c.StartRun: checking.start,
     c.PostRunbook: checking.swap,
+    c.FitRunbook: checking.fit,
     c.TickStep: checking.tick,
     c.SkipStep: checking.skip,
     c.UndoStep: checking.undo,

@@ -112,6 +112,20 @@ class PostRunbook:
 
 
 @dataclass(frozen=True, slots=True)
+class FitRunbook:
+    """An alert that joined leads to a runbook that fits better than the present one; `alert` is what it is called.
+
+    `at_once` says that only the general one stands, so that it may be replaced where nobody has ticked a step of it.
+    """
+
+    book: str
+    title: str
+    alert: str
+    reason: str
+    at_once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """A step of a posted runbook, as that version of it says. `approval` names who must agree to it."""
 

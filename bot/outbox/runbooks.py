@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
+import structlog
+
+from bot import board as boards
 from bot.board import Board
+from bot.errors import OutwardError
+from bot.evidence import KEPT, evidence
 from bot.incidents.model import Refused
 from bot.incidents.runs import Mitigation, Run, run_of
+from bot.incidents.sources import PAGERDUTY
 from bot.outbox.call import Call, Result
 from bot.outbox.worker import Superseded
+from bot.pagerduty import details
 from bot.runbooks.catalog import Catalog
-from bot.runbooks.match import Match, rank
+from bot.runbooks.match import Match, better, rank
 from bot.runbooks.minimum import GENERAL_ID
 from bot.runbooks.model import Book, Checklist
+from bot.running import NAMED
 from bot.slack import messages
 from bot.slack import runbook as shown
 from bot.slack.messages import Message
 from bot.slack.runbook import Sheet
+from bot.store import alerts
+from bot.store.tx import Tx
+
+log = structlog.get_logger()
+
+LOOK = 2.0  # seconds that PagerDuty gets to say what its alerts are about; the runbook waits no longer
+INCIDENTS = 3  # of PagerDuty's that are asked about at a time
 
 
 def best_of(catalog: Catalog, board: Board, found: Sequence[Match]) -> Match:
     """Give the runbook to post first: the one that the incident names, else the surest of those that match."""
     named = catalog.get(board.incident.runbook_id) if board.incident.runbook_id else None
-    return found[0] if named is None else Match(named, "named by the incident")
+    return found[0] if named is None else Match(named, NAMED)
 
 
 async def next_step(call: Call) -> str:
@@ -41,12 +58,64 @@ async def _runbook(call: Call) -> Result:
     book = catalog.book(str(asked["book"])) if "book" in asked else None
     if isinstance(book, Checklist):
         return await _listed(call, book, str(asked["reason"]))
+    if book is None:
+        call = await _with_details(call)
     found = _found(call)
     best = best_of(catalog, call.board, found) if book is None else Match(book, str(asked["reason"]))
     run = await _begin(call, best.runbook, best.reason)
     posted = await call.post(await _page(call, run, found))
     reason = best.reason if book is not None else run.reason
     return {**posted, **_told(run, reason)}
+
+
+async def _rematch(call: Call) -> Result:
+    """Compare the posted runbook with those of alerts that joined later; a better one goes out by itself."""
+    incident = call.board.incident
+    if incident.run is None or not incident.status.is_open:
+        raise Superseded
+    call = await _with_details(call)
+    found, run = _found(call), incident.run
+    fitting = better(found, run.book)
+    if fitting is not None:
+        await call.tools.store.write(lambda tx: call.tools.runner.fit(tx, call.board, fitting))
+        return {"book": fitting.runbook.id}
+    if all(each.runbook.id in {run.book, GENERAL_ID} for each in found):
+        raise Superseded
+    return await _edit(call, run)  # so that it names those that match as well
+
+
+async def _offer(call: Call) -> Result:
+    """Offer a runbook, unless somebody has taken it meanwhile."""
+    incident, data = call.board.incident, call.row.data
+    if run_of(incident.runs, str(data["book"])) is not None:
+        raise Superseded
+    return await call.post(shown.offer(incident, data, call.tools.slack.command))
+
+
+async def _with_details(call: Call) -> Call:
+    """Ask PagerDuty what the alerts of its incidents say, once each; without an answer go on with what is known."""
+    client = call.tools.paging.client
+    keys = {each.alert.group_key for each in call.board.alerts if each.alert.source == PAGERDUTY}
+    groups = [group for group in call.board.groups if group.source == PAGERDUTY and group.key in keys]
+    wanted = [group for group in groups if KEPT not in group.data]
+    if not client.has_api or not wanted:
+        return call
+    told: dict[int, list[tuple[dict[str, str], dict[str, str]]]] = {}
+    try:
+        async with asyncio.timeout(LOOK):
+            for group in wanted[:INCIDENTS]:
+                told[group.id] = [details.facts_of(alert) for alert in await client.alerts_of(group.key, within=LOOK)]
+    except (OutwardError, TimeoutError) as error:
+        log.warning("pagerduty_alerts_unknown", delivery=call.row.key, reason=str(error) or f"no answer in {LOOK:g} s")
+    if not told:
+        return call
+
+    def keep(tx: Tx) -> Board | None:
+        for group_id, facts in told.items():
+            alerts.add_facts(tx.connection, group_id, {KEPT: facts})
+        return boards.load(tx.connection, call.row.scope)
+
+    return replace(call, maybe_board=await call.tools.store.write(keep))
 
 
 async def _listed(call: Call, book: Checklist, reason: str) -> Result:
@@ -125,7 +194,7 @@ async def _edit(call: Call, run: Run | None) -> Result:
 
 def _found(call: Call) -> tuple[Match, ...]:
     board = call.board
-    return rank(call.tools.catalog, [each.alert for each in board.alerts], board.incident.severity)
+    return rank(call.tools.catalog, evidence(board), board.incident.severity)
 
 
 async def _message(call: Call, run: Run) -> Message:
@@ -165,6 +234,8 @@ async def _posted(call: Call, run: Run) -> Book:
 SENDERS: Mapping[str, Callable[[Call], Awaitable[Result]]] = {
     "runbook": _runbook,
     "checklist": _checklist,
+    "rematch_runbook": _rematch,
+    "runbook_offer": _offer,
     "refresh_runbook": _refresh_runbook,
     "refresh_checklist": _refresh_checklist,
     "fold_runbook": _fold,

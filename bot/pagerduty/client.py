@@ -33,6 +33,7 @@ TIMEOUTS = (2.5, 6.0, 1.5, 0.5)
 TITLE = 1024  # characters, of an incident's title and an event's summary
 PRIORITY = 200  # characters of a priority's name
 OPEN = ("triggered", "acknowledged")
+MOST_ALERTS = 10  # of an incident, that are asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +229,16 @@ class PagerDuty:
             return self._rest_client().rput(path, json=body)
 
         await self._call(Api.REST, "PUT /incidents/{id}", send, writes=True)
+
+    async def alerts_of(self, incident_id: str, *, within: float) -> list[dict[str, Any]]:
+        """Give the first alerts of an incident, with what their integrations have sent, within so many seconds."""
+        path = f"/incidents/{quote(incident_id, safe='')}/alerts"
+
+        def look() -> Any:
+            return self._rest_client().rget(path, params={"limit": MOST_ALERTS})
+
+        found = await self._call(Api.REST, "GET /incidents/{id}/alerts", look, writes=False, within=within)
+        return [alert for alert in found if isinstance(alert, dict)] if isinstance(found, list) else []
 
     async def request_responders(self, incident_id: str, escalation_policy: str, message: str) -> None:
         """Ask an escalation policy's on-call people to join an incident; each call notifies them anew."""

@@ -69,6 +69,13 @@ def rank(catalog: Catalog, alerts: Sequence[Alert], severity: Severity | None = 
     return (Match(first.runbook, note + first.reason, first.way, first.alert), *ranked[1:])
 
 
+def better(ranked: Sequence[Match], book: str) -> Match | None:
+    """Give the first of `rank` where it was found by a surer way than the runbook that is posted; else None."""
+    best = ranked[0]
+    present = next((each.way for each in ranked if each.runbook.id == book), Way.NONE)
+    return best if best.runbook.id != book and best.way < present else None
+
+
 def _candidates(catalog: Catalog, alerts: Sequence[Alert], severity: Severity | None) -> Iterator[Match]:
     for alert, where, name in _facts(alerts, "runbook_id"):
         runbook = catalog.get(name)

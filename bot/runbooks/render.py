@@ -38,7 +38,7 @@ class Rendered:
 
 def variables(template: str) -> tuple[str, ...]:
     """Give the names between `${{` and `}}`, in their order, whether they are known or not."""
-    return tuple(_VARIABLE.findall(template))
+    return tuple(_parted(found)[0] for found in _VARIABLE.findall(template))
 
 
 def without_variables(template: str) -> str:
@@ -54,8 +54,8 @@ def render(template: str, language: str, facts: Mapping[str, str]) -> Rendered:
         quote = _QUOTES.get(within, _plain)
 
         def fill(found: re.Match[str]) -> str:
-            name = found.group(1)
-            value = _printable(facts.get(name, ""))
+            name, default = _parted(found.group(1))
+            value = _printable(facts.get(name, "") or default)
             if value and not (within == "sh" and _EXPANDED.search(value)):
                 return quote(value)
             missing[name] = None
@@ -68,6 +68,12 @@ def render(template: str, language: str, facts: Mapping[str, str]) -> Rendered:
     # What stands between backticks in a sentence is to be copied like a command.
     parts = (filled(part, "sh" if part.startswith("`") else "") for part in _SPANS.split(template))
     return Rendered("".join(parts), tuple(missing))
+
+
+def _parted(inside: str) -> tuple[str, str]:
+    """Part `name | default` into the two; without a bar there is no default."""
+    name, _, default = inside.partition("|")
+    return name.strip(), default.strip()
 
 
 def _printable(value: str) -> str:

@@ -41,6 +41,7 @@ class Incident:
     source: str = "rest"
     status: str = "triggered"
     details: Any = None
+    alerts: list[Json] = field(default_factory=list)  # what the bodies of its alerts hold, as their tools sent it
     requests: list[Json] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
 
@@ -189,6 +190,24 @@ class Account:
         """`GET /incidents/{id}`."""
         with self.lock:
             return {"incident": self.incident(incident_id).api()}
+
+    def list_alerts(self, incident_id: str, query: Mapping[str, Sequence[str]]) -> Json:
+        """`GET /incidents/{id}/alerts`."""
+        with self.lock:
+            incident = self.incident(incident_id)
+            found = [
+                {
+                    "id": f"{incident.id}A{number}",
+                    "type": "alert",
+                    "summary": incident.title,
+                    "status": incident.status,
+                    "alert_key": incident.key,
+                    "body": {"type": "alert_body", **body},
+                    "incident": _reference("incident", incident.id),
+                }
+                for number, body in enumerate(incident.alerts)
+            ]
+        return _page("alerts", found, query)
 
     def put_incident(self, incident_id: str, asked: Json, sender: str) -> Json:
         """`PUT /incidents/{id}`: acknowledge or resolve."""

@@ -64,6 +64,7 @@ class PagerDutyServer:
             ("POST", "/incidents", lambda r, b: account.create_incident(b["incident"], _sender(r))),
             ("GET", "/incidents", lambda r, _: account.list_incidents(_query(r))),
             ("GET", one, lambda r, _: account.get_incident(r.path_params["id"])),
+            ("GET", f"{one}/alerts", lambda r, _: account.list_alerts(r.path_params["id"], _query(r))),
             ("PUT", one, lambda r, b: account.put_incident(r.path_params["id"], b["incident"], _sender(r))),
             (
                 "POST",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from bot.incidents.cadence import spell
 from bot.incidents.model import Incident
@@ -67,6 +68,19 @@ def runbook(sheet: Sheet, others: Sequence[Match] = (), places: Places = NOWHERE
     return f"Runbook for this incident: {esc(book.title, 300)} ({len(book.steps)} steps).", made
 
 
+def offer(incident: Incident, data: Mapping[str, Any], command: str) -> Message:
+    """Offer a runbook that an alert which joined leads to, beside the one that people work through."""
+    book = str(data["book"])
+    why = esc(str(data["reason"]).replace("`", chr(39)), 300)
+    said = (
+        f":book: {esc(str(data['alert']), 100)} joined: runbook `{esc(book)}` ({esc(str(data['title']), 150)}) "
+        f"fits better than `{esc(incident.runbook_id)}` ({why}). "
+        f"`{command} runbook {esc(book)}` posts it; your ticks stay."
+    )
+    button = b.button("Post this runbook", "runbook_swap", _value(incident, book))
+    return said, [b.section(said), b.actions([button])]
+
+
 def checklist(sheet: Sheet) -> Message:
     """Show a checklist whose items are ticked; it is short, and has one page."""
     run, book = sheet.run, sheet.book
@@ -82,7 +96,10 @@ def checklist(sheet: Sheet) -> Message:
 
 def _replace(sheet: Sheet, commands: Iterable[Rendered], steps: Sequence[Step]) -> list[b.Block]:
     """Say which placeholders of a page are to be replaced, and by what."""
-    filled = [*commands, *(render(step.text, "", sheet.facts) for step in steps)]
+    begun = {step.section for step in steps}
+    sections = sheet.book.sections if isinstance(sheet.book, Runbook) else ()
+    texts = [*(section.intro for section in sections if section.title in begun), *(step.text for step in steps)]
+    filled = [*commands, *(render(text, "", sheet.facts) for text in texts)]
     missing = dict.fromkeys(name for each in filled for name in each.missing)
     if not missing:
         return []

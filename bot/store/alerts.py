@@ -157,6 +157,13 @@ def relatives(connection: Connection, group_: Group) -> list[Group]:
     return [group_of(row) for row in connection.execute(query).mappings()]
 
 
+def add_facts(connection: Connection, group_id: int, facts: Mapping[str, Any]) -> None:
+    """Add to what is known of a group; it is locked, so that nothing that comes meanwhile is lost."""
+    query = select(alert_groups.c.data).where(alert_groups.c.id == group_id).with_for_update()
+    known = connection.execute(query).scalar_one()
+    set_group(connection, group_id, data={**known, **facts})
+
+
 def set_group(
     connection: Connection, group_id: int, *, incident_id: int | None = None, data: Mapping[str, Any] | None = None
 ) -> None:

@@ -35,4 +35,5 @@ def advance(connection: Connection, name: str, last_at: datetime, moment: dateti
 def once(connection: Connection, name: str, now: datetime) -> bool:
     """Note that something is done now; False where it has been done before, by any replica."""
     made = upsert(connection, schedules).values(name=name, last_at=now)
-    return connection.execute(made.on_conflict_do_nothing(index_elements=["name"])).rowcount == 1
+    made = made.on_conflict_do_nothing(index_elements=["name"])
+    return connection.execute(made.returning(schedules.c.name)).first() is not None

@@ -110,6 +110,7 @@ def books(tmp_path: Path) -> Path:
         dated = re.sub(r"(?m)^last_reviewed_at:.*$", f"last_reviewed_at: {today}", (ours / name).read_text())
         (folder / name).write_text(dated)
     (folder / "signals.yaml").write_text("{}")
+    shutil.copy(ours / "sites.yaml", folder / "sites.yaml")
     (folder / FILE).write_text(document(Catalog.load(folder)))
     return folder
 

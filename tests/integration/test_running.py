@@ -265,9 +265,9 @@ def test_every_checklist_can_be_posted(bot: Client, words: str, checklist: str, 
 
 def test_two_checklists_are_ticked_side_by_side(bot: Client) -> None:
     """The one that opens with the incident and another one: each message shows its own ticks."""
-    _, channel = opened_by(bot, "HighErrorRate")
+    number, channel = opened_by(bot, "HighErrorRate")
     bot.slash("runbook checklist.recovery", channel=channel)
-    wait_for(lambda: bot.workspace.find(channel, "Verification after recovery"), what="the other checklist")
+    bot.wait_event(number, "runbook_posted", 2)
     press(bot, "bob", channel, "runbook_done_1", "First ten minutes")
     press(bot, "bob", channel, "runbook_done_3", "Verification after recovery")
     press(bot, "alice", channel, "runbook_done_4", "Verification after recovery")

@@ -235,3 +235,35 @@ def test_what_is_kept_comes_back(ticks: dict[int, str], text: str, within: int) 
     assert Run.from_json(run.to_json()) == run
     made = Mitigation(1, text, "U1", text, START, text, within, START + timedelta(seconds=within))
     assert Mitigation.from_json(made.to_json()) == made
+
+
+def fitting(*, at_once: bool = False, book: str = "ops.two") -> c.FitRunbook:
+    return c.FitRunbook(book, "Two", "RedisDown", "matched by alertname RedisDown", at_once)
+
+
+def test_a_better_runbook_is_posted_where_nobody_has_ticked() -> None:
+    """Only the general one stands, untouched: the better one is posted at once, and says why."""
+    decision = running().do(fitting(at_once=True))
+    assert [(d.kind, d.data) for d in decision.deliveries] == [
+        ("runbook", {"book": "ops.two", "reason": "matched by alertname RedisDown, which joined later"})
+    ]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_better_runbook_is_offered_to_whoever_works(at_once: bool) -> None:
+    """With a tick, or another than the general one: a message offers it, and the timeline says so."""
+    story = running()
+    story.do(c.TickStep(step(), ALICE))
+    decision = story.do(fitting(at_once=at_once))
+    assert [(d.kind, d.data["book"]) for d in decision.deliveries] == [("runbook_offer", "ops.two")]
+    assert decision.events[0].text == "RedisDown joined: runbook ops.two fits better than ops.one"
+    assert story.incident.runbook_id == "ops.one"
+
+
+def test_what_has_been_posted_before_is_not_offered() -> None:
+    """A runbook that was put aside by a person is known to them; and nothing is offered before the first one stands."""
+    story = running()
+    story.do(c.StartRun(a_run("ops.two", slot="runbook:9")))
+    story.do(c.StartRun(a_run("ops.one", slot="runbook:12")))
+    assert story.do(fitting(at_once=True)).deliveries == ()
+    assert Story().do(fitting(at_once=True)).deliveries == ()

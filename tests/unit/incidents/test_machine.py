@@ -64,7 +64,7 @@ def led() -> Story:
         pytest.param(
             c.AlertsChanged((an_alert("bb"),), (an_alert("aa"),)),
             ["alert_fired", "alert_resolved"],
-            ["refresh_card"],
+            ["rematch_runbook", "refresh_card"],
             id="alerts changed",
         ),
         pytest.param(c.AlertsChanged(), [], ["refresh_card"], id="alerts say something new"),

@@ -387,3 +387,22 @@ _TABLE: tuple[tuple[dict[str, str], str, str], ...] = (
 ALERTS: tuple[tuple[str, dict[str, str], str], ...] = tuple(
     (name, labels | {"alertname": name}, runbook) for labels, runbook, names in _TABLE for name in names.split()
 )
+
+
+def as_markdown() -> str:
+    """Give the table as the documentation has it: each runbook with the alerts that lead to it."""
+    alerts: dict[str, dict[str, None]] = {}
+    for name, _, runbook in ALERTS:
+        alerts.setdefault(runbook, {})[name] = None
+    lines = [
+        "# Which runbook an alert leads to",
+        "",
+        "The alert names of kube-prometheus-stack and the usual exporters' rules, by the runbook that is posted.",
+        "They are found in any spelling (`Redis down` is `RedisDown`), and in the titles of PagerDuty's incidents.",
+        "A `runbook_id`, a `signal` or your own runbook's `alerts` go first: `sitrep runbooks match` ranks them.",
+        "What has no runbook of its own leads to `ops.general.first-response`.",
+        "",
+        "| Runbook | Alerts |",
+        "|---|---|",
+    ]
+    return "\n".join([*lines, *(f"| `{book}` | {', '.join(names)} |" for book, names in sorted(alerts.items()))]) + "\n"

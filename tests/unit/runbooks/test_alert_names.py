@@ -7,7 +7,8 @@ import pytest
 from bot.incidents.model import Alert
 from bot.runbooks.match import Way, match, rank
 from tests.quick import shipped
-from tests.unit.runbooks.alert_names import ALERTS, GENERAL
+from tests.unit.runbooks.alert_names import ALERTS, GENERAL, as_markdown
+from tests.unit.runbooks.conftest import CONTENT
 
 
 def an_alert(name: str, source: str = "alertmanager", **labels: str) -> Alert:
@@ -119,3 +120,8 @@ def test_a_symptoms_name_gives_way_to_the_component(name: str, subsystem: str, e
     """Of a name and a subsystem the one goes first that says more of what is broken; the other is named beside it."""
     found = rank(shipped(), [an_alert(name, subsystem=subsystem)])
     assert [each.runbook.id for each in found] == expected
+
+
+def test_the_documentation_holds_the_table() -> None:
+    """Whoever installs Sitrep can look up where an alert leads; write the page anew with `as_markdown`."""
+    assert (CONTENT.parent / "docs" / "alert-names.md").read_text(encoding="utf-8") == as_markdown()

@@ -15,9 +15,9 @@ from bot.incidents.model import Alert
 from bot.runbooks.catalog import Catalog
 from bot.runbooks.index import FILE, document
 from bot.runbooks.links import Places
-from bot.runbooks.lint import Level, lint
+from bot.runbooks.lint import Level, lint, templates_of
 from bot.runbooks.model import Checklist, Step
-from bot.runbooks.render import render
+from bot.runbooks.render import Rendered, render, variables
 from bot.runbooks.sites import NO_SITES, Sites, sites_of
 from bot.slack import runbook as shown
 from bot.slack.runbook import Sheet
@@ -99,6 +99,22 @@ def test_a_value_is_one_word_of_a_command(value: str) -> None:
     said = render("List ${{ backup_bucket }}: `aws s3 ls ${{ backup_bucket }}`.", "", facts).text
     assert said.startswith(f"List {value}: `")
     assert shlex.split(said[said.index("`") + 1 : said.rindex("`")]) == ["aws", "s3", "ls", value]
+
+
+def test_a_variable_may_have_a_default() -> None:
+    """What the platform's own documents call it stands where no site says otherwise, and is no placeholder."""
+    text = "Set once: `export NS=${{ vault_namespace | creto-vault }}`."
+    assert render(text, "", {}) == Rendered("Set once: `export NS=creto-vault`.")
+    assert render(text, "", {"vault_namespace": "vault"}).text == "Set once: `export NS=vault`."
+    assert variables(text) == ("vault_namespace",)
+
+
+def test_each_listed_variable_is_used() -> None:
+    """The list of variables says what can be set, and nothing that no runbook takes."""
+    books = (*shipped(), *shipped().checklists)
+    used = {name for book in books for _, text in templates_of(book) for name in variables(text)}
+    assert set(shipped().variables) <= used
+    assert len(shipped().variables) >= 20
 
 
 def test_what_a_shell_would_expand_is_never_filled_in() -> None:
