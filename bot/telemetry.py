@@ -22,6 +22,7 @@ from bot.errors import OutwardError
 
 OTHER = "other"
 SOURCES = ("alertmanager", "pagerduty")
+NAMED: set[str] = set()  # sources that the settings name, which are few
 # The first words of what becomes of a webhook.
 # fmt: off
 WEBHOOK_OUTCOMES = frozenset({
@@ -140,19 +141,16 @@ def reason(code: str) -> str:
 def webhook(source: str, outcome: str) -> None:
     """Count a webhook by the first word of what became of it; a source's name counts where a token has it."""
     word = re.split("[: ]", outcome, maxsplit=1)[0]
-    label = source if source in _named else source.partition("/")[0]
+    label = source if source in NAMED else source.partition("/")[0]
     WEBHOOKS.labels(label, word if word in WEBHOOK_OUTCOMES else OTHER).inc()
 
 
 def name_sources(sources: Iterable[str]) -> None:
-    """Count webhooks of these sources by themselves: those that the settings name, which are few."""
+    """Count webhooks of these sources, which the settings name, by themselves."""
     for source in sources:
-        _named.add(source)
+        NAMED.add(source)
         for outcome in WEBHOOK_OUTCOMES:
             WEBHOOKS.labels(source, outcome)
-
-
-_named: set[str] = set()
 
 
 @contextmanager

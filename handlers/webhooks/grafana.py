@@ -15,6 +15,7 @@ from bot.text import clip
 VERSION = "1"
 VALUES = 6  # of an alert that are kept
 LONGEST = 200  # characters of all values together
+SAID = 2000  # characters of the values in words, or of a key's end, that are searched
 # Grafana's alerts about a rule that could not be evaluated; the label `rulename` says which.
 UNEVALUATED = frozenset({"DatasourceNoData", "DatasourceError"})
 # `[ var='B' labels={pod=cart-1} value=44.2 ], [ metric='foo' labels={} value=10 ]`
@@ -68,7 +69,7 @@ def tester(version: str, group_key: str, alerts: Sequence[Sent]) -> str:
     named = all(re.sub(r"[-_ ]", "", alert.labels.get("alertname", "")).lower() == "testalert" for alert in alerts)
     if version == VERSION:
         pressed = named and all(alert.labels.get("instance") == "Grafana" for alert in alerts)
-        return "Grafana" if pressed or _TEST_KEY.search(group_key) else ""
+        return "Grafana" if pressed or _TEST_KEY.search(group_key[-SAID:]) else ""
     harmless = all(alert.labels.get("severity", "").lower() in _HARMLESS for alert in alerts)
     return "Alertmanager" if named and harmless else ""
 
@@ -80,7 +81,7 @@ def _measured(values: Mapping[str, Any]) -> str:
 
 def _said(values: str) -> str:
     told = []
-    for name, value in _VALUE.findall(values)[:VALUES]:
+    for name, value in _VALUE.findall(values[:SAID])[:VALUES]:
         try:
             number = _number(float(value))
         except ValueError:

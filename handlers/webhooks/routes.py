@@ -107,6 +107,7 @@ class Webhooks:
         try:
             source = self._senders.source(token, name)
         except BadSource:
+            telemetry.webhook(ALERTMANAGER, "malformed")
             await self._refusals.note(Refusal(ALERTMANAGER, Reason.BAD_SOURCE, _sender(request)))
             message = "Name a source by up to 32 characters of a-z, 0-9, - and _, or leave it out."
             return problem(404, "bad_source", message)

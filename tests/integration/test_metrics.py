@@ -267,7 +267,7 @@ OF_ANOTHER_TEST = "hologram"  # a row of a later version: metrics are counted ov
 INTERACTIONS = ("command", "button", "form", "shortcut", "event")
 HOSTILE = ("zq-hostile", "<!channel>", '{job="x"}', "\n# HELP", "é\u202e", "C0HOSTILE")
 ALLOWED = {
-    "source": {*telemetry.SOURCES, "slack"},
+    "source": {*telemetry.SOURCES, *telemetry.NAMED, "slack"},
     "severity": {"sev1", "sev2", "sev3", "sev4"},
     "service": {"slack", "pagerduty", "alertmanager"},
     "state": {"pending", "sending", "unknown", "done", "skipped", "undone"},
