@@ -17,6 +17,8 @@ from bot.engine.port import Engine, Handler, Job, Work
 from bot.store.database import database_clock, open_store
 from bot.store.tx import Store, Tx
 from tests.migrated import put
+from tests.pace import Pace
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -65,7 +67,7 @@ class Bench:
     async def start(self, handler: Handler | None = None) -> None:
         await self.engine.start(handler or self.note)
 
-    async def until(self, count: int, seconds: float = 3) -> None:
+    async def until(self, count: int, seconds: float = PATIENCE) -> None:
         async with asyncio.timeout(seconds):
             while len(self.ran) < count:
                 await asyncio.sleep(0.005)
@@ -178,7 +180,7 @@ async def test_none_of_many_moments_close_together_is_passed_over(bench) -> None
         begin = b.clock.now() + timedelta(seconds=0.3)
         for n, job in enumerate(jobs):
             await b.enqueue(job, begin + timedelta(milliseconds=2 * n))
-        await b.until(len(jobs), seconds=20)
+        await b.until(len(jobs))
         assert sorted(b.ran) == jobs
 
 
@@ -254,7 +256,7 @@ async def test_stopping_lets_a_running_job_finish(bench) -> None:
 
         await b.start(handler)
         await b.enqueue(ONE)
-        await asyncio.wait_for(began.wait(), 5)
+        await asyncio.wait_for(began.wait(), PATIENCE)
         await b.engine.stop()
         assert b.ran == [ONE]
 
@@ -274,10 +276,11 @@ async def test_with_the_machines_own_clock_a_job_runs_on_time(name: str, url: st
     due = [clock.now() + timedelta(seconds=s) for s in (0.6, 0.3)]
     for moment in due:
         await store.write(lambda tx, m=moment: engine.enqueue(tx, ONE, m))
-    async with asyncio.timeout(5):
-        while len(ran) < 2:
-            await asyncio.sleep(0.01)
+    with Pace() as pace:
+        async with asyncio.timeout(PATIENCE):
+            while len(ran) < 2:
+                await asyncio.sleep(0.01)
     await engine.stop()
     await store.close()
     for happened, moment in zip(ran, sorted(due), strict=True):
-        assert timedelta() <= happened - moment < timedelta(seconds=ON_TIME[name])
+        assert timedelta() <= happened - moment < timedelta(seconds=pace.stretched(ON_TIME[name]))

@@ -38,7 +38,7 @@ class QuickProcess(Process):
         assert self.child is not None
         assert self.child.poll() is None, self.log.read_text()
         with closing(
-            http.client.HTTPConnection("127.0.0.1", int(self.environ["SITREP_PORT"]), timeout=2)
+            http.client.HTTPConnection("127.0.0.1", int(self.environ["SITREP_PORT"]), timeout=PATIENCE)
         ) as connection:
             try:
                 connection.request("GET", "/readyz")

@@ -38,7 +38,7 @@ def demo(tmp_path: Path) -> Iterator[str]:
     with out.open("wb") as stdout:
         child = subprocess.Popen([sys.executable, "-m", "bot", "demo"], cwd=ROOT, env=keep, stdout=stdout)
     try:
-        found = wait_for(lambda: re.search(r"http://127\.0\.0\.1:\d+/", out.read_text()), timeout=30)
+        found = wait_for(lambda: re.search(r"http://127\.0\.0\.1:\d+/", out.read_text()))
         yield found.group()
         assert len(out.read_text().splitlines()) == 1
     finally:
@@ -58,7 +58,7 @@ def test_the_page_shows_an_incident_that_an_alert_has_opened(demo: str, tmp_path
         )
         return done.stdout if "First ten minutes" in done.stdout else ""
 
-    dom = wait_for(page, timeout=60)
+    dom = wait_for(page)
     for wanted in ("incident-", "HighErrorRate", "Runbook: ", "Diagnosis", "Paged next", "5 minutes pass"):
         assert wanted in dom, wanted
     for label in ("Update", "Acknowledge", "Take lead", "Resolve"):

@@ -50,7 +50,7 @@ def test_fault_05_a_resolved_that_never_comes_is_flagged_once(cluster: Cluster, 
     source.wait_asked(2 * len(cluster.replicas))
     assert posted(workspace, channel, NEVER) == []
     cluster.hands.advance(minutes=2)
-    (said,) = wait_for(lambda: posted(workspace, channel, NEVER), 15, "the message")
+    (said,) = wait_for(lambda: posted(workspace, channel, NEVER), what="the message")
     assert "/incident resolve" in said
     cluster.hands.advance(minutes=2)
     source.wait_asked(2 * len(cluster.replicas))

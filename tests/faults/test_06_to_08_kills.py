@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
+from bot.engine.auditor import DELIVERY_STUCK
 from bot.sandbox.model import Call
 from tests.conftest import wait_for
 from tests.crash.world import Side, channel_of
 from tests.faults.cluster import Cluster, Replica, cluster_for, doubled, opened_once, posted, sight
 from tests.integration.bodies import alert, body
-from tests.patience import PATIENCE, TAKE_OVER
+from tests.patience import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,10 @@ BLOWS = {
 
 @dataclass
 class Aftermath:
-    """What is left after the kills: an incident for each of them, and how long it took until it was open."""
+    """What is left after the kills: an incident for each of them."""
 
     cluster: Cluster
     numbers: dict[str, str] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
 
     def strike(self, name: str, blow: Blow) -> None:
         """Open an incident and strike at the call."""
@@ -72,19 +71,16 @@ class Aftermath:
 
     def wait(self) -> None:
         """Wait until every incident is open."""
-        begun = time.monotonic()
-        left = set(self.numbers)
 
         def look() -> bool:
             unfinished = self.cluster.rows(
                 "SELECT DISTINCT scope FROM deliveries WHERE state IN ('pending', 'sending', 'unknown')"
             )
             scopes = {row["scope"] for row in unfinished}
-            for name in [name for name in left if self.numbers[name] not in scopes]:
-                self.seconds[name] = time.monotonic() - begun
-                left.remove(name)
-            return not left
+            return not scopes & set(self.numbers.values())
 
+        # Nobody but those that live brings this about: the auditor takes a delivery for stuck only after it.
+        assert DELIVERY_STUCK.total_seconds() > PATIENCE
         wait_for(look, PATIENCE, "the openings")
 
     def sight(self, name: str) -> dict[str, Any]:
@@ -119,7 +115,6 @@ def test_fault_06_a_kill_before_slack_is_called_loses_nothing(aftermath: Afterma
     name = "killed before Slack is called"
     assert aftermath.sight(name) == opened_once(aftermath.numbers[name])
     assert [call.error for call in aftermath.calls(name, "conversations.create")] == ["drop_before", None]
-    assert aftermath.seconds[name] < TAKE_OVER
 
 
 def test_fault_07_a_kill_after_slack_accepted_posts_nothing_twice(aftermath: Aftermath) -> None:
@@ -133,7 +128,6 @@ def test_fault_07_a_kill_after_slack_accepted_posts_nothing_twice(aftermath: Aft
     looks = aftermath.calls(name, "conversations.history")
     assert looks
     assert all(look.index > tried[0].index for look in looks)
-    assert aftermath.seconds[name] < TAKE_OVER
 
 
 def test_fault_08_a_kill_after_the_channel_was_created_adopts_it(aftermath: Aftermath) -> None:
@@ -141,7 +135,6 @@ def test_fault_08_a_kill_after_the_channel_was_created_adopts_it(aftermath: Afte
     name = "killed after the channel was created"
     assert aftermath.sight(name) == opened_once(aftermath.numbers[name])
     assert [call.error for call in aftermath.calls(name, "conversations.create")] == ["drop_after", "name_taken"]
-    assert aftermath.seconds[name] < TAKE_OVER
 
 
 def test_fault_08_a_channel_that_is_not_ours_is_left_alone(aftermath: Aftermath) -> None:

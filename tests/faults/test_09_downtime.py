@@ -30,7 +30,7 @@ def rest(cluster: Cluster) -> None:
         now = moment.replace(tzinfo=None) if cluster.url.startswith("sqlite") else moment
         return cluster.rows(due, now=now)[0]["n"] == 0 and cluster.settled()
 
-    wait_for(at_rest, 15, "timers and deliveries")
+    wait_for(at_rest, what="timers and deliveries")
 
 
 def test_fault_09_time_away_ends_in_one_overdue_notice_that_says_how_late(cluster: Cluster) -> None:

@@ -28,6 +28,7 @@ from tests.conftest import PAGERDUTY_SECRET, WEBHOOK_TOKEN, Client, InProcess, w
 from tests.forks import sitrep
 from tests.integration.bodies import alert, body, pagerduty, recorded
 from tests.integration.world import World
+from tests.patience import BUSY
 
 AM, PD = "/webhooks/alertmanager", "/webhooks/pagerduty"
 RAW = json.dumps(pagerduty("incident.triggered")).encode()
@@ -308,7 +309,7 @@ def test_a_dead_letter_that_can_be_read_by_now_is_taken_in(bot: Client, world: W
         numbers.append(said["outcome"].removeprefix("declared "))
     assert world.dead() == []
     for number in numbers:
-        wait_for(lambda n=number: "channel_opened" in bot.kinds(n), timeout=25, what="the sweep")
+        wait_for(lambda n=number: "channel_opened" in bot.kinds(n), what="the sweep")
         bot.wait_opened(number)
     assert [i["severity"] for i in bot.incidents()] == ["sev1", "sev2"]
 
@@ -529,7 +530,7 @@ def test_a_locked_database_is_503_in_time_and_heals(bot: Client, world: World) -
             answers = list(pool.map(timed, sends))
         other.execute("ROLLBACK")
     for seconds, answer in answers:
-        assert seconds < 5
+        assert seconds < 5 * BUSY  # it would be away for ever
         assert "again" in problem(answer, 503, "database_unavailable")["message"]
         assert answer.headers["retry-after"]
     taken = wait_for(lambda: _taken(bot), what="the database")

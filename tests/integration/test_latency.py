@@ -11,8 +11,9 @@ import pytest
 from bot.sandbox.people import Reply
 from bot.sandbox.server import SandboxServer
 from tests.conftest import Client, Process, both_databases, wait_for
+from tests.pace import Pace
 
-WITHIN = 0.5  # seconds, at the 99th percentile, with 100 ms a call to Slack
+WITHIN = 0.5  # seconds on a machine at rest, at the 99th percentile, with 100 ms a call to Slack
 ROUNDS = 4
 OPENING = 50  # incidents at once
 LOOKS = 30
@@ -83,23 +84,24 @@ def p99(samples: list[float]) -> float:
 def test_verbs_and_buttons_are_answered_within_half_a_second(bot: Client) -> None:
     """With 100 ms a call to Slack, the 99th percentile of all verbs and buttons stays under 500 ms."""
     replies: list[Reply] = []
-    for round_ in range(ROUNDS):
-        bot.workspace.latency = 0.0
-        _, channel = bot.open_one(f"declare Round {round_} sev2")
-        card = bot.workspace.pinned(channel)[0].ts
-        bot.workspace.latency = 0.1
-        for action, form in BUTTONS.items():
-            replies.append(bot.people.press("charlie", channel, card, action))
-            views = bot.workspace.open_views("charlie")
-            if action == "incident_update":
-                replies.append(bot.people.press_in_view("charlie", views[0].id, "update_status", "identified"))
-            replies.extend([bot.people.submit("charlie", view.id, form) for view in views])
-        wait_for(lambda: bot.workspace.find(channel, "Looking"))  # noqa: B023
-        bot.slash("reopen", channel=channel)
-        replies.extend(bot.people.slash("alice", channel, line) for line, _ in LINES)
+    with Pace() as pace:
+        for round_ in range(ROUNDS):
+            bot.workspace.latency = 0.0
+            _, channel = bot.open_one(f"declare Round {round_} sev2")
+            card = bot.workspace.pinned(channel)[0].ts
+            bot.workspace.latency = 0.1
+            for action, form in BUTTONS.items():
+                replies.append(bot.people.press("charlie", channel, card, action))
+                views = bot.workspace.open_views("charlie")
+                if action == "incident_update":
+                    replies.append(bot.people.press_in_view("charlie", views[0].id, "update_status", "identified"))
+                replies.extend([bot.people.submit("charlie", view.id, form) for view in views])
+            wait_for(lambda: bot.workspace.find(channel, "Looking"))  # noqa: B023
+            bot.slash("reopen", channel=channel)
+            replies.extend(bot.people.slash("alice", channel, line) for line, _ in LINES)
     assert all(reply.status == 200 for reply in replies)
     slowest = sorted(replies, key=lambda r: r.elapsed_seconds)[-3:]
-    assert p99([reply.elapsed_seconds for reply in replies]) < WITHIN, slowest
+    assert p99([reply.elapsed_seconds for reply in replies]) < pace.stretched(WITHIN), slowest
 
 
 @pytest.mark.timing
@@ -110,7 +112,7 @@ def test_interactions_are_answered_in_time_while_fifty_incidents_open(bot: Clien
     card = bot.workspace.pinned(channel)[0].ts
     bot.workspace.latency = 0.1
     opened = [f"declare Storm {n} sev2" for n in range(OPENING)]
-    with ThreadPoolExecutor(OPENING // 5) as pool:
+    with Pace() as pace, ThreadPoolExecutor(OPENING // 5) as pool:
         declaring = [pool.submit(bot.people.slash, "bob", "general", line) for line in opened]
         replies: list[Reply] = []
         for n in range(LOOKS):
@@ -119,7 +121,8 @@ def test_interactions_are_answered_in_time_while_fifty_incidents_open(bot: Clien
             replies.append(bot.people.press("alice", channel, card, "incident_lead"))
         declared = [future.result() for future in declaring]
     assert all(reply.status == 200 for reply in [*replies, *declared])
-    assert p99([reply.elapsed_seconds for reply in replies]) < WITHIN, sorted(r.elapsed_seconds for r in replies)[-5:]
+    slowest = sorted(r.elapsed_seconds for r in replies)[-5:]
+    assert p99([reply.elapsed_seconds for reply in replies]) < pace.stretched(WITHIN), slowest
     bot.workspace.latency = 0.0
 
 

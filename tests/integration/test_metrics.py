@@ -26,6 +26,7 @@ from bot.store.standing import standing
 from tests.conftest import Client, Hands, InProcess, both_databases, wait_for
 from tests.integration.bodies import alert, body, pagerduty
 from tests.migrated import put
+from tests.patience import BUSY
 from tests.postgres import Postgres, database
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -250,11 +251,11 @@ def test_metrics_answer_while_the_database_is_away(
             finally:
                 back()
             for gone, took in looks:
-                assert took < 3
+                assert took < 3 * BUSY  # it would hang for ever
                 assert value(gone, "sitrep_database_up") == 0
                 assert not [key for key in gone if key[0] in {"sitrep_incidents_open", "sitrep_outbox_deliveries"}]
                 assert math.isnan(value(gone, "sitrep_timers_armed"))
-            wait_for(lambda: gauge(bot, "sitrep_database_up") == 1, timeout=30, what="the database")
+            wait_for(lambda: gauge(bot, "sitrep_database_up") == 1, what="the database")
             assert gauge(bot, "sitrep_timers_armed") == 4
 
 
@@ -291,7 +292,7 @@ def test_no_set_of_labels_grows_with_what_strangers_send(bot: Client) -> None:
         bot.http.post(f"/webhooks/{index}", content=b"x" * 1_100_000)
         bot.workspace.faults.add(Fault("pins.add", "error", error=f"zq_hostile_{index}"))
         bot.slash(f"declare Checkout {index} sev2")
-    wait_for(lambda: not [f for f in bot.workspace.faults if not f.hits], timeout=20, what="the faults")
+    wait_for(lambda: not [f for f in bot.workspace.faults if not f.hits], what="the faults")
     wait_for(lambda: value(scrape(bot), "sitrep_deliveries_total", kind="pin", outcome="other") >= 8, what="others")
     for name, labels in scrape(bot):
         for label, said in labels:

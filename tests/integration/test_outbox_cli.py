@@ -398,7 +398,7 @@ def test_what_is_being_sent_is_left_alone(
         assert "it is being sent. Look again in a moment" in outbox.refuses(what, note)
     process.kill()
     process.wait_dead()
-    answer = wait_for(lambda: outbox.run("drop", note, "--by", "ann").stdout, timeout=30, what="the drop")
+    answer = wait_for(lambda: outbox.run("drop", note, "--by", "ann").stdout, what="the drop")
     assert b"it is dropped" in answer
     assert outbox.row("note")["state"] == "superseded"
     process.start()

@@ -181,7 +181,7 @@ def test_a_connection_is_refreshed_while_people_work(bot: Client, world: World, 
                 sockets.disconnect(reason, close=reason != "warning")
                 wait_for(lambda calls=calls: bot.workspace.count(OPEN) > calls and sockets.count, what="another one")
                 if reason == "warning":
-                    wait_for(lambda: sockets.count == 2, timeout=2, what="a second one beside the first")
+                    wait_for(lambda: sockets.count == 2, what="a second one beside the first")
                     sockets.close(1)
         finally:
             over.set()
@@ -215,9 +215,7 @@ def test_what_is_under_way_when_a_connection_ends_is_answered(bot: Client, socke
 def test_a_connection_that_ends_is_opened_again_at_once(bot: Client, sockets: Sockets, how: str) -> None:
     """Without a word before: what people do fails for a moment only."""
     getattr(sockets, how)()
-    began = time.monotonic()
-    wait_for(lambda: sockets.count, timeout=5, what="another connection")
-    assert time.monotonic() - began < 3
+    wait_for(lambda: sockets.count, what="another connection")
     assert "declare" in bot.slash("help")
 
 
@@ -348,10 +346,8 @@ def test_a_stop_answers_what_is_under_way(bot: Client, service: InProcess, socke
     with ThreadPoolExecutor() as pool:
         pressed = pool.submit(press, bot, "bob", channel, "incident_update")
         wait_for(lambda: bot.workspace.count("views.open"), what="the press")
-        began = time.monotonic()
         service.stop()
         assert pressed.result().ok
-    assert time.monotonic() - began < 5
     wait_for(lambda: sockets.count == 0, what="the connection's end")
 
 
@@ -369,17 +365,16 @@ def test_a_stop_waits_for_no_slack(starting: Start, slack: SandboxServer, worksp
 def test_a_sigterm_ends_the_process_with_a_connection_open(
     environ: dict[str, str], workspace: Workspace, sockets: Sockets, tmp_path: Path
 ) -> None:
-    """It leaves by itself, in good order, within a few seconds."""
+    """It leaves by itself, in good order, and not because it was late."""
     process = Process(environ, tmp_path / "log")
     process.start()
     try:
         wait_for(lambda: sockets.count, what="the connection")
         assert process.child is not None
-        began = time.monotonic()
         process.child.send_signal(signal.SIGTERM)
-        process.wait_dead(8)
-        assert time.monotonic() - began < 6
+        process.wait_dead()
         assert process.child.returncode in (0, -signal.SIGTERM), process.log.read_text()[-2000:]
         assert "Traceback" not in process.log.read_text()
+        assert "stopped_hard" not in process.log.read_text()
     finally:
         process.kill()

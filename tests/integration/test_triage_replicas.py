@@ -63,7 +63,7 @@ def queued(pair: Cluster, rows: str, *calls: Callable[[], Any]) -> list[Any]:
     engine = connect(pair.url)
 
     def wait_behind(place: int) -> None:
-        wait_for(lambda: pair.rows(WAITING)[0]["n"] >= place, 2.0, f"the first {place}")
+        wait_for(lambda: pair.rows(WAITING)[0]["n"] >= place, what=f"the first {place}")
 
     def after(place: int, call: Callable[[], Any]) -> Any:
         wait_behind(place)

@@ -9,6 +9,7 @@ import pytest
 from starlette.responses import Response
 
 from bot.sandbox import SandboxServer, Signing
+from bot.sandbox import workspace as stage
 from bot.sandbox.model import SlackError
 from bot.sandbox.workspace import RESPONSE_URL_SECONDS
 from tests.sandbox.standin import StandIn, api
@@ -188,13 +189,13 @@ def test_a_submission_can_update_push_and_clear(server: SandboxServer, bot: Stan
 
 
 def test_a_trigger_serves_once_and_for_three_seconds(server: SandboxServer, bot: StandIn) -> None:
-    """A trigger_id opens one modal, and none when it is older than 3 s or made up."""
+    """A trigger_id opens one modal, and none when it is too old or made up."""
     for _ in range(2):
         server.people.slash("alice", "incidents", "")
     once, late = (payload["trigger_id"] for payload in bot.received)
     assert api(server.url, "views.open", trigger_id=once, view=MODAL)["ok"]
     assert api(server.url, "views.open", trigger_id=once, view=MODAL)["error"] == "exchanged_trigger_id"
-    server.workspace.monotonic = lambda: time.monotonic() + 3.1
+    server.workspace.monotonic = lambda: time.monotonic() + stage.TRIGGER_SECONDS + 0.1
     assert api(server.url, "views.open", trigger_id=late, view=MODAL)["error"] == "expired_trigger_id"
     assert api(server.url, "views.open", trigger_id="1.2.x", view=MODAL)["error"] == "invalid_trigger_id"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -30,10 +29,8 @@ def test_a_fork_that_is_killed_tells_of_its_signal(tmp_path: Path) -> None:
     """Until then it has no exit code, and waiting for it in vain ends in time."""
     environ = {"SITREP_DATABASE_URL": f"sqlite:///{tmp_path / 'sitrep.db'}", "SITREP_PORT": "0"}
     fork = Fork(("serve",), environ, tmp_path / "out", tmp_path / "err")
-    begun = time.monotonic()
     with pytest.raises(subprocess.TimeoutExpired):
         fork.wait(0.1)
-    assert time.monotonic() - begun < 5
     assert fork.poll() is None
     fork.send_signal(9)
     assert (fork.wait(10), fork.poll(), fork.returncode) == (-9, -9, -9)

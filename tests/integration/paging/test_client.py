@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
@@ -129,11 +128,10 @@ def test_each_error_is_sorted_and_nothing_is_sent_again(
         account.faults.clear()
         account.faults.add(Fault(method, times=None, **fault))  # type: ignore[arg-type]
         hand.client.throttles = Throttles(SystemClock())
-        before, began = account.count(method), time.monotonic()
+        before = account.count(method)
         found = outcome(hand, act)
         assert (type(found), found.reason) == (write if name in WRITES else read, reason), name
         assert account.count(method) == before + 1, name
-        assert time.monotonic() - began < 2, name
         said = f"{found} {getattr(found, 'fix', '')}"
         if isinstance(found, Permanent):
             assert "PAGERDUTY_" in found.fix or "plan" in found.fix, name
@@ -171,10 +169,8 @@ def test_a_429_stops_what_has_the_same_key(
 def test_a_call_that_hangs_ends_at_its_deadline(hand: Hand, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may have happened, and neither another call nor the end of the process waits for it."""
     monkeypatch.setattr(module, "TIMEOUTS", (0.2, 0.4, 0.2, 0.2))
-    account.faults.add(Fault("POST /incidents", "hang"))
-    began = time.monotonic()
+    account.faults.add(Fault("POST /incidents", "hang", seconds=3600))
     assert isinstance(outcome(hand, WRITES["create"][1]), Ambiguous)
-    assert time.monotonic() - began < 1.5
     assert hand.do(lambda c: c.oncalls("PLEADS01")) == ("Maeve Lead",)
 
 
@@ -183,12 +179,10 @@ def test_an_answer_that_trickles_in_ends_at_the_deadline(hand: Hand, monkeypatch
     free = threading.Event()
 
     async def stuck() -> None:
-        await hand.client._call(module.Api.REST, "GET /oncalls", lambda: free.wait(5), writes=True, within=0.2)
+        await hand.client._call(module.Api.REST, "GET /oncalls", lambda: free.wait(3600), writes=True, within=0.2)
 
-    began = time.monotonic()
     found = outcome(hand, lambda _: stuck())
     assert isinstance(found, Ambiguous)
-    assert time.monotonic() - began < 1
     assert [t.daemon for t in threading.enumerate() if t.name == "pagerduty"] == [True]
     free.set()
     wait_for(lambda: "pagerduty" not in [t.name for t in threading.enumerate()])
