@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 
+from bot.incidents.alert_text import is_broken
 from bot.incidents.model import Alert
 from bot.incidents.patterns import pattern
 
@@ -127,6 +128,10 @@ class Subject:
         return self.instance or (f"namespace {self.namespace}" if self.namespace else "")
 
 
+_DISKS = ("mountpoint", "device")
+_CLUSTERS = ("cluster", "k8s.cluster.name", "k8s_cluster_name")
+_REGIONS = ("region", "cloud.region", "cloud_region")
+_PLACES = (*_DISKS, *_CLUSTERS, *_REGIONS)
 _NAMES = tuple(each.name for each in fields(Subject) if each.name != "sources")
 
 # The kinds of workload, and the labels that name one; the most exact first.
@@ -167,7 +172,24 @@ def subject_of(alert: Alert, rules: SubjectRules | None = None) -> Subject:
 
     Without `rules`, by those in force (see `use`).
     """
-    return _Reading(alert, rules or _in_force[0]).subject()
+    rules = rules or _in_force[0]
+    asked = _asked(rules)
+    said = frozenset((name, text) for name, text in alert.annotations.items() if name in asked)
+    return _read(alert.name, frozenset(alert.labels.items()), said, rules)
+
+
+@lru_cache(maxsize=16)
+def _asked(rules: SubjectRules) -> frozenset[str]:
+    """Return the names of the annotations that count."""
+    return frozenset((*rules.service, *rules.namespace, *rules.pod, *rules.node, *_PLACES))
+
+
+# One alert is asked about several times on its way: by its family, its title, its card.
+@lru_cache(maxsize=4_000)
+def _read(
+    name: str, labels: frozenset[tuple[str, str]], said: frozenset[tuple[str, str]], rules: SubjectRules
+) -> Subject:
+    return _Reading(name, dict(labels), dict(said), rules).subject()
 
 
 def common(subjects: Iterable[Subject]) -> Subject:
@@ -182,8 +204,10 @@ def common(subjects: Iterable[Subject]) -> Subject:
 class _Reading:
     """One look at an alert: first who measured it, then what that says of each label."""
 
-    def __init__(self, alert: Alert, rules: SubjectRules) -> None:
-        self._alert = alert
+    def __init__(self, name: str, labels: Mapping[str, str], said: Mapping[str, str], rules: SubjectRules) -> None:
+        self._name = name
+        self._labels = {label: text for label, value in labels.items() if (text := value.strip())}
+        self._said = {key: text for key, value in said.items() if (text := value.strip()) and not is_broken(text)}
         self._rules = rules
         self._sources: dict[str, str] = {}
         self._names = self._exporters()
@@ -204,17 +228,17 @@ class _Reading:
             workload=workload,
             pod=pod,
             node=node,
-            mountpoint=self._first("mountpoint", ("mountpoint", "device")),
+            mountpoint=self._first("mountpoint", _DISKS),
             target=target,
             instance=self._instance(),
-            cluster=self._first("cluster", ("cluster", "k8s.cluster.name", "k8s_cluster_name")),
-            region=self._first("region", ("region", "cloud.region", "cloud_region")),
+            cluster=self._first("cluster", _CLUSTERS),
+            region=self._first("region", _REGIONS),
             exporter=self._exporter,
             sources=self._sources,
         )
 
     def _label(self, name: str) -> str:
-        return self._alert.labels.get(name, "")
+        return self._labels.get(name, "")
 
     def _exporters(self) -> tuple[str, ...]:
         """Give the names that the alert has for its exporter, the most telling first."""
@@ -225,7 +249,7 @@ class _Reading:
         return tuple(sorted(dict.fromkeys(found), key=lambda value: bool(_NO_SERVICE.fullmatch(value))))
 
     def _exporter_is_broken(self) -> bool:
-        if not self._exporter or not _hit(self._rules.about_exporters, self._alert.name):
+        if not self._exporter or not _hit(self._rules.about_exporters, self._name):
             return False
         asked = self._label("instance")
         return not asked or not ("://" in asked or (_OF_TARGETS.search(self._exporter) and not _OWN_PORT.search(asked)))
@@ -241,12 +265,13 @@ class _Reading:
 
     def _named(self, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         """Give what the rule's author says in annotations, then the labels, each with its name."""
+        if self._said:
+            for name in names:
+                if value := self._said.get(name, ""):
+                    yield f"annotation {name}", value
         for name in names:
-            if value := self._alert.annotations.get(name, "").strip():
-                yield f"annotation {name}", value
-        for name in names:
-            if value := self._label(name).strip():
-                yield name, value
+            if name in self._labels:
+                yield name, self._labels[name]
 
     def _service(self) -> str:
         for name, given in self._named(self._rules.service):
@@ -266,10 +291,11 @@ class _Reading:
         if kind and name:
             self._sources["workload"] = "workload"
             return f"{kind.lower()}/{name}"
-        for label, kind in _WORKLOADS:
-            if value := self._label(f"exported_{label}") or self._label(label):
-                self._sources["workload"] = label
-                return f"{kind}/{value}"
+        for prefix in ("exported_", ""):
+            for label, kind in _WORKLOADS:
+                if prefix + label in self._labels:
+                    self._sources["workload"] = prefix + label
+                    return f"{kind}/{self._labels[prefix + label]}"
         return ""
 
     def _pod(self, workload: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bot.board import Board
 from bot.incidents import alert_text
-from bot.incidents.model import Incident
+from bot.incidents.model import Alert, Incident
 from bot.incidents.subject import subject_of
 from bot.slack.mrkdwn import clock_time, esc
 from bot.store.alerts import Shown
@@ -34,12 +36,12 @@ def plain(board: Board) -> str:
     return f"{text[:TEXT]} ({f'{of}, ' if of else ''}{shown.told_at:%H:%M} UTC)"
 
 
-def broken(board: Board) -> list[str]:
+def broken(alerts: Iterable[Alert]) -> list[str]:
     """Return a line for each rule whose annotation is a template that failed."""
     found = {
-        f":warning: Mend the rule {esc(shown.alert.name, 80)}: its template of `{esc(name, 40)}` is broken"
-        for shown in board.alerts
-        for name in alert_text.broken(shown.alert)
+        f":warning: Mend the rule {esc(alert.name, 80)}: its template of `{esc(name, 40)}` is broken"
+        for alert in alerts
+        for name in alert_text.broken(alert)
     }
     return sorted(found)[:BROKEN_NAMED]
 

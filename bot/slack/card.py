@@ -206,7 +206,7 @@ def _alerts(board: Board) -> str:
     if counts.total > ALERTS_SHOWN and counts.names:
         lines.append(most(counts))
     text = alert_says.says(board)
-    lines += [*([text] if text else []), *alert_says.broken(board), *_notes(board)]
+    lines += [*([text] if text else []), *alert_says.broken(shown.alert for shown in board.alerts), *_notes(board)]
     named = board.alerts[:ALERTS_SHOWN]
     told = [_line(shown) for shown in named]
     room = SECTION - sum(len(line) + 1 for line in (*lines, *told))

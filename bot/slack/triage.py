@@ -11,8 +11,8 @@ from bot.incidents.model import Incident
 from bot.incidents.policy import Severity
 from bot.incidents.subject import common, subject_of
 from bot.incidents.triage import Decision, Outcome
+from bot.slack import alert_says, modals
 from bot.slack import blocks as b
-from bot.slack import modals
 from bot.slack.card import most
 from bot.slack.messages import Message
 from bot.slack.modals import SEVERITY_NAMES, View
@@ -132,6 +132,7 @@ def _facts(firing: Sequence[Shown]) -> list[str]:
     ]
     lines = [
         esc(summary, 500) if summary != called else "",
+        *alert_says.broken(alerts),
         ", ".join(f"{name} {esc(value, 100)}" for name, value in values if value),
         f"Since {date_time(since)}",
         "  |  ".join(found for found in links if found),

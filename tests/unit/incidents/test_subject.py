@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bot.incidents.subject import SubjectRules, subject_of
+from bot.incidents.subject import DEFAULT_SUBJECT_RULES, SubjectRules, subject_of, use
 from tests.unit.incidents.story import an_alert
 
 
@@ -271,3 +271,21 @@ def test_a_company_names_its_own_labels_and_exporters() -> None:
     assert subject_of(an_alert(labels={"team_app": "till", "service": "x"}), rules).service == "till"
     assert subject_of(an_alert(labels={"service": "prober"}), rules).service == ""
     assert subject_of(an_alert(labels={"service": "kps-kube-state-metrics"}), rules).service == "kps-kube-state-metrics"
+
+
+def test_what_the_rules_author_says_comes_first() -> None:
+    """An annotation names the service before any label, unless its template has failed."""
+    labels = {"service": "checkout"}
+    assert subject_of(an_alert(labels=labels, annotations={"service": "till"})).service == "till"
+    assert subject_of(an_alert(labels=labels, annotations={"service": "<no value>"})).service == "checkout"
+
+
+def test_the_company_rules_are_in_force_until_others_are() -> None:
+    """`use` changes what `subject_of` goes by for the whole process."""
+    alert = an_alert(labels={"team_app": "till", "service": "checkout"})
+    try:
+        use(SubjectRules(service=("team_app",)))
+        assert subject_of(alert).service == "till"
+    finally:
+        use(DEFAULT_SUBJECT_RULES)
+    assert subject_of(alert).service == "checkout"
