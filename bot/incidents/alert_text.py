@@ -33,8 +33,9 @@ _TAG = re.compile(
     re.IGNORECASE,
 )
 _SLACK_LINK = re.compile(r"<((?:https?|mailto):[^|<>\s]+)(?:\|([^<>]*))?>")
-_SLACK_CALL = re.compile(r"<!(here|channel|everyone)(?:\|[^<>]*)?>|<!subteam\^\w+(?:\|(@?[^<>]*))?>")
-_SLACK_NAME = re.compile(r"<([@#])(\w+)(?:\|([^<>]*))?>")
+# A call is for Slack and tells nothing: only the name that a group, person or channel has in it is kept.
+_SLACK_CALL = re.compile(r"<!(?:here|channel|everyone)(?:\|[^<>]*)?>|<!subteam\^\w+(?:\|(@?[^<>]*))?>")
+_SLACK_NAME = re.compile(r"<([@#])\w+(?:\|([^<>]*))?>")
 _MARKDOWN_LINK = re.compile(r"\[([^\[\]\n]+)\]\((https?://[^\s()]+)\)")
 _EMPHASIS = re.compile(r"(?<![\w*~`])(\*\*|\*|~~|~|`)(?=\S)([^*~`\n]+?)(?<=\S)\1(?![\w*~`])")
 # One level of brackets inside: an IPv6 address has them.
@@ -49,8 +50,8 @@ def readable(text: str) -> str:
     text = text[:LONGEST].replace("\r\n", "\n")
     text = _LINK.sub(lambda m: _linked(m.group(1), _TAG.sub("", m.group(2))), text)
     text = _SLACK_LINK.sub(lambda m: _linked(m.group(1), m.group(2) or ""), text)
-    text = _SLACK_CALL.sub(lambda m: f"@{(m.group(1) or m.group(2) or 'group').lstrip('@')}", text)
-    text = _SLACK_NAME.sub(lambda m: m.group(1) + (m.group(3) or m.group(2)), text)
+    text = _SLACK_CALL.sub(lambda m: (m.group(1) or "").lstrip("@"), text)
+    text = _SLACK_NAME.sub(lambda m: m.group(2) or "", text)
     text = _MARKDOWN_LINK.sub(lambda m: _linked(m.group(2), m.group(1)), text)
     text = _TAG.sub("", _BREAK.sub("\n", text))
     text = _VALUE.sub("", _MAP.sub("", html.unescape(text)))
@@ -66,6 +67,12 @@ def line(text: str) -> str:
 def unstopped(text: str) -> str:
     """Return a text without the full stops at its end, for a sentence that goes on or brings its own."""
     return _STOPS.sub("", text) if not text.endswith("...") else text
+
+
+def ended(text: str) -> str:
+    """Return a text as a sentence: with one full stop, or the mark that it ends with."""
+    text = unstopped(text)
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
 def is_broken(text: str) -> bool:

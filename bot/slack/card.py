@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.board import Board
 from bot.incidents import alert_text
-from bot.incidents.alert_text import unstopped
+from bot.incidents.alert_text import ended
 from bot.incidents.cadence import spell
 from bot.incidents.model import Alert, Incident, Status, TimerKind
 from bot.incidents.policy import Severity
@@ -73,8 +73,8 @@ def sentence(incident: Incident) -> str:
     """Say the state in a full sentence, for notifications and screen readers."""
     lead = f"{esc(incident.lead.name, 80)} has the lead" if incident.lead else "Nobody has the lead yet"
     due = f"; next update at {incident.next_update_at:%H:%M} UTC" if incident.next_update_at else ""
-    title = unstopped(esc(incident.title, 200))
-    return f"{incident.number}, {incident.severity.value}, is {incident.status.value}: {title}. {lead}{due}."
+    title = ended(esc(incident.title, 200))
+    return f"{incident.number}, {incident.severity.value}, is {incident.status.value}: {title} {lead}{due}."
 
 
 def buttons(incident: Incident) -> list[b.Block]:

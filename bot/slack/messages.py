@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.board import Board
-from bot.incidents.alert_text import unstopped
+from bot.incidents.alert_text import ended, unstopped
 from bot.incidents.cadence import spell
 from bot.incidents.model import Event, Handoff, Incident
 from bot.incidents.reasons import why_paged
@@ -195,13 +195,13 @@ def briefing(board: Board) -> str:
     so_far = "; ".join(_line(event) for event in told)
     tenants = incident.tenants or board.fact("tenant", "tenant_id", "customer")
     mitigated = f"in place since {incident.mitigated_at:%H:%M} UTC" if incident.mitigated_at else "none yet"
-    title = unstopped(esc(incident.title, 200))
+    title = ended(esc(incident.title, 200))
     alert = alert_says.says(board)
     parts = [
-        f"*{incident.number}* {incident.severity.value} is {incident.status.value}: {title}.",
+        f"*{incident.number}* {incident.severity.value} is {incident.status.value}: {title}",
         f"Started {clock_time(incident.started_at or incident.declared_at)}.",
         f"Impact: {alert_says.impact(incident, 300)}.",
-        *([f"{unstopped(alert)}."] if alert else []),
+        *([ended(alert)] if alert else []),
         f"Tenants affected: {esc(tenants, 200) or 'not known yet'}.",
         f"Alerts firing: {board.counts.firing:,}.",
         f"Mitigation: {mitigated}.",

@@ -28,7 +28,7 @@ def saying(name: str = "Slow", labels: dict[str, str] | None = None, **annotatio
         ("<https://x.example/rb|Runbook>", "Runbook (https://x.example/rb)"),
         ("<https://x.example/rb>", "https://x.example/rb"),
         ("[Runbook](https://x.example/rb)", "Runbook (https://x.example/rb)"),
-        ("<!here> and <!subteam^S123|@sre> and <@U12|bob> in <#C1|ops>", "@here and @sre and @bob in #ops"),
+        ("<!here> Ask <!subteam^S123|@sre> or <@U12|bob> in <#C1|ops> <@U1><#C1><!everyone>", "Ask sre or bob in ops"),
         ("one<br/>two<p>three</p><ul><li>four</li></ul>", "one\ntwothree\nfour"),
         ("a &lt; b &amp;&amp; c", "a < b && c"),
         ("p99 < 2s but > 1s, a<b", "p99 < 2s but > 1s, a<b"),
@@ -131,3 +131,19 @@ def test_the_value(annotations: dict[str, str], expected: str) -> None:
 def test_what_an_alert_is_called(name: str, labels: dict[str, str], annotations: dict[str, str], expected: str) -> None:
     """Where the alertname says nothing, the rule's name or what the alert says stands in for it."""
     assert alert_text.called(saying(name, labels, **annotations)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Down", "Down."),
+        ("Down.", "Down."),
+        ("Down. .", "Down."),
+        ("Why?", "Why?"),
+        ("Cut…", "Cut…"),
+        ("So...", "So..."),
+    ],
+)
+def test_a_sentence_ends_once(text: str, expected: str) -> None:
+    """A full stop is added where there is no mark at the end, and never a second one."""
+    assert alert_text.ended(text) == expected
