@@ -33,7 +33,7 @@ def pods(count: int, **changes: Any) -> bytes:
                 "service": "checkout",
                 "severity": "critical",
             },
-            "annotations": {"summary": "checkout is down", "description": "The pod does not answer. " * 10},
+            "annotations": {"summary": "checkout is down", "description": "The pod does not answer. " * 14},
             "startsAt": "2026-11-21T06:55:43.4017449Z",
             "endsAt": "0001-01-01T00:00:00Z",
             "generatorURL": "http://prometheus.example:9090/graph?g0.expr=up%20%3D%3D%200&g0.tab=1",
