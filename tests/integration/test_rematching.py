@@ -96,3 +96,12 @@ def test_what_a_person_chose_stays(bot: Client, world: World) -> None:
     join(bot, world, "SomethingIsOdd", "RedisDown")
     wait_for(lambda: bot.workspace.find(channel, "fits better than `ops.kafka.lag`"), what="the offer")
     assert bot.incident(number)["runbook_id"] == "ops.kafka.lag"
+
+
+def test_one_declared_by_hand_gets_the_runbook_of_what_is_merged_into_it(bot: Client) -> None:
+    """A person declared it before any alert came: the alerts of the incident that becomes a part of it are matched."""
+    by_hand, _ = bot.open_one()
+    assert posted(bot, by_hand) == [GENERAL_ID]
+    _, channel = opened(bot, "RedisDown")
+    bot.slash(f"merge {by_hand}", channel=channel)
+    assert bot.wait_event(by_hand, "runbook_posted", 2)["data"]["runbook_id"] == REDIS
