@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -113,6 +114,94 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
         bot = Client(service.url, workspace)
         stack.callback(bot.close)
         yield Field(rules, peers[0], peers[1], bot, World(bot, environ), hands)
+
+
+def test_it_fires_again_with_its_old_start_after_a_lost_connection(field: Field) -> None:
+    """Cut off from Prometheus, Alertmanager says resolved; connected again it says firing, and somebody hears of it."""
+    field.rules.fire("refire", {"alertname": "PaymentsDown", "service": "payments", "severity": "critical"})
+    number = field.opened("PaymentsDown")
+    (started,) = field.world.rows("SELECT starts_at FROM alerts WHERE name = 'PaymentsDown'")
+    field.rules.lose()
+    field.bot.wait_event(number, "alert_resolved")
+    field.bot.slash(f"{number} resolve It recovered by itself")
+    field.bot.wait_event(number, "resolved")
+    before = field.pages(number)
+    field.rules.connect()
+    # No "resolved" of its own follows within two group intervals, so it is no late copy.
+    sent = sum(peer.requests() for peer in field.both)
+    wait_for(lambda: sum(peer.requests() for peer in field.both) > sent, what="the notification")
+    field.hands.advance(minutes=11)
+    wait_for(lambda: field.bot.incident(number)["status"] == "investigating", what="the incident to be open again")
+    field.wait_card(number, "1 firing")
+    wait_for(lambda: field.pages(number) > before, what="a page")
+    (again,) = field.world.rows("SELECT starts_at FROM alerts WHERE name = 'PaymentsDown' ORDER BY id DESC LIMIT 1")
+    assert again["starts_at"] == started["starts_at"]  # else this test shows nothing
+    field.rules.end("refire")
+    field.wait_card(number, "0 firing")
+    assert field.incidents("PaymentsDown") == [number]
+
+
+def test_a_changed_route_is_no_second_incident(field: Field) -> None:
+    """Under another group key after a reload, the alert joins the incident it fires in: no page, and it ends there."""
+    field.rules.fire("route", {"alertname": "SearchDown", "service": "search", "severity": "critical"})
+    number = field.opened("SearchDown")
+    field.acknowledge(number)
+    before = field.pages(number)
+    sent = sum(peer.requests() for peer in field.both)
+    for peer in field.both:
+        peer.configure([{"matchers": ['story="route"', 'severity="critical"']}, KUBE, CAPPED])
+        peer.reload()
+    wait_for(lambda: sum(peer.requests() for peer in field.both) > sent, what="the group's notification by its new key")
+    wait_for(lambda: len(keys_of(field, "SearchDown")) == 2, what="the new key")
+    field.rules.end("route")
+    field.wait_card(number, "0 firing")
+    field.world.settle()
+    assert field.incidents("SearchDown") == [number]
+    assert field.pages(number) == before
+    assert [line.split()[1] for line in field.told(number)] == ["firing", "resolved"]
+
+
+def keys_of(field: Field, alertname: str) -> set[str]:
+    """Return the group keys that the bot was told an alert under."""
+    bodies = field.world.rows("SELECT body FROM inbox")
+    return {
+        notification["groupKey"]
+        for notification in (json.loads(row["body"]) for row in bodies)
+        if any(alert["labels"]["alertname"] == alertname for alert in notification["alerts"])
+    }
+
+
+def test_a_second_critical_of_the_namespace_is_heard(field: Field) -> None:
+    """Grouped by namespace, the outage of another service hours later is no mere figure on an acknowledged card."""
+    field.rules.fire(
+        "kube",
+        {
+            "alertname": "KubeDaemonSetRolloutStuck",
+            "namespace": "shop",
+            "daemonset": "log-agent",
+            "severity": "critical",
+        },
+    )
+    number = field.opened("KubeDaemonSetRolloutStuck")
+    field.acknowledge(number)
+    before = heard(field)
+    field.rules.fire(
+        "kube",
+        {"alertname": "PostgresDown", "namespace": "shop", "service": "postgres", "severity": "critical"},
+    )
+    wait_for(lambda: heard(field) - before, what="somebody to be told of PostgresDown")
+    assert any("PostgresDown" in text for text in heard(field) - before)
+    field.rules.end("kube")
+
+
+def heard(field: Field) -> set[str]:
+    """Return what mentions a person in any channel."""
+    return {
+        message.text
+        for channel in field.bot.workspace.channels.values()
+        for message in channel.log
+        if message.subtype is None and "<@" in message.text
+    }
 
 
 def test_a_pair_tells_of_each_alert_once(field: Field) -> None:
