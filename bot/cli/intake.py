@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 
 from bot.cli.pairs import pairs
+from bot.config import Config
 from bot.errors import SitrepError
 from bot.incidents.model import Alert
+from bot.incidents.sources import PAGERDUTY
 from bot.settings import load_settings
 
 intake = typer.Typer(no_args_is_help=True, help="What becomes of alerts.")
@@ -48,17 +50,22 @@ def match(
         typer.echo("\n".join([matched.in_words(alert, config, catalog) for alert in found]))
         typer.echo(matched.together_in_words(found, config))
         return
-    alert = _alert(pairs([*(labels or []), *(more or [])]), pairs(annotations or []))
+    alert = _alert(pairs([*(labels or []), *(more or [])]), pairs(annotations or []), config)
     if as_json:
         typer.echo(json.dumps(matched.one(alert, config, catalog), ensure_ascii=False))
     else:
         typer.echo(matched.in_words(alert, config, catalog))
 
 
-def _alert(labels: dict[str, str], annotations: dict[str, str]) -> Alert:
+def _alert(labels: dict[str, str], annotations: dict[str, str], config: Config) -> Alert:
     if not labels:
         raise SitrepError("Give the alert's labels: sitrep intake match --labels alertname=PodDown severity=page")
     source = labels.get("source", "alertmanager")
+    if source == PAGERDUTY and "severity" not in labels:
+        from bot.pagerduty.priorities import PriorityTable
+
+        stands_for = PriorityTable(config.pagerduty.priorities).severity_of(labels.get("priority", ""))
+        labels |= {"severity": stands_for.value} if stands_for else {}
     name = labels.get("alertname") or labels.get("title") or "Alert"
     return Alert(source, "", "", name, labels, annotations)
 

@@ -279,6 +279,17 @@ def test_a_raised_priority_raises_the_severity(
     assert bot.workspace.find(place(number), f"raised the severity to *sev1*: its priority in PagerDuty is {name}")
 
 
+def test_the_priority_of_what_joins_a_group_is_heard(bot: Client, story: Story) -> None:
+    """A P1 that Alertmanager opened in PagerDuty raises its group's sev2; without a priority it does not."""
+    for group, name, severity in (('{}:{a="1"}', "P1", "sev1"), ('{}:{a="2"}', None, "sev2")):
+        sent = body(alert(f"a{severity}", labels={"alertname": group, "severity": "critical"}), group=group)
+        number = bot.alertmanager(sent).json()["outcome"].removeprefix("declared ")
+        key = hashlib.sha256(group.encode()).hexdigest()
+        facts = {"id": f"PG{severity}", "incident_key": key, "priority": priority(name)}
+        assert story.send("triggered", **facts) == f"attached to {number}"
+        assert bot.incident(number)["severity"] == severity
+
+
 def test_a_lowered_priority_is_noted(bot: Client, world: World, hands: Hands, story: Story) -> None:
     """The severity stays where PagerDuty lowers or drops the priority, and the channel says so."""
     number = opened(bot, story, priority=priority("P1"))

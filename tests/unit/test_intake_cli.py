@@ -45,6 +45,14 @@ def run(*words: str) -> str:
 
 
 @pytest.mark.usefixtures("_configured")
+@pytest.mark.parametrize(("priority", "then", "severity"), [("SEV-1", "declare", "sev1"), ("P4", "triage", "sev3")])
+def test_a_pagerduty_priority_is_what_it_stands_for(priority: str, then: str, severity: str) -> None:
+    """The name of a priority leads where a webhook with it leads."""
+    found = json.loads(run("--labels", "source=pagerduty", f"priority={priority}", "urgency=low", "--json"))
+    assert (found["then"], found["severity"]) == (then, severity)
+
+
+@pytest.mark.usefixtures("_configured")
 def test_json_names_rule_subject_ladder_and_runbook() -> None:
     """For scripts: the verdict, the rule by its place in the file, what the alert is about, and who is paged."""
     found = json.loads(run("--labels", *KSM, "job_name=bill", "severity=Kaputt", "--json"))
