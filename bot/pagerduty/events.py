@@ -86,7 +86,7 @@ class PagerDutyReception:
         if not outcome.startswith(("declared", "joined", "reopened")):  # which have told of it
             self._tell(tx, incident, seen)
         if seen.bridge_moved and event.type != "incident.conference_bridge.updated":
-            self._tell_bridge(tx, incident, seen)
+            self._tell_bridge(tx, group, incident, seen)
         if event.type == "incident.triggered":
             self._catch_up(tx, incident, seen)
         return outcome or f"noted on {incident.number}"
@@ -159,9 +159,12 @@ class PagerDutyReception:
         low = was is not None and (now is None or now.value > max(was.value, incident.severity.value))
         return low and incident.status.is_open
 
-    def _tell_bridge(self, tx: Tx, incident: Incident, seen: _Seen) -> None:
-        """Say where responders meet; the card shows it as well."""
+    def _tell_bridge(self, tx: Tx, group: Group, incident: Incident, seen: _Seen) -> None:
+        """Say where responders meet, unless another PagerDuty incident has said so; the card shows it as well."""
         there = Bridge.from_json(seen.data["bridge"])
+        others = alerts.groups_of(tx.connection, group.incident_id or 0)
+        if any(Bridge.from_json(g.data.get("bridge")) == there for g in others if g.id != group.id):
+            return
         facts = {"pagerduty_incident": seen.event.incident_id, "bridge": there.to_json()}
         self._record(tx, incident, seen, Said("note", words.bridge(there), aloud=True), facts)
 

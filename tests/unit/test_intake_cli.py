@@ -91,7 +91,7 @@ def test_text_says_why() -> None:
         (
             ("source=pagerduty", "title=Down", "priority=P2"),
             "declare",
-            'default rule: source="pagerduty", priority="P2"',
+            'default rule: source="pagerduty", severity="sev2"',
         ),
     ],
 )
