@@ -20,7 +20,7 @@ from sqlalchemy import func, make_url, select, table, text
 from typer.testing import CliRunner
 
 from bot.__main__ import cli
-from bot.doctor import backends, finding
+from bot.doctor import alertmanager, finding
 from bot.errors import SitrepError
 from bot.migrate import alembic_config
 from bot.runbooks.catalog import Catalog
@@ -509,7 +509,7 @@ def test_a_database_that_is_away(here: Here) -> None:
 
 def test_what_hangs_is_given_up(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each check has its own deadline, and they wait at the same time: none hides or delays another's finding."""
-    monkeypatch.setattr(backends, "DEADLINE", backends.DEADLINE)  # imported by now, so that it keeps a longer one
+    monkeypatch.setattr(alertmanager, "DEADLINE", alertmanager.DEADLINE)  # imported by now: keeps a longer one
     monkeypatch.setattr(finding, "DEADLINE", 5)
     here.workspace.faults.add(Fault("*", "hang", times=None))
     here.account.faults.add(Fault("GET /users", "hang", times=None))
