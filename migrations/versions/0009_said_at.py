@@ -6,8 +6,8 @@ Only an addition, nullable: a replica of the version before goes on beside it.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0011"
-down_revision = "0010"
+revision = "0009"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 

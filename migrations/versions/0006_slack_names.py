@@ -6,7 +6,7 @@ Only additions: a replica of the version before goes on beside it.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0009"
+revision = "0006"
 down_revision = "0005"
 branch_labels = None
 depends_on = None

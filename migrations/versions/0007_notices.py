@@ -6,8 +6,8 @@ Only additions: a replica of the version before goes on beside it. SQLite enforc
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0008"
-down_revision = "0009"
+revision = "0007"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 

@@ -6,8 +6,8 @@ Only additions: a replica of the version before goes on beside it.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0010"
-down_revision = "0008"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
