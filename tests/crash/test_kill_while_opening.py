@@ -148,7 +148,7 @@ def _port(world: World) -> int:
 
 
 def _notification(group: str) -> dict[str, object]:
-    return body(alert("aa"), alert("bb"), group=group)
+    return body(alert(f"aa {group}"), alert(f"bb {group}"), group=group)
 
 
 def _request(group: str = GROUP) -> bytes:

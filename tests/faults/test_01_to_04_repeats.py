@@ -100,9 +100,9 @@ def test_fault_01_one_group_told_by_alertmanager_and_by_pagerduty_at_once_opens_
         key = hashlib.sha256(group.encode()).hexdigest()
         one, other = cluster.pair
         answers = together(
-            partial(one.alertmanager, body(alert("aa"), group=group)),
+            partial(one.alertmanager, body(alert(f"aa {group}"), group=group)),
             partial(other.pagerduty, triggered(f"both-{turn}", incident_key=key)),
-            partial(other.alertmanager, body(alert("aa"), group=group)),
+            partial(other.alertmanager, body(alert(f"aa {group}"), group=group)),
             partial(one.pagerduty, triggered(f"both-{turn}", incident_key=key)),
         )
         assert outcomes(answers)["declared"] == 1, [answer.text for answer in answers]
@@ -110,9 +110,9 @@ def test_fault_01_one_group_told_by_alertmanager_and_by_pagerduty_at_once_opens_
 
 def test_fault_02_alertmanager_peers_with_alerts_in_another_order_open_one(cluster: Cluster) -> None:
     """Two peers send one group to two replicas at the same instant: one incident, each alert once, nothing twice."""
-    alerts = [alert(fingerprint) for fingerprint in ("aa", "bb", "cc")]
     numbers = []
     for turn in range(ROUNDS):
+        alerts = [alert(f"{name} {turn}") for name in ("aa", "bb", "cc")]
         group = f'{{}}:{{alertname="Peers-{turn}"}}'
         sent = [body(*order, group=group) for order in (alerts, alerts[::-1], alerts[1:] + alerts[:1])]
         answers = to_both(cluster, *sent)
@@ -167,7 +167,7 @@ def test_fault_03_states_that_meet_at_the_same_instant_end_in_the_newest(cluster
 def test_fault_04_a_notification_whose_answer_was_lost_changes_nothing_when_it_comes_again(cluster: Cluster) -> None:
     """Sent again to another replica, later and at once, the same notification is a repeat: nothing is posted for it."""
     one, other = cluster.pair
-    sent = body(alert("aa"), alert("bb"), group="lost answers")
+    sent = body(alert("aa lost answers"), alert("bb lost answers"), group="lost answers")
     number = declared([one.alertmanager(sent)])
     cluster.wait_settled()
     calls, kinds = len(cluster.workspace.calls), one.kinds(number)

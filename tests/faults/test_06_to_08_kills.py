@@ -64,7 +64,7 @@ class Aftermath:
             act, blow.side, method=blow.method, where=lambda args: blow.of_incident(args, channel)
         )
         client = self.cluster.one_that_lives().client
-        answer = client.alertmanager(body(alert("aa"), alert("bb"), group=name))
+        answer = client.alertmanager(body(alert(f"aa {name}"), alert(f"bb {name}"), group=name))
         assert answer.status_code == 202, answer.text
         self.numbers[name] = f"INC-{channel.removeprefix('incident-')}"
         snare.caught()

@@ -34,7 +34,7 @@ def cluster(shared: Cluster) -> Cluster:
 
 def open_some(cluster: Cluster, *groups: str) -> list[str]:
     """Open an incident for each group; gives their numbers."""
-    answers = [cluster[0].client.alertmanager(body(alert("aa"), group=group)) for group in groups]
+    answers = [cluster[0].client.alertmanager(body(alert(f"aa {group}"), group=group)) for group in groups]
     numbers = [answer.json()["outcome"].removeprefix("declared ") for answer in answers]
     cluster.wait_settled()
     return numbers
@@ -118,7 +118,9 @@ def test_fault_10_a_holder_that_stalls_past_its_lease_may_not_act(cluster: Clust
 
     middle = cluster.snare(Replica.hold, "after", answered=True, method="chat.postMessage", where=_notifies)
     waker = next(replica for replica in cluster.replicas if replica is not first)
-    declared = waker.client.alertmanager(body(alert("aa"), group="stalls in the middle")).json()["outcome"]
+    declared = waker.client.alertmanager(body(alert("aa stalls in the middle"), group="stalls in the middle")).json()[
+        "outcome"
+    ]
     opened = declared.removeprefix("declared ")
     second = middle.caught()
     (third,) = [replica for replica in cluster.replicas if replica not in (first, second)]
@@ -141,7 +143,7 @@ def test_fault_10_a_holder_that_stalls_past_its_lease_may_not_act(cluster: Clust
     # Awake again, it does its share: alone, it opens an incident.
     second.end()
     third.end()
-    answer = first.client.alertmanager(body(alert("aa"), group="awake again")).json()["outcome"]
+    answer = first.client.alertmanager(body(alert("aa awake again"), group="awake again")).json()["outcome"]
     number = answer.removeprefix("declared ")
     first.client.wait_opened(number)
     cluster.wait_settled()

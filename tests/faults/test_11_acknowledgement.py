@@ -43,7 +43,7 @@ def cluster(shared: Cluster) -> Iterator[Cluster]:
 
 def open_some(cluster: Cluster, *groups: str) -> list[str]:
     """Open an incident for each group; gives their numbers."""
-    answers = [cluster[0].client.alertmanager(body(alert("aa"), group=group)) for group in groups]
+    answers = [cluster[0].client.alertmanager(body(alert(f"aa {group}"), group=group)) for group in groups]
     numbers = [answer.json()["outcome"].removeprefix("declared ") for answer in answers]
     cluster.wait_settled()
     return numbers

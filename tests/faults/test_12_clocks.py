@@ -83,7 +83,7 @@ def test_fault_12_the_databases_clock_decides_whatever_a_replicas_says(postgres:
         snare = cluster.snare(Replica.end, "before", method="conversations.create", of=behind)
         taken = 0
         while not snare.sprung:  # either of them may take an opening
-            (behind, ahead)[taken % 2].client.alertmanager(body(alert("aa"), group=f"dies {taken}"))
+            (behind, ahead)[taken % 2].client.alertmanager(body(alert(f"aa dies {taken}"), group=f"dies {taken}"))
             taken += 1
             wait_for(lambda: snare.sprung or cluster.settled(), PATIENCE, "an opening")
         wait_for(cluster.settled, TAKE_OVER, "the end of what was begun")

@@ -141,7 +141,7 @@ def test_fault_22_old_and_new_replicas_work_side_by_side(postgres: str, tmp_path
         old, opened = cluster[0], {}
 
         def open_one(replica: Replica, name: str) -> None:
-            outcome = replica.client.alertmanager(body(alert("aa"), group=name)).json()["outcome"]
+            outcome = replica.client.alertmanager(body(alert(f"aa {name}"), group=name)).json()["outcome"]
             assert outcome.startswith("declared")
             opened[name] = outcome.split()[-1]
 

@@ -44,7 +44,7 @@ def cluster(shared: Cluster) -> Cluster:
 
 
 def fire(cluster: Cluster, group: str) -> str:
-    answer = cluster.one_that_lives().client.alertmanager(body(alert("aa"), alert("bb"), group=group))
+    answer = cluster.one_that_lives().client.alertmanager(body(alert(f"aa {group}"), alert(f"bb {group}"), group=group))
     assert answer.status_code == 202, answer.text
     return str(answer.json()["outcome"].removeprefix("declared "))
 

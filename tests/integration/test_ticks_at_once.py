@@ -27,7 +27,12 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 def opened(cluster: Cluster, group: str) -> tuple[str, Message]:
     """Open an incident; gives its number and its runbook's message."""
-    number = cluster[0].client.alertmanager(body(alert("aa"), group=group)).json()["outcome"].removeprefix("declared ")
+    number = (
+        cluster[0]
+        .client.alertmanager(body(alert(f"aa {group}"), group=group))
+        .json()["outcome"]
+        .removeprefix("declared ")
+    )
     cluster.wait_settled()
     log = cluster.workspace.channel(channel_of(number)).log
     return number, next(m for m in log if "runbook_done_1'" in str(m.blocks) and "Runbook: " in str(m.blocks))
