@@ -44,8 +44,8 @@ def to_both(cluster: Cluster, *bodies: dict[str, Any], how: str = "alertmanager"
 
 
 def triggered(name: str, **changes: Any) -> dict[str, Any]:
-    """Make the event of a PagerDuty incident of its own."""
-    return of_incident("incident.triggered", name, **changes)
+    """Make the event of a PagerDuty incident of its own, without a conference bridge, which would be said."""
+    return of_incident("incident.triggered", name, **{"conference_bridge": None, **changes})
 
 
 def of_incident(kind: str, name: str, **changes: Any) -> dict[str, Any]:
