@@ -200,6 +200,7 @@ class AlertRouting:
         if why:
             self._desk.apply(tx, incident.number, c.AddNote(why, SYSTEM))
         self.link(tx, group, incident_id, incident.number)
+        self._carry(tx, group, incident.number, opened)
         return f"declared {incident.number}"
 
     def _join(
@@ -211,7 +212,15 @@ class AlertRouting:
         self.link(tx, group, into, number)
         joined = self._judge.joined(opened)
         self._desk.apply(tx, number, c.AlertsChanged(tuple(opened), left_out=left_out, joined=joined))
+        self._carry(tx, group, number, opened)
         return f"joined {number}"
+
+    def _carry(self, tx: Tx, group: Group, number: str, opened: Collection[Alert]) -> None:
+        """Tell an incident of what follows a group into it: alerts that fire since before, and may be the worst."""
+        new = {alert.fingerprint for alert in opened}
+        before = [alert for alert in triage.firing(tx.connection, [group.id])[group.id] if alert.fingerprint not in new]
+        if carried := self._judge.joined(before):
+            self._desk.apply(tx, number, c.AlertsChanged(carried=carried))
 
     def link(self, tx: Tx, group: Group, incident_id: int, number: str, decision: Decision | None = None) -> None:
         """Have an incident take a group; where it waited for a look, by a person's decision or without one."""

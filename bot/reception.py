@@ -117,6 +117,8 @@ class Reception(AlertRouting):
                 news_ = c.AlertsChanged(fresh.opened, fresh.closed, flaps, left_out, joined)
                 self._desk.apply(tx, incident.number, news_)
             self._settle(tx, group, incident.number)
+            if own is None or own.number != incident.number:
+                self._carry(tx, group, incident.number, fresh.opened)
             return f"{'attached to' if whole.opened or whole.closed else 'repeat of'} {incident.number}"
         past = self._tell_past(tx, group, ended, flaps)
         if fresh.opened:

@@ -83,6 +83,7 @@ class AlertsChanged:
 
     `flapping` holds fingerprints whose changes are no news; `left_out` counts alerts that their source did not name.
     `joined` says what the rules make of those that began; they are `expected` where a person has had them join.
+    `carried` says it of those that fire since before, and follow their group into the incident.
     """
 
     opened: tuple[Alert, ...] = ()
@@ -91,6 +92,7 @@ class AlertsChanged:
     left_out: int = 0
     joined: tuple[Joined, ...] = ()
     expected: bool = False
+    carried: tuple[Joined, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ def alerts_changed(draft: Draft, command: c.AlertsChanged) -> None:
     correlating.keep(draft, correlating.of_alerts(command.opened))
     if command.opened and (not command.joined or draft.incident.heard.unknown(command.joined)):
         checking.rematch(draft)  # more of the same leads to no other runbook
+    if command.carried:
+        joining.carry(draft, command.carried)
     if command.expected:
         draft.set(heard=draft.incident.heard.with_known(command.joined))
     elif command.joined and draft.incident.status.is_open:

@@ -14,7 +14,7 @@ from bot.incidents import commands as c
 from bot.incidents import escalation, responding
 from bot.incidents.draft import Draft
 from bot.incidents.heard import Joined
-from bot.incidents.model import Actor, TimerKind
+from bot.incidents.model import SYSTEM, Actor, TimerKind
 from bot.incidents.policy import Severity
 
 PACE = timedelta(minutes=5)  # between messages about what joins; the card and the timeline have it at once
@@ -35,6 +35,15 @@ def join(draft: Draft, alerts: Sequence[Joined], actor: Actor) -> None:
     if unknown and not (raises and draft.incident.rule.ladder and draft.incident.lead is None):  # else that page tells
         draft.set(heard=draft.incident.heard.with_waiting(unknown))
         _tell_when_due(draft)
+
+
+def carry(draft: Draft, alerts: Sequence[Joined]) -> None:
+    """Take in what alerts say that fire since before: it is no news, unless it is worse than the incident."""
+    worse = draft.incident.heard.worse(alerts)
+    draft.set(heard=draft.incident.heard.with_known(alerts))
+    if worse is not None and worse.value < draft.incident.severity.value and draft.incident.status.is_open:
+        lead = min(alerts, key=lambda alert: alert.severity.value)
+        raise_severity(draft, worse, f"{lead.kind} still fires", SYSTEM)
 
 
 def raise_severity(draft: Draft, severity: Severity, why: str, actor: Actor) -> None:

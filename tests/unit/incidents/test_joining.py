@@ -170,6 +170,16 @@ def test_what_a_person_has_had_join_is_no_news() -> None:
     assert story.incident.severity is Severity.SEV2
 
 
+def test_what_follows_its_group_into_an_incident_may_be_the_worst() -> None:
+    """It fires since before: no message tells of it, but an incident is never less severe than what fires in it."""
+    story = Story(heard=Heard.of([CRITICAL])).at(6)
+    story.do(c.AlertsChanged(carried=(DATABASE,)))
+    assert (story.incident.severity, told(story)) == (Severity.SEV2, [])
+    story.do(c.AlertsChanged(carried=(WORST,)))
+    assert story.incident.severity is Severity.SEV1
+    assert told(joins(story, DATABASE)) == []
+
+
 def test_a_storm_takes_all_kinds_and_is_raised_by_the_worst() -> None:
     """Its channel is about everything; only what is worse than all before is more than a count."""
     story = joins(Story(heard=Heard.of([CRITICAL], of_all=True)).at(6), DATABASE)
