@@ -17,7 +17,7 @@ from bot.incidents import commands as c
 from bot.incidents.flagging import finding, names
 from bot.incidents.model import Delivery
 from bot.incidents.reconcile import Flag, Look, Since, compare, remember, ripe
-from bot.incidents.sources import is_alertmanager
+from bot.incidents.sources import is_alertmanager, kind_of
 from bot.store import audit, incidents
 from bot.store.audit import Ours
 from bot.store.tx import Store, Tx
@@ -69,7 +69,7 @@ class Reconciler:
             look = await source.look()
             for problem in look.problems:
                 log.warning("source_unclear", source=source.name, reason=problem)
-            telemetry.LOOKS.labels(source.name, "unclear" if look.problems else "clear").inc()
+            telemetry.LOOKS.labels(kind_of(source.name), "unclear" if look.problems else "clear").inc()
             await self._compare(source.name, look)
 
     async def _compare(self, source: str, look: Look) -> None:
@@ -86,7 +86,7 @@ class Reconciler:
                 await self._store.write(lambda tx, n=number, f=flag, s=some: self._take_back(tx, n, f, s))  # type: ignore[misc]
             for number, some in audit.by_incident(news).items():
                 told = await self._store.write(lambda tx, n=number, f=flag, s=some: self._flag(tx, n, f, s))  # type: ignore[misc]
-                telemetry.FLAGS.labels(source, flag.value).inc(told)
+                telemetry.FLAGS.labels(kind_of(source), flag.value).inc(told)
         if self._unheard is not None and is_alertmanager(source):
             await self._unheard.compare(source, look, rows, now)
 

@@ -20,6 +20,7 @@ from bot.incidents import commands as c
 from bot.incidents.flagging import names
 from bot.incidents.model import SYSTEM, Alert, Delivery, Incident
 from bot.incidents.reconcile import OVER, Look, Reported, is_later
+from bot.incidents.sources import kind_of
 from bot.incidents.unheard import (
     DEFAULT_RECEIVERS,
     OURS_FOR,
@@ -113,7 +114,9 @@ class Unheard:
         if lasting:
             told = await self._store.write(lambda tx: self._take_in(tx, seen, lasting[:AT_ONCE]))
             for state, count in told.items():
-                telemetry.FLAGS.labels(source, "unheard" if state is State.TOLD else "unheard_recorded").inc(count)
+                telemetry.FLAGS.labels(kind_of(source), "unheard" if state is State.TOLD else "unheard_recorded").inc(
+                    count
+                )
         if seen.over:
             await self._store.write(lambda tx: self._take_back(tx, seen))
 

@@ -209,6 +209,6 @@ def test_raising_a_thread_speaks_in_it_and_loses_nothing(bot: Client, hands: Han
     bob = bot.workspace.user("bob").id
     channel = f"incident-{number.removeprefix('INC-')}"
     wait_shown(bot, channel, f"<@{bob}>", "nobody has acknowledged for 5 min")
-    assert told(bot, number) == ["paged 1 declared", "escalated 2 not_acknowledged"]
+    assert told(bot, number) == ["paged 1 raised", "escalated 2 not_acknowledged"]
     assert bot.workspace.find("ops-alerts", "Could not deliver") is None
     assert "delivery_failed" not in bot.kinds(number)

@@ -355,7 +355,8 @@ def test_a_declared_length_is_refused_before_the_body_is_sent(bot: Client) -> No
 EVIL = "<!channel> <!here> <!everyone> <!subteam^S1|ops> <@UEVIL> <https://evil.example|click> & @here {{ 7*7 }} `x`"
 ODD = "\u202eevil\u2066\u0000\u0007\ud800 \U0001f4a5 \U00020000 e\u0301 \u200f"
 LIVE = re.compile(
-    r"<(?!#C|!date\^|@U0|https?://[^<>|\s]*\|(?:Source|Dashboard|Runbook|triggered|acknowledged|resolved)>)"
+    r"<(?!#C|!date\^|@U0|https?://[^<>|\s]*\|"
+    r"(?:Source|Dashboard|Runbook|Conference bridge|triggered|acknowledged|resolved)>)"
 )
 
 
@@ -409,7 +410,8 @@ def test_hostile_alerts_are_text(bot: Client, world: World) -> None:
     bot.wait_opened(number)
     further = alert("<!channel>", labels={"alertname": evil, "severity": "warning"}, annotations={"summary": evil})
     assert bot.alertmanager(body(sent, further, groupKey=evil)).status_code == 202
-    assert bot.alertmanager(body(further, groupKey=evil + "2")).json()["outcome"] == "triage"
+    other = {**further, "labels": {**further["labels"], "pod": evil}, "fingerprint": "<!here>"}
+    assert bot.alertmanager(body(other, groupKey=evil + "2")).json()["outcome"] == "triage"
     hold_harmless(bot, world)
     title = bot.incident(number)["title"]
     assert "<!channel>" in title

@@ -281,7 +281,9 @@ class Reality:
             assert scope is not None, f"{sent.name} is shown nowhere"
             assert self.read(lambda connection: _asked(connection, scope)), f"{sent.name}: no message asks for a look"
             group = {w for w in self.since if set(UNIVERSE[w].keys) & set(sent.keys)}  # declined as one
-            begins_anew = new and which in self.told_before and group == {which} and not self.flaps(which)
+            other_start = self.last.get(which) != self.since.get(which)  # else it never stopped, as its source says
+            begins_anew = new and which in self.told_before and group == {which} and other_start
+            begins_anew = begins_anew and not self.flaps(which)
             assert not (begins_anew and was_silent), f"{sent.name} begins anew, and nobody is asked"
             return
         incident = next(i for i in self.incidents() if self.id_of(i) == row["belongs_to"])

@@ -374,7 +374,7 @@ class AnyIncident(RuleBasedStateMachine):
         kinds = [e.kind for e in self.events[self.life :]]
         if "acknowledged" in kinds:
             later = self.events[self.life + kinds.index("acknowledged") :]
-            assert {e.data["reason"] for e in later if e.kind == "escalated"} <= {"update_overdue"}
+            assert {e.data["reason"] for e in later if e.kind == "escalated"} <= {"update_overdue", "joined"}
 
     @invariant()
     def whoever_cannot_be_reached_is_passed_once(self) -> None:
@@ -455,7 +455,8 @@ class AnyIncident(RuleBasedStateMachine):
             self.asked.add(delivery.slot)
         self.incident = decision.incident
         back = any(e.kind == "reopened" and e.actor == SYSTEM for e in decision.events)
-        if back or any(e.data.get("void") == "acknowledgement" for e in decision.events):
+        raised = any(e.kind == "paged" and e.data["reason"] == "raised" for e in decision.events)
+        if back or raised or any(e.data.get("void") == "acknowledgement" for e in decision.events):
             self.life, self.reopened = len(self.events), self.reopened or back
         self.events += decision.events
         self.waiting += decision.deliveries
