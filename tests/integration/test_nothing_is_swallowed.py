@@ -184,6 +184,7 @@ class Reality:
         """Alertmanager takes it for over though it fires; the next notification brings its old start."""
         which = one(self.since, pick)
         if which is not None:
+            self.begun.append((which, self.clock.now()))  # it will have, for whoever is told
             for key in UNIVERSE[which].keys:
                 self.send(key, [], [which])
 
@@ -191,6 +192,7 @@ class Reality:
         """A copy of what is over comes after its end, and its own end follows."""
         which = one(self.last.keys() - self.since.keys(), pick)
         if which is not None:
+            self.begun.append((which, self.clock.now()))
             key = UNIVERSE[which].keys[0]
             self.send(key, [(which, self.last[which])], [], is_late=True)
             self.send(key, [], [which])
