@@ -204,7 +204,9 @@ def _pass_on(draft: Draft, number: int, reason: str, data: dict[str, int | str])
     """Page the level after one of which nobody could be reached; it always goes up, so it ends at the top."""
     incident = draft.incident
     above = number + 1
-    if number < incident.ladder_level or above > len(incident.rule.ladder):
+    # What goes out despite an acknowledgement is news for those too who were reached before.
+    passed = number < incident.ladder_level and reason not in _DESPITE_ACKNOWLEDGEMENT
+    if passed or above > len(incident.rule.ladder):
         return
     if incident.acknowledged_at and reason not in {"update_overdue", *_DESPITE_ACKNOWLEDGEMENT}:
         return

@@ -120,6 +120,15 @@ def test_without_a_lead_the_first_level_is_paged_again() -> None:
     assert page.data["joined"] == "PostgresDown on postgres"
 
 
+def test_who_cannot_be_reached_for_something_else_is_passed_by() -> None:
+    """The first level is away; the second was paged for the trouble before, and hears of this one too."""
+    story = quiet(Story(heard=Heard.of([CRITICAL])).at(6))
+    joins(story.at(606), DATABASE)
+    slot = next(d.slot for d in reversed(story.deliveries) if d.kind == "page")
+    story.do(c.DeliveryFailed("page", slot, "nobody_found", "Correct the ladder."))
+    assert pages(story)[-2:] == [(606, "paged 1 joined"), (606, "escalated 2 joined")]
+
+
 def test_a_warning_of_another_kind_pages_nobody() -> None:
     """It is a message; whoever has the lead is mentioned by it, and no page goes out."""
     story = quiet(Story(heard=Heard.of([CRITICAL])).at(6))
