@@ -218,6 +218,8 @@ class AlertRouting:
     def _carry(self, tx: Tx, group: Group, number: str, opened: Collection[Alert]) -> None:
         """Tell an incident of what follows a group into it: alerts that fire since before, and may be the worst."""
         new = {alert.fingerprint for alert in opened}
+        if alerts.open_fingerprints(tx.connection, group.id) <= new:
+            return
         before = [alert for alert in triage.firing(tx.connection, [group.id])[group.id] if alert.fingerprint not in new]
         if carried := self._judge.joined(before):
             self._desk.apply(tx, number, c.AlertsChanged(carried=carried))

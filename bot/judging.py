@@ -11,6 +11,7 @@ from bot.incidents.model import Alert
 from bot.incidents.subject import subject_of
 from bot.text import clip
 
+REMEMBERED = 8_000  # alerts whose rule is known: a mass outage must fit
 LONGEST_NAME = 120  # characters
 
 
@@ -19,20 +20,31 @@ class Judge:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = rules
+        self._found: dict[int, tuple[Alert, Rule | None]] = {}  # one alert is asked about several times on its way
+
+    def _rule(self, alert: Alert, rules: Sequence[Rule]) -> Rule | None:
+        known = self._found.get(id(alert))
+        if known is not None and known[0] is alert:
+            return known[1]
+        if len(self._found) >= REMEMBERED:
+            self._found.clear()
+        rule = rule_for(alert, rules)
+        self._found[id(alert)] = (alert, rule)
+        return rule
 
     def verdict(self, alerts: Iterable[Alert]) -> Verdict:
         """Return the strongest verdict over the alerts."""
-        return judge(alerts, self._rules)
+        return judge(alerts, self._rules, self._rule)
 
     def ranked(self, alerts: Iterable[Alert]) -> list[Alert]:
         """Return the alerts with the one first after which an incident of them is named."""
-        return worst_first(alerts, self._rules)
+        return worst_first(alerts, self._rules, self._rule)
 
     def joined(self, alerts: Iterable[Alert]) -> tuple[Joined, ...]:
         """Return what each alert says to an incident that it joins, without those that a rule silences."""
         found: dict[Joined, None] = {}
         for alert in alerts:
-            verdict = judge([alert], self._rules)
+            verdict = judge([alert], self._rules, self._rule)
             if verdict.then is not Then.RECORD:
                 found[Joined(self.kind(alert), verdict.severity, verdict.then is Then.DECLARE)] = None
         return tuple(found)
@@ -45,7 +57,7 @@ class Judge:
 
     def place(self, alert: Alert) -> str | None:
         """Return what keeps an alert apart from others of its group; None where nothing does."""
-        rule = rule_for(alert, self._rules)
+        rule = self._rule(alert, self._rules)
         names = rule.apart if rule is not None else APART
         if not names or (rule is not None and rule.then is Then.RECORD):
             return None

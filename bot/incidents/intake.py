@@ -7,7 +7,7 @@ is open from its first `firing` to its `resolved`; a repeat of an open one is no
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -51,6 +51,9 @@ class Rule:
     then: Then
     severity: Severity = Severity.SEV3
     apart: tuple[str, ...] = APART
+
+
+Find = Callable[[Alert, Sequence[Rule]], Rule | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +134,14 @@ def words_named(rules: Iterable[Rule]) -> frozenset[str]:
     return frozenset(word for value in values if _WORDS.fullmatch(value) for word in value.split("|"))
 
 
-def judge(alerts: Iterable[Alert], rules: Sequence[Rule]) -> Verdict:
+def judge(alerts: Iterable[Alert], rules: Sequence[Rule], find: Find | None = None) -> Verdict:
     """Give the strongest verdict over the alerts; for each of them the first rule that matches decides.
 
-    An alert that no rule matches is triaged.
+    An alert that no rule matches is triaged. `find` finds an alert's rule in place of `rule_for`.
     """
     best = Verdict(Then.RECORD, Severity.SEV4)
     for alert in alerts:
-        rule = rule_for(alert, rules) or _NO_MATCH
+        rule = (find or rule_for)(alert, rules) or _NO_MATCH
         here = Verdict(rule.then, rule.severity)
         if (_STRENGTH[here.then], best.severity.value) > (_STRENGTH[best.then], here.severity.value):
             best = here
@@ -163,11 +166,11 @@ def _matches(matcher: Matcher, labels: Mapping[str, str]) -> bool:
     return matcher.matches(labels, ignore_case=True)
 
 
-def worst_first(alerts: Iterable[Alert], rules: Sequence[Rule]) -> list[Alert]:
+def worst_first(alerts: Iterable[Alert], rules: Sequence[Rule], find: Find | None = None) -> list[Alert]:
     """Put the alert with the strongest verdict first: an incident is named after it."""
 
     def rank(alert: Alert) -> tuple[int, str]:
-        verdict = judge([alert], rules)
+        verdict = judge([alert], rules, find)
         return -_STRENGTH[verdict.then], verdict.severity.value
 
     return sorted(alerts, key=rank)

@@ -184,8 +184,8 @@ def _asked(rules: SubjectRules) -> frozenset[str]:
     return frozenset((*rules.service, *rules.namespace, *rules.pod, *rules.node, *_PLACES))
 
 
-# One alert is asked about several times on its way: by its family, its title, its card.
-@lru_cache(maxsize=4_000)
+# One alert is asked about several times on its way: by its family, its title, its card. All of a mass outage must fit.
+@lru_cache(maxsize=16_000)
 def _read(
     name: str, labels: frozenset[tuple[str, str]], said: frozenset[tuple[str, str]], rules: SubjectRules
 ) -> Subject:
