@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from bot.incidents.intake import Then
 from bot.incidents.model import Alert
 from bot.incidents.policy import Severity
-from bot.incidents.storm import ALL, Count, Course, Family, Ruling, StormPolicy, family_of, is_worse, rule
+from bot.incidents.storm import ALL, Count, Course, Family, Ruling, StormPolicy, family_of, rule
 from bot.store import incidents, storms, triage
 from bot.store.storms import Storm
 from bot.store.tx import Tx
@@ -44,11 +44,6 @@ class Passage:
     def into(self) -> int | None:
         """The incident that it joins; None where it opens something of its own, or waits for a look with others."""
         return self.storm.incident_id if self.course is Course.JOIN else None
-
-    @property
-    def is_worse(self) -> bool:
-        """True when the group is worse than all that joined the storm before."""
-        return is_worse(self.severity, self.storm.count.severity)
 
 
 class Gate:
