@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Many tests wait for processes that they have killed: one more at a time than there are cores.
-TESTERS = $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)')
+# Many tests wait for processes that they have killed: twice as many at a time as there are cores.
+TESTERS = $(shell $(BIN)/python -c 'import os; print(2 * (os.cpu_count() or 1))')
 
 .DEFAULT_GOAL := help
 
@@ -28,6 +28,8 @@ demo: $(STAMP) ## Start the bot and a local Slack workspace on loopback, and pri
 	@$(BIN)/sitrep demo
 
 .PHONY: test
+# Hundreds of processes import the same modules: each would compile them anew.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(STAMP) ## Run all tests, those that measure time by themselves
 	$(BIN)/python -m pytest -n $(TESTERS) --dist worksteal -m "not timing and not soak"
 	$(BIN)/python -m pytest -m timing

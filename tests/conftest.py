@@ -37,6 +37,7 @@ from bot.sandbox.people import Sender
 from bot.sandbox.server import SandboxServer
 from bot.sandbox.workspace import Workspace
 from bot.settings import load_settings
+from handlers.webhooks import routes as webhooks
 from tests.forks import Fork
 from tests.migrated import migrated, put
 from tests.patience import BUSY, PATIENCE, START
@@ -47,9 +48,10 @@ from tests.quick import ROOT, quick_start
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
 
-# So are Slack's 3 s: what is answered late on a busy machine would otherwise be no answer at all.
+# So are Slack's 3 s and the webhooks': what is answered late on a busy machine would otherwise be no answer at all.
 people.ACK_SECONDS *= BUSY
 stage.TRIGGER_SECONDS *= BUSY
+webhooks.ANSWER_WITHIN *= BUSY
 
 WEBHOOK_TOKEN = "alertmanager-token"
 API_TOKEN = "viewer-token"
@@ -64,6 +66,12 @@ ladders:
     - {after: 15m, name: Engineering Manager, slack: [charlie@example.com]}
     - {after: 30m, name: VP Engineering,      slack: [dana@example.com]}
 """
+
+
+@pytest.hookimpl(trylast=True)  # after all have been put into a random order
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest, those with real servers: what waits at the end keeps all workers waiting."""
+    items.sort(key=lambda item: "e2e" not in item.path.parts)
 
 
 def free_port() -> int:
@@ -86,7 +94,7 @@ def wait_for(condition: Callable[[], Any], timeout: float = PATIENCE, what: str 
         if waited > timeout:
             raise AssertionError(f"Waited {timeout} s in vain for {what or condition}; last: {found!r}")
         # Rarer the longer it takes: a look costs the service as much as the test.
-        time.sleep(min(max(waited / 4, 0.02), 0.1))
+        time.sleep(min(max(waited / 8, 0.02), 0.25))
 
 
 class Hands:

@@ -111,22 +111,9 @@ class Alertmanager(Server):
         }
         (self.folder / "alertmanager.yml").write_text(yaml.safe_dump(config))
 
-    def requests(self) -> float:
-        """Return how many notifications it has sent to the bot."""
-        return self._counted("alertmanager_notification_requests_total")
-
-    def failures(self) -> float:
-        """Return how many of them the bot did not take."""
-        return self._counted("alertmanager_notification_requests_failed_total")
-
     def peers(self) -> int:
         """Return how many it knows of, itself included."""
         return len(self.http.get("/api/v2/status").json()["cluster"].get("peers", ()))
-
-    def _counted(self, name: str) -> float:
-        start = f'{name}{{integration="webhook"}}'
-        lines = self.http.get("/metrics").raise_for_status().text.splitlines()
-        return next(float(line.removeprefix(start)) for line in lines if line.startswith(start))
 
 
 @dataclass
@@ -157,6 +144,12 @@ class Rules:
             if all(known.get(name) == value for name, value in labels.items()):
                 rule["expr"] = OVER
         self._write()
+
+    def forget(self, story: str) -> None:
+        """Take the rules of a story away; what still fires is told to be over."""
+        del self.alerts[story]
+        (self.server.folder / "rules" / f"{story}.yml").unlink()
+        self.server.reload()
 
     def lose(self) -> None:
         """Cut the connection to the Alertmanagers."""

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -42,9 +43,15 @@ class Field:
         return self.first, self.second
 
     def incidents(self, alertname: str) -> list[str]:
-        """Return the numbers of the incidents on whose timeline an alert fires, oldest first."""
-        numbers = sorted(incident["number"] for incident in self.bot.incidents())
-        return [number for number in numbers if any(alertname in line for line in self.told(number))]
+        """Return the numbers of the incidents in which an alert fires or fired, oldest first."""
+        query = "SELECT DISTINCT name, number FROM alerts JOIN incidents ON incidents.id = incident_id ORDER BY number"
+        return [str(row["number"]) for row in self.world.rows(query) if row["name"] == alertname]
+
+    def notified(self, alertname: str, status: str = "") -> list[dict[str, Any]]:
+        """Return the notifications that the bot has taken in of an alert, oldest first; those in a status, or all."""
+        found = [row["body"] for row in self.world.rows("SELECT body FROM inbox ORDER BY id")]
+        bodies = [json.loads(body) for body in found if f'"{alertname}"'.encode() in body]
+        return [b for b in bodies if not status or b["status"] == status]
 
     def opened(self, alertname: str) -> str:
         """Wait until an alert has opened an incident; return its number."""
@@ -63,6 +70,10 @@ class Field:
     def wait_card(self, number: str, needle: str) -> None:
         """Wait until the pinned card says something."""
         wait_for(lambda: needle in self.world.card(number), what=f"{needle!r} on the card")
+
+    def refused(self) -> list[dict[str, Any]]:
+        """Return what the bot has told its operators of notifications that it did not take."""
+        return self.world.rows("SELECT subject, told FROM notices")
 
     def acknowledge(self, number: str) -> None:
         """Acknowledge an incident, so that its ladder stands still."""
@@ -126,10 +137,10 @@ def test_it_fires_again_with_its_old_start_after_a_lost_connection(field: Field)
     field.bot.slash(f"{number} resolve It recovered by itself")
     field.bot.wait_event(number, "resolved")
     before = field.pages(number)
+    fired = len(field.notified("PaymentsDown", "firing"))
     field.rules.connect()
+    wait_for(lambda: len(field.notified("PaymentsDown", "firing")) > fired, what="the notification")
     # No "resolved" of its own follows within two group intervals, so it is no late copy.
-    sent = sum(peer.requests() for peer in field.both)
-    wait_for(lambda: sum(peer.requests() for peer in field.both) > sent, what="the notification")
     field.hands.advance(minutes=11)
     wait_for(lambda: field.bot.incident(number)["status"] == "investigating", what="the incident to be open again")
     field.wait_card(number, "1 firing")
@@ -147,28 +158,16 @@ def test_a_changed_route_is_no_second_incident(field: Field) -> None:
     number = field.opened("SearchDown")
     field.acknowledge(number)
     before = field.pages(number)
-    sent = sum(peer.requests() for peer in field.both)
     for peer in field.both:
         peer.configure([{"matchers": ['story="route"', 'severity="critical"']}, KUBE, CAPPED])
         peer.reload()
-    wait_for(lambda: sum(peer.requests() for peer in field.both) > sent, what="the group's notification by its new key")
-    wait_for(lambda: len(keys_of(field, "SearchDown")) == 2, what="the new key")
+    wait_for(lambda: len({told["groupKey"] for told in field.notified("SearchDown")}) == 2, what="the new key")
     field.rules.end("route")
     field.wait_card(number, "0 firing")
     field.world.settle()
     assert field.incidents("SearchDown") == [number]
     assert field.pages(number) == before
     assert [line.split()[1] for line in field.told(number)] == ["firing", "resolved"]
-
-
-def keys_of(field: Field, alertname: str) -> set[str]:
-    """Return the group keys that the bot was told an alert under."""
-    bodies = field.world.rows("SELECT body FROM inbox")
-    return {
-        notification["groupKey"]
-        for notification in (json.loads(row["body"]) for row in bodies)
-        if any(alert["labels"]["alertname"] == alertname for alert in notification["alerts"])
-    }
 
 
 def test_a_second_critical_of_the_namespace_is_heard(field: Field) -> None:
@@ -189,8 +188,7 @@ def test_a_second_critical_of_the_namespace_is_heard(field: Field) -> None:
         "kube",
         {"alertname": "PostgresDown", "namespace": "shop", "service": "postgres", "severity": "critical"},
     )
-    wait_for(lambda: heard(field) - before, what="somebody to be told of PostgresDown")
-    assert any("PostgresDown" in text for text in heard(field) - before)
+    wait_for(lambda: any("PostgresDown" in text for text in heard(field) - before), what="a word on PostgresDown")
     field.rules.end("kube")
 
 
@@ -214,19 +212,17 @@ def test_a_pair_tells_of_each_alert_once(field: Field) -> None:
     field.rules.end("pair")
     field.bot.wait_event(number, "alert_resolved")
     field.first.release()
-    sent = field.first.requests()
     field.rules.fire("pair", {"alertname": "CartSlow", "service": "cart", "severity": "critical"})
     other = field.opened("CartSlow")
     field.acknowledge(other)
     field.rules.end("pair")
     field.bot.wait_event(other, "alert_resolved")
-    wait_for(lambda: field.first.requests() >= sent, what="the one that hung")
     field.hands.advance(minutes=11)
     field.wait_card(number, "0 firing")
     field.world.settle()
     assert field.incidents("CartDown") == [number]
     assert field.pages(number) == before
-    assert all(peer.failures() == 0 for peer in field.both)
+    assert field.refused() == []
 
 
 def test_what_max_alerts_leaves_out_is_counted(field: Field) -> None:
@@ -238,9 +234,9 @@ def test_what_max_alerts_leaves_out_is_counted(field: Field) -> None:
     number = field.opened("QueueStuck")
     field.wait_card(number, "3 firing, 0 resolved")
     field.wait_card(number, "7 more")
-    sent = sum(peer.requests() for peer in field.both)
+    sent = len(field.notified("QueueStuck"))
     field.rules.end("capped", pod="queue-9")  # it was left out, and its end is
-    wait_for(lambda: sum(peer.requests() for peer in field.both) > sent, what="the notification")
+    wait_for(lambda: len(field.notified("QueueStuck")) > sent, what="the notification")
     field.world.settle()
     assert "alert_resolved" not in field.bot.kinds(number)
     field.rules.end("capped")
@@ -275,6 +271,7 @@ def test_twelve_hundred_pods_at_once_are_one_incident(field: Field) -> None:
     assert largest["bytes"] > MIB
     assert field.incidents("TargetDown") == [number]
     assert field.pages(number) == 1
-    assert all(peer.failures() == 0 for peer in field.both)
+    assert field.refused() == []
     field.rules.end("mass")
     field.wait_card(number, "0 firing, 1,200 resolved")
+    field.rules.forget("mass")  # each second it costs this machine what the other stories need

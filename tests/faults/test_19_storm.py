@@ -36,11 +36,11 @@ def environ(environ: dict[str, str]) -> dict[str, str]:
 
 
 def deliver(bot: Client, bodies: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Send notifications from many connections; gives those that got no answer."""
+    """Send notifications from many connections, and again where they are to be; gives those that got no answer."""
 
     def send(made: dict[str, Any]) -> dict[str, Any] | None:
         try:
-            answer = bot.alertmanager(made)
+            answer = wait_for(lambda: answered(bot.alertmanager(made)), PATIENCE, "the notification to be taken")
         except httpx.TransportError:
             return made
         assert answer.status_code == 202, answer.text
@@ -48,6 +48,11 @@ def deliver(bot: Client, bodies: Iterable[dict[str, Any]]) -> list[dict[str, Any
 
     with ThreadPoolExecutor(SENDERS) as pool:
         return [made for made in pool.map(send, bodies) if made is not None]
+
+
+def answered(answer: httpx.Response) -> httpx.Response | None:
+    """Give an answer that is none to a machine which is too busy."""
+    return None if answer.status_code == 503 else answer
 
 
 @both_databases
