@@ -40,8 +40,8 @@ def lint(
     errors, warnings = tally[check.Level.ERROR], tally[check.Level.WARNING]
     counted = f"{len(catalog)} runbooks, {len(catalog.checklists)} checklists, {len(templates.names)} templates"
     if errors:
-        raise SitrepError(f"{counted}: {errors} to mend, {warnings} warned of.")
-    typer.echo(f"{counted}: " + (f"{warnings} warned of." if warnings else "clean."))
+        raise SitrepError(f"{counted}: {errors} to fix, {warnings} warnings.")
+    typer.echo(f"{counted}: " + (f"{warnings} warnings." if warnings else "clean."))
 
 
 @runbooks.command()

@@ -71,4 +71,4 @@ def runbooks(folder: Path, today: date, given: Collection[str] = ()) -> Findings
     if errors := tally[lint.Level.ERROR]:
         return [*found, fault(RUNBOOKS, f"{there}: {errors} {'error' if errors == 1 else 'errors'}", RUNBOOKS_FIX)]
     warned = tally[lint.Level.WARNING]
-    return found or [ok(RUNBOOKS, there + (f"; {warned} warned of" if warned else ""))]
+    return found or [ok(RUNBOOKS, there + (f"; {warned} warnings" if warned else ""))]

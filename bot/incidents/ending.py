@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.incidents import alerting, cadence, checking, escalation, people
+from bot.incidents import alerting, cadence, checking, escalation, people, telling
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
 from bot.incidents.model import Refused, Status
@@ -80,6 +80,7 @@ def move(
 
 
 def _stop(draft: Draft) -> None:
+    telling.now(draft, ends=True)
     alerting.sum_up(draft)
     cadence.stop(draft)
     escalation.stop(draft)

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from bot.incidents import alerting, cadence, checking, correlating, escalation, joining, mitigating, people, responding
+from bot.incidents import (
+    alerting,
+    cadence,
+    checking,
+    correlating,
+    escalation,
+    joining,
+    mitigating,
+    people,
+    responding,
+    telling,
+)
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
 from bot.incidents.model import CADENCE_KINDS, SYSTEM, Actor, Status, TimerKind
@@ -89,8 +100,8 @@ def timer_fired(draft: Draft, command: c.TimerFired) -> None:
     if timer is None or timer.due_at > draft.now:
         return
     draft.disarm(lambda t: t.key == command.key)
-    if timer.kind is TimerKind.ALERT_DIGEST and timer.level == joining.TELL:
-        joining.tell(draft)
+    if telling.is_for_it(timer):
+        telling.now(draft)
     elif timer.kind is TimerKind.ALERT_DIGEST:
         alerting.sum_up(draft)
     if timer.kind is TimerKind.FLAP_HOLD and command.firing:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from bot.incidents import alerting, cadence, checking, correlating, envelope, escalation, opening
+from bot.incidents import alerting, cadence, checking, correlating, envelope, escalation, opening, telling
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
 from bot.incidents.model import Actor, Refused, Status, TimerKind
@@ -230,6 +230,7 @@ def resolve(draft: Draft, command: c.Resolve) -> None:
     incident = draft.incident
     if not incident.status.is_open:
         raise Refused("not_open", f"{incident.number} is already {incident.status.value}.")
+    telling.now(draft, ends=True)
     alerting.sum_up(draft)
     draft.set(status=Status.RESOLVED, resolved_at=draft.now)
     cadence.stop(draft)

@@ -8,9 +8,9 @@ import pytest
 
 from bot.incidents import commands as c
 from bot.incidents.heard import KINDS, WAITING, Heard, Joined
-from bot.incidents.joining import PACE
 from bot.incidents.model import Delivery
 from bot.incidents.policy import Severity
+from bot.incidents.telling import PACE
 from tests.unit.incidents.story import ALICE, ALICE_PERSON, BOB, Story, an_alert, policy_with
 
 DISK = "DiskFills on db"
@@ -160,14 +160,18 @@ def test_many_kinds_are_told_together() -> None:
     assert len(told(story.at(70))) == 2, "known by now"
 
 
-def test_what_waits_is_not_told_after_the_end() -> None:
-    """Once it is resolved, the card and the timeline have it."""
+@pytest.mark.parametrize("end", [c.Resolve(ALICE), c.Cancel(ALICE), c.MergeInto("INC-20261121-002", ALICE)])
+def test_what_waits_is_told_before_the_end(end: c.Command) -> None:
+    """Whoever ends the incident within the pace of the messages hears what else has joined; nobody is paged for it."""
     story = Story(heard=Heard.of([CRITICAL])).at(1)
-    story.do(c.AssignRole(ALICE_PERSON, ALICE), c.Acknowledge(ALICE))
+    story.do(c.Acknowledge(ALICE))
     joins(story, DATABASE)
     joins(story.at(2), Joined("CacheDown on redis", Severity.SEV2, declares=True))
-    story.do(c.Resolve(ALICE))
-    assert len(told(story.at(10))) == 1
+    before = pages(story)
+    story.do(end)
+    assert [message.data["joined"] for message in told(story)] == ["CacheDown on redis"]
+    assert story.incident.timers == ()
+    assert (len(told(story.at(10))), pages(story)) == (1, before)
 
 
 def test_what_a_person_has_had_join_is_no_news() -> None:

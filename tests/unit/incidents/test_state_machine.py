@@ -381,11 +381,12 @@ class AnyIncident(RuleBasedStateMachine):
         """A climb past the unreachable goes one level up, above all that was reached before: it comes to an end."""
         reached = 0
         for event in (e for e in self.events[self.life :] if e.kind in {"paged", "escalated"}):
-            level = event.data["level"]
+            level, is_news = event.data["level"], event.data["reason"] == "joined"
             if "unreached" in event.data:
                 assert level == event.data["unreached"] + 1
-                assert level > reached or event.data["reason"] == "joined", "which is news for all of them"
-            reached = max(reached, level)
+                assert level > reached or is_news, "which all of them are to hear"
+            begins_anew = level == 1 and not is_news  # after its top, for a higher severity
+            reached = level if begins_anew else max(reached, level)
 
     @invariant()
     def a_level_waits_for_pages_that_were_asked_for(self) -> None:
