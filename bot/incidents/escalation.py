@@ -32,7 +32,8 @@ def start(draft: Draft, *, mention: bool, reason: str = "declared", **data: str)
         return ""
     draft.set(ladder_from=draft.now)
     invite = ""
-    if ladder[0].after == 0:
+    knows = draft.incident.acknowledged_at is not None and reason == "declared"  # a severity was lowered since
+    if ladder[0].after == 0 and not knows:
         invite = _page(draft, 1, kind="paged", reason=reason, mention=mention, **data)
     arm_rest(draft)
     return invite

@@ -149,14 +149,14 @@ def set_severity(draft: Draft, command: c.SetSeverity) -> None:
         draft,
         f"{mention(command.actor)} {'raised' if raised else 'lowered'} the severity to *{new.value}*{plain(why)}.",
     )
-    rule = draft.incident.rule
+    rule, reason = draft.incident.rule, "raised" if raised else "declared"
     if rule.channel and not before.channel and not had_channel:
-        opening.open_up(draft, has_thread=True, reason="raised")
+        opening.open_up(draft, has_thread=True, reason=reason)
     else:
         if rule.update_every != before.update_every:
             cadence.restart(draft)
         if rule.ladder and draft.incident.ladder_from is None:
-            escalation.start(draft, mention=True, reason="raised")
+            escalation.start(draft, mention=True, reason=reason)
         else:
             escalation.resume(draft)
     draft.refresh()
