@@ -37,6 +37,8 @@ from bot.sandbox.people import Sender
 from bot.sandbox.server import SandboxServer
 from bot.sandbox.workspace import Workspace
 from bot.settings import load_settings
+from handlers.slack import commands, context, shortcuts, speech
+from handlers.slack.verbs import people as people_verbs
 from handlers.webhooks import routes as webhooks
 from tests.forks import Fork
 from tests.migrated import migrated, put
@@ -52,6 +54,11 @@ settings.load_profile("busy")
 people.ACK_SECONDS *= BUSY
 stage.TRIGGER_SECONDS *= BUSY
 webhooks.ANSWER_WITHIN *= BUSY
+commands.WRITE_WITHIN *= BUSY
+context.WRITE_WITHIN *= BUSY
+shortcuts.WRITE_WITHIN *= BUSY
+people_verbs.FIND_WITHIN *= BUSY
+speech.FIND_WITHIN *= BUSY
 
 WEBHOOK_TOKEN = "alertmanager-token"
 API_TOKEN = "viewer-token"

@@ -41,6 +41,11 @@ HOT: dict[str, Callable[[Connection], object]] = {
 }
 
 
+def _may_be_idle(connection: Any, _record: Any) -> None:
+    connection.execute("SET idle_in_transaction_session_timeout = 0")
+    connection.commit()
+
+
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def full(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
     """A database with many closed incidents and a few open ones."""
@@ -52,6 +57,8 @@ def full(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         url = f"sqlite:///{tmp_path_factory.mktemp('full') / 'full.db'}"
         put(url)
     engine = connect(url)
+    if request.param == "postgres":  # rows are made while nothing is asked, and what is made stays open for all tests
+        event.listen(engine, "connect", _may_be_idle)
     with engine.begin() as connection:
         lives.closed(connection, CLOSED)
         lives.armed(connection, 4, [f"C7{n:07}" for n in range(4)])

@@ -85,8 +85,9 @@ async def pair(database_url: str, hands: Hands) -> AsyncIterator[Pair]:
 @both_databases
 async def test_one_of_two_asks_for_a_name(pair: Pair) -> None:
     """Each name is asked for once, the members that a group brings at the next look, and then nothing for minutes."""
-    assert await pair.refresh() == {"usergroups.list": 1, "users.lookupByEmail": 1, "users.info": 1}
-    assert await pair.refresh() == {"users.info": 1}  # alice
+    # Whom the group brings is asked for at the next look, which the slower of the two may have begun already.
+    first, second = await pair.refresh(), await pair.refresh()
+    assert first + second == {"usergroups.list": 1, "users.lookupByEmail": 1, "users.info": 2}  # dana and alice
     assert await pair.refresh() == {}
     for directory in pair.directories:
         found = await directory.resolve(sorted(WANTED))
