@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import hmac
 import json
@@ -79,6 +80,12 @@ ladders:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest, those with real servers: what waits at the end keeps all workers waiting."""
     items.sort(key=lambda item: "e2e" not in item.path.parts)
+
+
+def pytest_collection_finish() -> None:
+    """Keep what has been imported and collected out of garbage collections: it is much, and stays."""
+    gc.collect()
+    gc.freeze()
 
 
 def free_port() -> int:
