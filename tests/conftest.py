@@ -8,9 +8,7 @@ import hashlib
 import hmac
 import json
 import os
-import secrets
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -18,7 +16,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -44,6 +41,7 @@ from handlers.webhooks import routes as webhooks
 from tests.forks import Fork
 from tests.migrated import migrated, put
 from tests.patience import BUSY, PATIENCE, START
+from tests.ports import free_port
 from tests.postgres import Postgres, database
 from tests.quick import ROOT, quick_start
 
@@ -86,15 +84,6 @@ def pytest_collection_finish() -> None:
     """Keep what has been imported and collected out of garbage collections: it is much, and stays."""
     gc.collect()
     gc.freeze()
-
-
-def free_port() -> int:
-    """Give a port that nobody else takes until the service does: below those that outgoing connections are given."""
-    while True:
-        port = 15_000 + secrets.randbelow(17_000)  # by no seed, which all workers would share
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 def wait_for(condition: Callable[[], Any], timeout: float = PATIENCE, what: str = "") -> Any:

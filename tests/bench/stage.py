@@ -30,7 +30,8 @@ from tests.bench import lives
 from tests.bench.bodies import slash
 from tests.bench.slack import Slack, slack
 from tests.conftest import API_TOKEN, LADDER, ROOT, WEBHOOK_TOKEN, wait_for
-from tests.crash.world import QuickProcess, steady_port
+from tests.crash.world import QuickProcess
+from tests.ports import free_port
 from tests.postgres import Postgres
 
 CONNECTIONS = 32
@@ -243,7 +244,7 @@ def stage(kind: Databases, folder: Path, *, closed: int, scale: float) -> Iterat
         environ = {
             "SITREP_DATABASE_URL": url,
             "SITREP_CONFIG": str(config),
-            "SITREP_PORT": str(steady_port()),
+            "SITREP_PORT": str(free_port()),
             "SITREP_RUNBOOKS": str(ROOT / "runbooks"),
             "SITREP_API_TOKENS": f"viewer:{API_TOKEN}",
             "SLACK_BOT_TOKEN": workspace.token,
@@ -289,7 +290,7 @@ def load(spec: dict[str, Any]) -> dict[str, Any]:
 @contextmanager
 def reference(folder: Path) -> Iterator[int]:
     """Run what the service is measured against; gives its port."""
-    port = steady_port()
+    port = free_port()
     command = [sys.executable, "-m", "tests.bench.reference", str(port), str(folder / f"reference-{port}.db")]
     with subprocess.Popen(command, cwd=ROOT) as child:
         try:

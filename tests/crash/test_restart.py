@@ -23,10 +23,10 @@ from tests.crash.world import (
     said,
     settled,
     sight,
-    steady_port,
     wait_settled,
 )
 from tests.patience import PATIENCE
+from tests.ports import free_port
 
 
 def _opened(world: World) -> tuple[str, str]:
@@ -96,7 +96,7 @@ def test_a_second_process_on_the_same_database_refuses_to_start(tmp_path: Path) 
         base = {k: v for k, v in os.environ.items() if not k.startswith(("SITREP_", "SLACK_", "PAGERDUTY_"))}
         second = subprocess.run(
             [sys.executable, "-m", "bot", "serve"],
-            env={**base, **world.process.environ, "SITREP_PORT": str(steady_port())},
+            env={**base, **world.process.environ, "SITREP_PORT": str(free_port())},
             cwd=ROOT,
             capture_output=True,
             text=True,

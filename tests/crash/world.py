@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import random
-import socket
 import sqlite3
 import threading
 from collections import Counter
@@ -24,6 +22,7 @@ from bot.sandbox.workspace import Workspace
 from tests.conftest import API_TOKEN, LADDER, ROOT, WEBHOOK_TOKEN, Client, Hands, Process, wait_for
 from tests.integration.bodies import alert, body
 from tests.patience import PATIENCE
+from tests.ports import free_port
 
 Side = Literal["before", "after"]
 SIDES: tuple[Side, Side] = ("before", "after")
@@ -113,7 +112,7 @@ class World:
         environ = {
             "SITREP_DATABASE_URL": f"sqlite:///{self.database}",
             "SITREP_CONFIG": str(config),
-            "SITREP_PORT": str(steady_port()),
+            "SITREP_PORT": str(free_port()),
             "SITREP_RUNBOOKS": str(ROOT / "runbooks"),
             "SITREP_API_TOKENS": f"viewer:{API_TOKEN}",
             "SITREP_TEST_CLOCK": str(self.hands.path),
@@ -201,15 +200,6 @@ def names_known(database: Path) -> bool:
 def wait_settled(database: Path) -> None:
     """Wait until nothing is left to send, which a start brings about at once."""
     wait_for(lambda: settled(database), PROMPTLY, "the end of all deliveries")
-
-
-def steady_port() -> int:
-    """A port below those that outgoing connections get, so that it stays free while its process is dead."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port
 
 
 def channel_of(number: str) -> str:

@@ -13,8 +13,9 @@ from typing import Any
 import httpx
 import yaml
 
-from tests.conftest import NO_TLS, WEBHOOK_TOKEN, free_port, wait_for
+from tests.conftest import NO_TLS, WEBHOOK_TOKEN, wait_for
 from tests.patience import START
+from tests.ports import free_port
 
 ALERTMANAGER = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
 PROMETHEUS = shutil.which("prometheus")

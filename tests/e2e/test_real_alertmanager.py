@@ -15,9 +15,10 @@ import httpx
 import pytest
 
 from bot.sandbox.server import SandboxServer
-from tests.conftest import WEBHOOK_TOKEN, Client, Hands, InProcess, free_port, wait_for
+from tests.conftest import WEBHOOK_TOKEN, Client, Hands, InProcess, wait_for
 from tests.integration.world import World
 from tests.patience import START
+from tests.ports import free_port
 
 BINARY = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
 pytestmark = pytest.mark.skipif(

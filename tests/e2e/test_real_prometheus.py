@@ -12,9 +12,10 @@ import pytest
 
 from bot.sandbox.server import SandboxServer
 from bot.sandbox.workspace import Workspace
-from tests.conftest import API_TOKEN, LADDER, ROOT, WEBHOOK_TOKEN, Client, Hands, InProcess, free_port, wait_for
+from tests.conftest import API_TOKEN, LADDER, ROOT, WEBHOOK_TOKEN, Client, Hands, InProcess, wait_for
 from tests.e2e.prometheus import ALERTMANAGER, PROMETHEUS, Alertmanager, Rules, prometheus
 from tests.integration.world import World
+from tests.ports import free_port
 
 pytestmark = pytest.mark.skipif(
     ALERTMANAGER is None or PROMETHEUS is None,

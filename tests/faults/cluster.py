@@ -26,9 +26,10 @@ from bot.sandbox.web_api import WebApi
 from bot.sandbox.workspace import Workspace
 from bot.store.database import connect
 from tests.conftest import API_TOKEN, LADDER, PAGERDUTY_SECRET, ROOT, WEBHOOK_TOKEN, Client, Hands, wait_for
-from tests.crash.world import ONCE, QuickProcess, Side, channel_of, steady_port
+from tests.crash.world import ONCE, QuickProcess, Side, channel_of
 from tests.migrated import migrated
 from tests.patience import PATIENCE, START
+from tests.ports import free_port
 
 # Many incidents of one service are what some faults are about; none of them is a storm.
 CONFIG = f"{LADDER}\nstorms: {{over: 1000, overall: 1000}}\n"
@@ -174,7 +175,7 @@ class Cluster:
         made = {
             "SITREP_DATABASE_URL": self.url,
             "SITREP_CONFIG": str(self._folder / "sitrep.yaml"),
-            "SITREP_PORT": str(steady_port()),
+            "SITREP_PORT": str(free_port()),
             "SITREP_RUNBOOKS": str(ROOT / "runbooks"),
             "SITREP_API_TOKENS": f"viewer:{API_TOKEN}",
             "SLACK_BOT_TOKEN": self.workspace.bot_token,

@@ -12,15 +12,16 @@ from bot.sandbox.pagerduty_server import PagerDutyServer
 from bot.sandbox.server import SandboxServer
 from bot.sandbox.workspace import Workspace
 from tests.conftest import Client, Hands, wait_for
-from tests.crash.world import QuickProcess, steady_port
+from tests.crash.world import QuickProcess
 from tests.integration.world import World
 from tests.patience import START
+from tests.ports import free_port
 
 
 @pytest.fixture
 def environ(environ: dict[str, str]) -> dict[str, str]:
     """The service's environment, with a port that stays free while its process is dead."""
-    return environ | {"SITREP_PORT": str(steady_port())}
+    return environ | {"SITREP_PORT": str(free_port())}
 
 
 @pytest.fixture

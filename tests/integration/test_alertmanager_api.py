@@ -10,9 +10,9 @@ import pytest
 
 from bot.alertmanager import Alertmanager
 from bot.incidents.reconcile import Look
-from tests.conftest import free_port
 from tests.integration.bodies import alert, warning
 from tests.integration.outside import AlertmanagerApi
+from tests.ports import free_port
 
 
 @pytest.fixture

@@ -19,10 +19,11 @@ from bot.store.database import database_clock, open_store
 from bot.store.tables import deliveries as delivery_rows
 from bot.store.tables import incidents as incident_rows
 from bot.store.tables import timers
-from tests.conftest import Client, Hands, InProcess, both_databases, free_port, wait_for
+from tests.conftest import Client, Hands, InProcess, both_databases, wait_for
 from tests.integration.bodies import alert, body, warning
 from tests.integration.outside import AlertmanagerApi, Outside
 from tests.integration.world import World
+from tests.ports import free_port
 
 NEVER_CAME = "the resolved notification never came"
 RESOLVED = body(alert("aa", "resolved"), status="resolved")

@@ -10,9 +10,10 @@ import httpx
 import pytest
 
 from bot.notices import WRITES
-from tests.conftest import Client, Hands, InProcess, both_databases, free_port
+from tests.conftest import Client, Hands, InProcess, both_databases
 from tests.integration.bodies import alert, body, pagerduty
 from tests.integration.world import World
+from tests.ports import free_port
 
 LIMIT = 64 * 1024
 

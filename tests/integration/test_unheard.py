@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from bot.sandbox.server import SandboxServer
-from tests.conftest import Client, Hands, InProcess, both_databases, free_port, wait_for
+from tests.conftest import Client, Hands, InProcess, both_databases, wait_for
 from tests.integration.bodies import alert, body, warning
 from tests.integration.outside import AlertmanagerApi
 from tests.integration.test_auditor import count, later, notes, said
 from tests.integration.world import World
+from tests.ports import free_port
 
 NEVER = "never reached the bot"
 LOST = {"labels": {"alertname": "DatabaseDown", "severity": "critical", "service": "orders", "region": "eu-west-1"}}

@@ -17,7 +17,8 @@ from bot.sandbox import Fault
 from bot.sandbox.pagerduty import Account
 from bot.sandbox.pagerduty_server import PagerDutyServer
 from bot.slack.throttles import Throttles
-from tests.conftest import free_port, wait_for
+from tests.conftest import wait_for
+from tests.ports import free_port
 
 T = TypeVar("T")
 Act = Callable[[PagerDuty], Awaitable[object]]
