@@ -27,7 +27,8 @@ import bot.server
 import bot.timeline.collect
 import bot.timeline.export
 import tests.forks
-from tests.quick import shipped
+from tests.quick import shipped, templates
 
 shipped()
+templates()
 gc.freeze()  # a collection in a fork would write to, and so copy, every page

@@ -19,6 +19,7 @@ from bot.store.database import connect
 from tests.conftest import WEBHOOK_TOKEN, Client, InProcess, both_databases
 from tests.forks import sitrep
 from tests.integration.bodies import GROUP, alert, body, pagerduty
+from tests.integration.test_auditor import count
 from tests.integration.test_intake_faults import problem
 from tests.integration.world import World
 
@@ -113,7 +114,8 @@ def named(environ: dict[str, str], slack: SandboxServer, workspace: Workspace) -
 
 def test_a_token_names_its_source(named: Client, environ: dict[str, str]) -> None:
     """The path may say the same or nothing; another name is refused, and so is a token of nobody."""
-    before = counted(named)
+    name = 'sitrep_webhooks_total{outcome="declared",source="alertmanager/eu"}'
+    before = count(named, name)
     assert outcome(named, "", body(alert()), "token-1").startswith("declared")
     assert outcome(named, "us", body(alert()), "token:2").startswith("declared")
     assert outcome(named, "eu", body(alert()), "token-1").startswith("repeat")
@@ -121,14 +123,7 @@ def test_a_token_names_its_source(named: Client, environ: dict[str, str]) -> Non
     problem(send(named, "us", body(alert()), "token-1"), 401, "wrong_source")
     problem(send(named, "de", body(alert()), "token-1"), 401, "wrong_source")
     problem(send(named, "", body(alert()), "token-3"), 401, "unauthorized")
-    assert counted(named) == before + 1
-
-
-def counted(bot: Client) -> float:
-    """Return how many webhooks of one source have declared an incident, in all tests of this process."""
-    name = 'sitrep_webhooks_total{outcome="declared",source="alertmanager/eu"} '
-    lines = bot.http.get("/metrics").text.splitlines()
-    return next(float(line.removeprefix(name)) for line in lines if line.startswith(name))
+    assert count(named, name) == before + 1
 
 
 def test_a_plain_token_may_look_like_names(named: Client) -> None:
