@@ -13,13 +13,9 @@ import httpx
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from fastapi import FastAPI
-from slack_bolt.adapter.starlette.async_handler import AsyncSlackRequestHandler
 from slack_bolt.async_app import AsyncApp
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from bot import __version__
 from bot.alertmanager import Alertmanager
@@ -68,8 +64,8 @@ from bot.store.tx import Store, Tx
 from bot.triage import Triage
 from handlers.api.routes import HANDLERS, Api
 from handlers.bodies import LimitBody
-from handlers.http import problem
 from handlers.slack.app import make_bolt
+from handlers.slack.route import slack_route
 from handlers.slack.socket_mode import SocketMode
 from handlers.webhooks.replay import take_again
 from handlers.webhooks.routes import Webhooks
@@ -271,7 +267,7 @@ def make_app(settings: Settings) -> Starlette:
         lifespan=lifespan,
         exception_handlers=HANDLERS,
         middleware=[Middleware(LimitBody, allow=webhooks.allow, refused=webhooks.too_large)],
-        routes=[*webhooks.routes, _slack_route(bolt if settings.slack_signing_secret else None)],
+        routes=[*webhooks.routes, slack_route(bolt if settings.slack_signing_secret else None)],
     )
     # Not mounted: a mount at "/" would answer 404 where one of the routes above knows that the method is wrong.
     app.router.default = api
@@ -333,21 +329,6 @@ def _tell_of_name(desk: Desk, tx: Tx, name: str, why: str) -> None:
     digest = hashlib.sha256(name.encode()).hexdigest()[:12]
     text = f"Nobody can be paged as {why}"
     desk.post(tx, f"operators:name:{digest}", Delivery("operators", "operators", "operators", {"text": text}))
-
-
-def _slack_route(bolt: AsyncApp | None) -> Route:
-    if bolt is None:
-
-        async def off(_request: Request) -> Response:
-            return problem(503, "integration_off", "Set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET and restart.")
-
-        return Route("/slack/events", off, methods=["POST"])
-    handler = AsyncSlackRequestHandler(bolt)
-
-    async def events(request: Request) -> Response:
-        return await handler.handle(request)
-
-    return Route("/slack/events", events, methods=["POST"])
 
 
 async def _socket_mode(settings: Settings, bolt: AsyncApp | None) -> None:
