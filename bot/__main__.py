@@ -50,7 +50,7 @@ def serve() -> None:
     from bot.app import make_app
     from bot.heads import BoundedHeads
     from bot.migrate import migrate
-    from bot.server import Server
+    from bot.server import KEEP_ALIVE, Server
     from bot.store.database import serving
     from bot.telemetry import configure_logging
 
@@ -66,6 +66,7 @@ def serve() -> None:
             port=settings.port,
             log_config=None,
             access_log=False,
+            timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=2,
         )
         server = Server(config, app.state.running)

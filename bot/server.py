@@ -16,6 +16,9 @@ from bot.services import Running
 log = structlog.get_logger()
 
 DRAIN = 1.0  # seconds in which `/readyz` says 503 and requests are still answered, for a load balancer to notice
+# Seconds for which an idle connection stays open: longer than load balancers keep theirs (60 by default), so that none
+# sends a request into a connection that is just being closed, and answers 502 in our place.
+KEEP_ALIVE = 75
 LEAVE_WITHIN = 9.0  # seconds from the signal to the end, whatever hangs; after 10 most supervisors kill
 
 

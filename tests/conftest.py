@@ -34,6 +34,7 @@ from bot.sandbox import workspace as stage
 from bot.sandbox.people import Sender
 from bot.sandbox.server import SandboxServer
 from bot.sandbox.workspace import Workspace
+from bot.server import KEEP_ALIVE
 from bot.settings import load_settings
 from handlers.slack import commands, context, shortcuts, speech
 from handlers.slack.verbs import people as people_verbs
@@ -234,6 +235,7 @@ class InProcess:
             log_config=None,
             access_log=False,
             lifespan="on",
+            timeout_keep_alive=KEEP_ALIVE,
         )
         self.server = QuickServer(config)
         self.thread = threading.Thread(target=self.server.run, daemon=True)

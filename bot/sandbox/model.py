@@ -1,7 +1,9 @@
 """The things a workspace holds, as plain records. Moments are epoch seconds; `ts` is Slack's `seconds.micros`."""
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 Json = dict[str, Any]
 
@@ -36,10 +38,14 @@ class User:
     deleted: bool = False
     guest: bool = False
     is_bot: bool = False
+    zone: str = "UTC"
+    display_name: str | None = None  # the name, unless told
 
     def api(self) -> Json:
         """What `users.info` shows."""
-        profile = {"real_name": self.real_name, "display_name": self.name, "email": self.email}
+        shown = self.name if self.display_name is None else self.display_name
+        profile = {"real_name": self.real_name, "display_name": shown, "email": self.email}
+        offset = datetime.now(ZoneInfo(self.zone)).utcoffset() or timedelta()
         return {
             "id": self.id,
             "team_id": TEAM_ID,
@@ -49,8 +55,8 @@ class User:
             "is_bot": self.is_bot,
             "is_restricted": self.guest,
             "is_ultra_restricted": False,
-            "tz": "UTC",
-            "tz_offset": 0,
+            "tz": self.zone,
+            "tz_offset": int(offset.total_seconds()),
             "profile": profile,
         }
 

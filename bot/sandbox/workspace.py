@@ -33,6 +33,10 @@ RESPONSE_URL_USES = 5
 MAX_PINS = 100
 
 
+# In different zones, so that one sees why times are said in UTC.
+PEOPLE = {"alice": "Europe/Berlin", "bob": "America/New_York", "charlie": "Asia/Kolkata", "dana": "Etc/UTC"}
+
+
 class Workspace:
     """Users, channels, messages, views and what was called.
 
@@ -106,7 +110,7 @@ class Workspace:
     def demo(cls, **kwargs: Any) -> "Workspace":
         """A workspace with alice, bob, charlie and dana, and the channels ops-alerts, incidents and general."""
         workspace = cls(**kwargs)
-        people = [workspace.add_user(name).id for name in ("alice", "bob", "charlie", "dana")]
+        people = [workspace.add_user(name, zone=zone).id for name, zone in PEOPLE.items()]
         workspace.add_channel("ops-alerts", members=[workspace.bot.id, *people])
         workspace.add_channel("incidents", members=[workspace.bot.id, *people])
         workspace.add_channel("general", members=people)
@@ -123,8 +127,10 @@ class Workspace:
         deleted: bool = False,
         guest: bool = False,
         is_bot: bool = False,
+        zone: str = "UTC",
+        display_name: str | None = None,
     ) -> User:
-        """Add a person; the address is `<name>@example.com` unless told."""
+        """Add a person; the address is `<name>@example.com` and the name shown is `name`, unless told."""
         with self.lock:
             address = "" if is_bot else f"{name}@example.com"
             user = User(
@@ -135,6 +141,8 @@ class Workspace:
                 deleted=deleted,
                 guest=guest,
                 is_bot=is_bot,
+                zone=zone,
+                display_name=display_name,
             )
             self.users[user.id] = user
             return self.changed(user)

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import re
-import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass
@@ -20,17 +18,16 @@ import structlog
 
 from bot.clock import Clock
 from bot.errors import DatabaseUnavailable, OutwardError, Permanent, Retryable
-from bot.incidents.model import Person
 from bot.slack import lookups
 from bot.slack.gateway import Gateway
-from bot.slack.lookups import explain, is_group, is_id, person_of
+from bot.slack.lookups import explain, is_group, is_id
+from bot.slack.members import Members
 from bot.store import slack_names
 from bot.store.slack_names import Answer, Kept
 from bot.store.tx import Store, Tx
 
 log = structlog.get_logger()
 
-RELIST = 30.0  # seconds between listings for a `@name` that nobody has
 LOOK_UP_WITHIN = 3.0  # seconds that a page waits for a name that was never answered for
 STALE = timedelta(hours=1)  # an answer that is older is used, and the page says how old it is
 
@@ -79,19 +76,11 @@ class Directory:
         self._wanted = frozenset(wanted)
         self._tell = tell
         self._asking: dict[str, asyncio.Task[None]] = {}
-        self._people: dict[str, Person] = {}
-        self._by_name: dict[str, Person] = {}
-        self._listed_at = -RELIST
-
-    def remember(self, user_id: str, name: str) -> None:
-        """Take over a name that Slack told us beside an id."""
-        if user_id and name:
-            self._people[user_id] = Person(user_id, name)
+        self.members = Members(gateway)
 
     def name_of(self, user_id: str) -> str:
-        """Give the name that goes with an id, or the id itself."""
-        person = self._people.get(user_id)
-        return person.name if person else user_id
+        """Return the name that goes with an id, or the id itself."""
+        return self.members.name_of(user_id)
 
     async def resolve(self, specs: Sequence[str]) -> Resolved:
         """Return whom names stand for; whoever is not found is named among the problems. Takes a few seconds at most.
@@ -101,7 +90,7 @@ class Directory:
         """
         known = await self._known(specs)
         failed: dict[str, OutwardError] = {}
-        if missing := [spec for spec in specs if not _is_answered(known.get(spec)) and not is_id(spec)]:
+        if missing := [spec for spec in specs if not _is_answered(known.get(spec))]:
             failed = await self._ask_now(missing)
             known = await self._known(specs)
         now = self._clock.now()
@@ -114,7 +103,7 @@ class Directory:
         for spec in dict.fromkeys(specs):
             kept = known.get(spec)
             if kept is None or kept.answered_at is None:
-                if is_id(spec):  # it says itself whom it means
+                if is_id(spec):  # Slack has not answered, and an id says itself whom it means
                     users.append(spec)
                     mentions.append(f"<@{spec}>")
                     continue
@@ -143,7 +132,7 @@ class Directory:
                 known = await self._known(specs)
             except DatabaseUnavailable:
                 return  # the page meets it again
-            self._begin([spec for spec in specs if not _is_answered(known.get(spec)) and not is_id(spec)])
+            self._begin([spec for spec in specs if not _is_answered(known.get(spec))])
 
         _run(look())
 
@@ -166,28 +155,6 @@ class Directory:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def find(self, mention: str) -> Person | None:
-        """Give the person that a responder typed: `<@U...>`, `<@U...|name>` or `@name`; None when there is none.
-
-        Raises:
-            OutwardError: Slack could not be asked for `@name`.
-        """
-        escaped = re.fullmatch(r"<@([UW][A-Z0-9]+)(?:\|([^>]*))?>", mention)
-        if escaped:
-            user_id, name = escaped.groups()
-            if name:
-                self.remember(user_id, name)
-            if user_id not in self._people:
-                answer = await self._gateway.call("users.info", user=user_id)
-                self._people[user_id] = person_of(answer["user"])
-            return self._people[user_id]
-        wanted = mention.removeprefix("@").casefold()
-        if not wanted:
-            return None
-        if wanted not in self._by_name:
-            await self._list()
-        return self._by_name.get(wanted)
-
     # -- what is kept -----------------------------------------------------------------------------------------
 
     async def _known(self, specs: Sequence[str]) -> Mapping[str, Kept]:
@@ -197,14 +164,17 @@ class Directory:
         return known
 
     async def _gone(self, known: Mapping[str, Kept]) -> set[str]:
-        """Give the members of groups whose accounts are deactivated."""
-        members = {user for kept in known.values() if is_group(kept.spec) for user in kept.answer.users}
-        found = await self._known(sorted(members)) if members else {}
+        """Return the members of groups whose accounts are deactivated; who was never asked for is asked for now."""
+        members = sorted({user for kept in known.values() if is_group(kept.spec) for user in kept.answer.users})
+        found = await self._known(members) if members else {}
+        if unknown := [user for user in members if not _is_answered(found.get(user))][:A_LOOK]:
+            await self._ask_now(unknown)
+            found = await self._known(members)
         return {spec for spec, kept in found.items() if kept.answer.error}
 
     def _learn(self, answer: Answer) -> None:
         if len(answer.users) == 1 and answer.name and not is_group(answer.spec):
-            self.remember(answer.users[0], answer.name)
+            self.members.remember(answer.users[0], answer.name)
 
     def _claim(self, tx: Tx) -> list[Kept]:
         slack_names.want(tx.connection, self._wanted, tx.now)
@@ -297,21 +267,6 @@ class Directory:
         if specs:
             until = timedelta(seconds=_spread(wait))
             await self._store.write(lambda tx: slack_names.put_off(tx.connection, specs, tx.now + until))
-
-    async def _list(self) -> None:
-        if time.monotonic() - self._listed_at < RELIST:
-            return  # asked just now; a wrong name must not cost a listing each time
-        self._listed_at = time.monotonic()
-        async for members in self._gateway.pages("users.list", "members"):
-            for member in members:
-                if member.get("deleted"):
-                    continue
-                person = person_of(member)
-                self._people[person.id] = person
-                profile = member.get("profile") or {}
-                for name in (member.get("name"), profile.get("display_name"), profile.get("real_name")):
-                    if name:
-                        self._by_name[str(name).casefold()] = person
 
 
 class KeptChannels:

@@ -22,7 +22,15 @@ DRILL = "drill"  # behind the channel in the metadata of the form
 VISIBLE = (("everybody", "Everybody"), ("private", "Only who is invited"))
 
 
-def declare(title: str, channel: str, error: str = "", *, private: bool = False, drill: bool = False) -> View:
+def declare(
+    title: str,
+    channel: str,
+    error: str = "",
+    *,
+    severity: Severity | None = None,
+    private: bool = False,
+    drill: bool = False,
+) -> View:
     """Declare an incident, or (`drill`) rehearse one: the title is the only required field."""
     seen_by = select("visible", "Who may see it?", list(VISIBLE), VISIBLE[private][0])
     return view(
@@ -36,7 +44,7 @@ def declare(title: str, channel: str, error: str = "", *, private: bool = False,
                 "severity",
                 "Severity",
                 [(s.value, SEVERITY_NAMES[s]) for s in Severity],
-                Severity.SEV2.value,
+                (severity or Severity.SEV2).value,
             ),
             text("service", "Service", "", optional=True, limit=200),
             text("impact", "Impact", "", optional=True, multiline=True, placeholder="Who is hit, and how badly?"),

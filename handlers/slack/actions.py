@@ -13,7 +13,8 @@ from bot.slack import modals, tasks
 from handlers.slack import asking, checklists, grammar, shortcuts, steps, table, triage
 from handlers.slack.answers import Answer, Form
 from handlers.slack.context import DATABASE_AWAY, Asked
-from handlers.slack.speech import Mistake, Spoken
+from handlers.slack.questions import asked_back
+from handlers.slack.speech import Mistake, Question, Spoken
 
 # The line that each button stands for; its value names the incident.
 LINES: Mapping[str, str] = {
@@ -77,6 +78,8 @@ async def _press(asked: Asked, action_id: str, value: str) -> Answer:
         return await (asking.open_menu(asked, value) if name == MORE else _line(asked, LINES[name], value))
     except Refused as error:
         return asked.refusal(error)
+    except Question as question:
+        return asked_back(question, asked.command)
     except Mistake as error:
         return str(error)
 
@@ -86,6 +89,6 @@ async def _line(asked: Asked, text: str, value: str) -> Answer:
     number, _, rest = value.partition("|")
     line = grammar.read(f"{text} {rest}")
     verb = table.BY_NAME[line.word]
-    spoken = Spoken(asked, line.rest, await asking.subject(asked, number))
+    spoken = Spoken(asked, line.rest, await asking.subject(asked, number), verb.name)
     said = await asking.do(verb, spoken)
     return "" if isinstance(said, str) else said

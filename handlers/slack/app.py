@@ -16,8 +16,9 @@ from bot.incidents.model import Actor
 from bot.services import Services
 from bot.slack.updating import STATUS
 from handlers.slack import actions, captures, commands, events, shortcuts, updating, views
-from handlers.slack.answers import Form
+from handlers.slack.answers import Form, Reply
 from handlers.slack.context import Asked, actor
+from handlers.slack.questions import CHOSEN
 from handlers.slack.verification import Verification
 
 log = structlog.get_logger()
@@ -52,7 +53,7 @@ def make_bolt(services: Services) -> AsyncApp:
     async def on_command(ack: AsyncAck, body: dict[str, Any]) -> None:
         asked = Asked(
             services,
-            actor(services, body["user_id"], body.get("user_name", "")),
+            await actor(services, body["user_id"], body.get("user_name", "")),
             body.get("channel_id", ""),
             body.get("trigger_id", ""),
         )
@@ -66,23 +67,29 @@ def make_bolt(services: Services) -> AsyncApp:
         user = body["user"]
         asked = Asked(
             services,
-            _who(services, user),
+            await _who(services, user),
             (body.get("channel") or {}).get("id", ""),
             body.get("trigger_id", ""),
             _thread(body),
         )
+        action_id, value = action["action_id"], action.get("value", "")
         with telemetry.INTERACTION_SECONDS.labels("button").time():
-            said = await actions.press(asked, action["action_id"], action.get("value", ""))
+            if CHOSEN.fullmatch(action_id):
+                reply = await commands.answer(asked, value, sure=True)
+                await ack()
+                await _replace(respond, asked, reply)
+                return
+            said = await actions.press(asked, action_id, value)
             await ack()
         if said:
             await _tell(respond, said)
 
-    for action_id in actions.ACTIONS:
+    for action_id in (*actions.ACTIONS, CHOSEN):
         bolt.action(action_id)(on_action)
 
     async def on_view(ack: AsyncAck, body: dict[str, Any]) -> None:
         view, user = body["view"], body["user"]
-        asked = Asked(services, _who(services, user), "", body.get("trigger_id", ""))
+        asked = Asked(services, await _who(services, user), "", body.get("trigger_id", ""))
         with telemetry.INTERACTION_SECONDS.labels("form").time():
             done = await views.submit(
                 asked, view["callback_id"], view.get("private_metadata", ""), view["state"]["values"]
@@ -94,7 +101,7 @@ def make_bolt(services: Services) -> AsyncApp:
 
     @bolt.action(STATUS)
     async def on_status_picked(ack: AsyncAck, body: dict[str, Any]) -> None:
-        asked = Asked(services, _who(services, body["user"]), "", body.get("trigger_id", ""))
+        asked = Asked(services, await _who(services, body["user"]), "", body.get("trigger_id", ""))
         with telemetry.INTERACTION_SECONDS.labels("form").time():
             await updating.pick(asked, body["view"])
             await ack()
@@ -103,6 +110,13 @@ def make_bolt(services: Services) -> AsyncApp:
         bolt.view(callback)(on_view)
 
     _bind_messages(bolt, services)
+
+    _bind_events(bolt, services)
+    return bolt
+
+
+def _bind_events(bolt: AsyncApp, services: Services) -> None:
+    """Bind who joins a channel, and who looks at the Home."""
 
     @bolt.event("member_joined_channel")
     async def on_joined(event: dict[str, Any], body: dict[str, Any]) -> None:
@@ -115,15 +129,13 @@ def make_bolt(services: Services) -> AsyncApp:
             with telemetry.INTERACTION_SECONDS.labels("event").time():
                 await events.home_opened(services, event.get("user", ""))
 
-    return bolt
-
 
 def _bind_messages(bolt: AsyncApp, services: Services) -> None:
     """Bind what people do with messages: shortcuts, pins, reactions, edits."""
 
     async def on_shortcut(ack: AsyncAck, body: dict[str, Any], respond: AsyncRespond) -> None:
         channel = (body.get("channel") or {}).get("id", "")
-        asked = Asked(services, _who(services, body["user"]), channel, body.get("trigger_id", ""), _thread(body))
+        asked = Asked(services, await _who(services, body["user"]), channel, body.get("trigger_id", ""), _thread(body))
         with telemetry.INTERACTION_SECONDS.labels("shortcut").time():
             said = await shortcuts.use(asked, body["callback_id"], body.get("message") or {})
             await ack()
@@ -148,8 +160,21 @@ def _thread(body: dict[str, Any]) -> str:
     return "" if thread == (said.get("ts") or said.get("message_ts")) else thread
 
 
-def _who(services: Services, user: dict[str, Any]) -> Actor:
-    return actor(services, user["id"], user.get("name") or user.get("username") or "")
+async def _who(services: Services, user: dict[str, Any]) -> Actor:
+    return await actor(services, user["id"], user.get("name") or user.get("username") or "")
+
+
+async def _replace(respond: AsyncRespond, asked: Asked, reply: Reply) -> None:
+    """Put the answer where the question was, so that nobody answers it twice."""
+    try:
+        if not reply.text:
+            await respond(delete_original=True)
+            return
+        blocks = [dict(block) for block in reply.blocks] or None
+        await respond(text=reply.text, blocks=blocks, response_type="ephemeral", replace_original=True)
+    except (SlackApiError, SitrepError, OSError) as error:
+        log.info("question_not_replaced", reason=str(error))
+        await asked.tell(reply)
 
 
 async def _tell(respond: AsyncRespond, text: str) -> None:

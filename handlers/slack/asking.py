@@ -72,12 +72,22 @@ async def filled_in(asked: Asked, metadata: str, values: Mapping[str, str]) -> t
     number, name, channel, thread_ts = [*metadata.split("|"), "", "", ""][:4]
     there = replace(asked, channel=channel, thread_ts=thread_ts)
     verb = table.BY_NAME[name]
-    rest = " ".join(_typed(each, values[each.name]) for each in verb.form if values.get(each.name))
-    return there, await verb.handler(Spoken(there, rest, await subject(there, number)))
+    spoken = Spoken(there, "", await subject(there, number), verb.name, sure=True)
+    rest = " ".join([await _typed(each, values[each.name], spoken) for each in verb.form if values.get(each.name)])
+    return there, await verb.handler(replace(spoken, rest=rest))
 
 
-def _typed(each: Field, value: str) -> str:
-    """Give what would be typed instead of filling a field in."""
+async def _typed(each: Field, value: str, spoken: Spoken) -> str:
+    """Return what would be typed instead of filling a field in.
+
+    Raises:
+        Mistake: a time cannot be read.
+    """
+    if each.kind == "time":
+        try:
+            value = f"{await spoken.moment(value):%Y-%m-%dT%H:%M:%SZ}"
+        except Mistake as error:
+            raise Mistake(str(error), each.name) from error
     return f"<@{value}>" if each.kind == "person" else f"{each.before}{value}"
 
 
@@ -109,7 +119,7 @@ async def chosen(asked: Asked, metadata: str, values: Mapping[str, str]) -> tupl
     verb = table.find(values.get(menu.VERB, ""))
     if verb is None:
         raise Mistake("Choose what to do.")
-    spoken = Spoken(there, "", await subject(there, number or values.get("incident", "")))
+    spoken = Spoken(there, "", await subject(there, number or values.get("incident", "")), verb.name)
     asks = verb.form and (not verb.asks or "" in verb.asks)
     return there, await (form_of(verb, spoken) if asks else verb.handler(spoken))
 

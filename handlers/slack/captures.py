@@ -111,7 +111,7 @@ async def _added(services: Services, act: Act, message: Mapping[str, Any], autho
     whole, link, *_ = await in_time(
         _given(message) if message else slack_says.message_or_refusal(gateway, channel, ts),
         slack_says.permalink(gateway, channel, ts),
-        *(directory.find(f"<@{each}>") for each in sorted(people)),
+        *(directory.members.get(each) for each in sorted(people)),
     )
     if whole is None:
         raise Untold(f"{channel} {ts}")
@@ -166,7 +166,7 @@ async def _taken_back(services: Services, act: Act) -> None:
     if not matters:
         return
     assert services.directory is not None  # noqa: S101 - Slack called us
-    await in_time(services.directory.find(f"<@{act.user}>"))
+    await in_time(services.directory.members.get(act.user))
     who, desk = _actor(services, act.user), services.desk
 
     def work(tx: Tx) -> list[str]:
@@ -203,7 +203,7 @@ async def _changed(services: Services, event_id: str, event: Mapping[str, Any], 
         return
     by = str((message.get("edited") or {}).get("user") or author)
     assert services.directory is not None  # noqa: S101 - Slack called us
-    await in_time(*(services.directory.find(f"<@{each}>") for each in sorted({by, author}) if each[:1] in {"U", "W"}))
+    await in_time(*(services.directory.members.get(each) for each in sorted({by, author}) if each[:1] in {"U", "W"}))
     told = said(services, (channel, ts), message, author=author)
     work = partial(capturing.reword, desk=services.desk, said=told, actor=_actor(services, by))
     await services.store.write(lambda tx: _once(tx, event_id, "edited", work))

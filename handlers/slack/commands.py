@@ -6,57 +6,118 @@ import asyncio
 
 from bot import telemetry
 from bot.errors import DatabaseUnavailable
-from bot.incidents.model import Refused
+from bot.incidents.model import Incident, Refused
 from bot.slack import modals, panel
-from bot.slack.mrkdwn import esc
+from bot.slack.mrkdwn import code, esc
 from handlers.slack import asking, grammar, table
 from handlers.slack.answers import Answer, Form, Reply
 from handlers.slack.context import DATABASE_AWAY, WRITE_WITHIN, Asked
-from handlers.slack.speech import Mistake, Spoken, Where, one_line
+from handlers.slack.questions import asked_back
+from handlers.slack.speech import Choice, Mistake, Question, Spoken, Text, Verb, Where, one_line
 from handlers.slack.verbs.opening import open_ones
 
 SURE = 0.75  # how alike an unknown word must be to a verb to be no title
+SURELY = 3  # words behind a verb, a number among them, that are too few for a text in which it is only mentioned
+SHORT = 20  # characters of a text that is typed again in no time
 
 
-async def answer(asked: Asked, text: str) -> Reply:
-    """Do what a line says; gives what to show to the person who typed it."""
+async def answer(asked: Asked, text: str, *, sure: bool = False) -> Reply:
+    """Do what a line says; gives what to show to the person who typed it.
+
+    `sure` says that the line is the answer to a question of ours.
+    """
     command = asked.command
     try:
-        said = await asyncio.wait_for(_answer(asked, grammar.read(text), text, command), WRITE_WITHIN)
+        said = await asyncio.wait_for(_answer(asked, grammar.read(text), text, sure=sure), WRITE_WITHIN)
+    except Question as question:
+        telemetry.INTERACTIONS.labels("command", "asked").inc()
+        return asked_back(question, command)
     except (Mistake, Refused) as error:
         telemetry.INTERACTIONS.labels("command", "refused").inc()
         # A refusal is plain text; a mistake's text is mrkdwn already.
-        return Reply(asked.refusal(error) if isinstance(error, Refused) else str(error))
+        why = asked.refusal(error) if isinstance(error, Refused) else str(error)
+        return Reply(why + _as_typed(command, text))
     except (DatabaseUnavailable, TimeoutError):
         telemetry.INTERACTIONS.labels("command", "unavailable").inc()
-        return Reply(DATABASE_AWAY)
+        return Reply(DATABASE_AWAY + _as_typed(command, text))
     telemetry.INTERACTIONS.labels("command", "done").inc()
     if isinstance(said, Form):
         return Reply(await asked.open_modal(said.view))
     return said if isinstance(said, Reply) else Reply(said)
 
 
-async def _answer(asked: Asked, line: grammar.Line, typed: str, command: str) -> Answer:
-    verb = table.find(line.word)
-    incident = await asked.find(line.number)
-    if line.number and incident is None:
-        raise Mistake(f"There is no {line.number}. {await open_ones(asked)}")
+def _as_typed(command: str, text: str) -> str:
+    """Repeat a longer line that was not done: Slack has taken it from the box in which it was typed."""
+    words = grammar.read(text).rest
+    return f"\nYou typed:\n```{code(f'{command} {text.strip()}', 2500)}```" if len(words) > SHORT else ""
+
+
+async def _answer(asked: Asked, line: grammar.Line, typed: str, *, sure: bool) -> Answer:
+    command, verb = asked.command, table.find(line.word)
+    incident = await _named(asked, line.named)
     if not line.word:
         if incident is None:
             return Form(modals.declare("", asked.channel))
-        return one_line(incident) if line.number else Reply(*panel.panel(incident))
+        return one_line(incident) if line.named else Reply(*panel.panel(incident))
     if verb is None:
         near = table.nearest(line.word, cutoff=table.NEAR if incident else SURE)
         if near is None and incident is None:
-            title, _ = grammar.title_and_severity(grammar.plain(typed, asked.directory.name_of))
-            return Form(modals.declare(title, asked.channel))
+            read = grammar.titled(grammar.plain(typed, asked.directory.name_of), asked.severities)
+            return Form(modals.declare(read.title, asked.channel, severity=read.severity))
         word = esc(line.word, 40)
         if near:
             raise Mistake(f"There is no `{word}`. Did you mean {near.shown(command)}?")
-        raise Mistake(f"There is no `{word}`. Type `{command} help` to see what there is.")
+        raise Mistake(f"There is no `{word}`. Type `{command} help` to see every verb.")
+    rest = line.rest
+    if verb.where is Where.INCIDENT and verb.name != "merge" and not (sure and line.named):
+        incident, rest = await _behind(asked, verb, line, incident)
     if verb.where is Where.INCIDENT and incident is None:
         example = f"`{command} INC-... {verb.name}`"
         raise Mistake(
-            f"This is no incident's channel. Type it in one, or name the incident: {example}. {await open_ones(asked)}"
+            f"This channel belongs to no incident. Type it in an incident's channel, or name the incident: {example}. "
+            f"{await open_ones(asked)}"
         )
-    return await asking.do(verb, Spoken(asked, line.rest, incident))
+    return await asking.do(verb, Spoken(asked, rest, incident, verb.name, sure))
+
+
+async def _named(asked: Asked, named: str) -> Incident | None:
+    """Return the incident that was named, else the one whose channel this is.
+
+    Raises:
+        Mistake: what was named is none, or none that the person may see.
+    """
+    incident = await asked.find(named)
+    if named and incident is None:
+        shown = named if named.startswith("INC-") else f"<#{named}>"
+        none = f"There is no {shown}." if shown == named else f"{shown} belongs to no incident."
+        raise Mistake(f"{none} {await open_ones(asked)}")
+    return incident
+
+
+async def _behind(asked: Asked, verb: Verb, line: grammar.Line, here: Incident | None) -> tuple[Incident | None, str]:
+    """Read an incident that is named behind the verb: it is the one that is meant, unless it may belong to a text.
+
+    Raises:
+        Question: it is not clear which incident is meant.
+        Mistake: what was named is no incident.
+    """
+    named, rest = grammar.take_incident(line.rest)
+    is_first, mentioned = bool(named), grammar.incidents_in(line.rest)
+    is_only_mentioned = verb.text is not Text.NONE and len(line.rest.split()) > SURELY
+    if not is_first and mentioned and not is_only_mentioned:  # `ack for INC-...`, `sev 3 INC-...`
+        named, rest = mentioned[-1], grammar.without_incidents(line.rest)
+    if not named or (not is_first and here is None and verb.text is not Text.NONE):
+        return here, line.rest
+    there = await _named(asked, named)
+    if here is None or there is None or here.number == there.number:
+        return there, rest if is_first or verb.text is Text.NONE else line.rest
+    is_sure = verb.text is Text.NONE or (is_first and (verb.text is Text.LATER or not rest.strip()))
+    if is_sure and not line.named:
+        return there, rest
+    name = verb.name.replace("_", " ").capitalize()
+    raise Question(
+        f"You named {there.number} ({esc(there.title, 60)}), and {'also' if line.named else 'this is the channel of'} "
+        f"{here.number} ({esc(here.title, 60)}). Which incident do you mean?",
+        Choice(f"{name} {there.number}", f"{there.number} {verb.name} {rest}".strip()),
+        Choice(f"{name} {here.number}", f"{here.number} {verb.name} {line.rest}".strip()),
+    )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -13,15 +14,16 @@ from bot.board import Board
 from bot.errors import OutwardError
 from bot.incidents import commands as c
 from bot.incidents.model import Actor, Delivery, Incident, Person, Refused
+from bot.incidents.policy import Severity
 from bot.incidents.wording import worded
 from bot.running import board_of
 from bot.services import Services
 from bot.slack.directory import Directory
 from bot.slack.gateway import Gateway
 from bot.slack.mrkdwn import esc
-from bot.slack.said import in_time
 from bot.store import incidents
 from bot.store.tx import Tx
+from handlers.slack import grammar
 from handlers.slack.answers import Answer, Form, Reply
 
 T = TypeVar("T")
@@ -48,6 +50,11 @@ class Asked:
         return self.services.settings.config.slack.command
 
     @property
+    def severities(self) -> Mapping[str, Severity]:
+        """The severities by the names under which people type them."""
+        return grammar.NAMES
+
+    @property
     def gateway(self) -> Gateway:
         """Slack; on wherever a handler runs."""
         assert self.services.gateway is not None  # noqa: S101 - Slack called us
@@ -59,17 +66,22 @@ class Asked:
         assert self.services.directory is not None  # noqa: S101 - Slack called us
         return self.services.directory
 
-    async def find(self, number: str) -> Incident | None:
-        """Give the incident of a number, or the one whose channel this is."""
+    async def find(self, named: str) -> Incident | None:
+        """Return the incident of a number or a channel's id; without either, the one whose channel this is."""
 
         def look(connection: Connection) -> Incident | None:
-            if not number:
+            if not named:
                 return incidents.by_channel(connection, self.channel)
-            found = incidents.load(connection, number)
+            by_number = named.startswith("INC-")
+            found = incidents.load(connection, named) if by_number else incidents.by_channel(connection, named)
             is_here = found is not None and found.channel_id != "" and found.channel_id == self.channel
             return found if found and (is_here or found.is_shown_to(self.user.id)) else None
 
         return await self.services.store.read(look)
+
+    async def zone(self) -> tzinfo:
+        """Return the time zone that the person has set in Slack; UTC where Slack does not tell in time."""
+        return await self.directory.members.zone(self.user.id)
 
     async def board(self, number: str) -> Board:
         """Give an incident with all that its messages show.
@@ -110,11 +122,10 @@ class Asked:
         return ""
 
     async def person(self, user_id: str) -> Person | None:
-        """Give whoever was picked in a form, by name as far as Slack tells it in time; None where nobody was."""
+        """Return whoever was picked in a form, by name as far as Slack tells it in time; None where nobody was."""
         if not user_id:
             return None
-        (found,) = await in_time(self.directory.find(f"<@{user_id}>"))
-        return found or Person(user_id, user_id)
+        return Person(user_id, await self.directory.members.named(user_id, ""))
 
     def refusal(self, error: Refused) -> str:
         """Say why something was refused, and what to do instead; fit for mrkdwn."""
@@ -140,8 +151,7 @@ class Asked:
         await self.write(lambda tx: self.services.desk.post(tx, scope, delivery))
 
 
-def actor(services: Services, user_id: str, name: str) -> Actor:
-    """Make the actor of an interaction, and remember the name for mentions of the same person."""
-    if services.directory is not None:
-        services.directory.remember(user_id, name)
-    return Actor("human", user_id, name or user_id)
+async def actor(services: Services, user_id: str, handle: str) -> Actor:
+    """Return the actor of an interaction, under the name that others see."""
+    name = await services.directory.members.named(user_id, handle) if services.directory else handle or user_id
+    return Actor("human", user_id, name)

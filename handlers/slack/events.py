@@ -21,7 +21,7 @@ async def joined(services: Services, event_id: str, channel: str, user_id: str) 
     found = await services.store.read(lambda connection: incidents.by_channel(connection, channel))
     if found is None:
         return
-    name = services.directory.name_of(user_id) if services.directory else user_id
+    name = await services.directory.members.named(user_id, "") if services.directory else user_id
 
     def work(tx: Tx) -> None:
         receipt = inbox.keep_once(tx.connection, SLACK, b"", tx.now, event_id)

@@ -3,58 +3,156 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
-from bot.durations import parse_duration
+from bot import times
 from bot.incidents.policy import Severity
 from bot.text import clean
 
-_NUMBER = re.compile(r"^(INC-\d{8}-\d{3,6})\b\s*", re.IGNORECASE)
-_SEVERITY = re.compile(r"(?:sev[-\s]?)?([1-4])", re.IGNORECASE)
-_LAST_SEVERITY = re.compile(r"(?:^|\s)sev[-]?([1-4])\s*$", re.IGNORECASE)
-_CLOCK = re.compile(r"(?:^|\s)at\s+([01]?[0-9]|2[0-3]):([0-5][0-9])(?:\s*(?:UTC|Z))?\s*$", re.IGNORECASE)
-_NEXT = re.compile(r"(?:^|[\s,;])next\s+(?:in\s+)?(\d+\s*[smhd])\s*$", re.IGNORECASE)
-_DATE = re.compile(r"(?:^|\s)(?:by\s+)?(20\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))\s*$", re.IGNORECASE)
-_PERSON = re.compile(r"(?:^|\s)(<@[UW][A-Z0-9]+(?:\|[^>]*)?>|@[\w.-]+)\s*$")
-_QUOTES = {'"': '"', "'": "'", "\u201c": "\u201d", "\u2018": "\u2019", "\u00ab": "\u00bb"}
+_INVISIBLE = "[\u200b-\u200f\u2060\ufeff\u00ad]"
+_DASH = "[-\u2010-\u2015\u2212]"
+# `INC-20261121-001`, a channel as it is typed or linked, with whatever a person puts behind it.
+_NUMBER = re.compile(
+    rf"{_INVISIBLE}*[(\[`*\"']*(?:INC[{_DASH[1:-1]} ]?|#?incident{_DASH})(\d{{8}}){_DASH}(\d{{3,6}})(?:-[\w-]*)?"
+    r"(?![\w-])[)\]`*\"',:;.!]*\s*",
+    re.IGNORECASE,
+)
+_CHANNEL = re.compile(r"<#(C[A-Z0-9]+|G[A-Z0-9]+)(?:\|([^>]*))?>[,:;.!]*\s*")
+_NAMED = re.compile(
+    rf"(?<![\w-])INC{_DASH}\d{{8}}{_DASH}\d{{3,6}}(?![\w-])|<#[CG][A-Z0-9]+(?:\|[^>]*)?>", re.IGNORECASE
+)
+_GAP = f"{_INVISIBLE}*"
+_SEVERITY = rf"s{_GAP}e{_GAP}v{_GAP}(?:erity)?[\s_=:{_INVISIBLE[1:-1]}-]*[1-4\uff11-\uff14]"
+_DIGIT = re.compile(rf"(?:to\s+)?{_GAP}[(=]?\s*([1-4])\s*[)]?(?:[\s:,.;!\u2013\u2014-]+|$)", re.IGNORECASE)
+_NEXT = re.compile(r"(?:^|[\s,;.(])next\b[\s:=]*(?:update\b[\s:=]*)?(?:(?:at|in|on)\s+)?", re.IGNORECASE)
+_OVER_THE_NEXT = re.compile(r"\b(?:the|our|a|this|that|its|their|your|every|each|very)$", re.IGNORECASE)
+_AT = re.compile(r"(?:^|[\s,;(])(?:at|@)\s+(?=\S)", re.IGNORECASE)
+_BARE_TIME = re.compile(
+    r"(?:^|[\s,;(])((?:\d[\w.,]*\s*)+(?:\s*and\s+\d[\w.]*\s*\w*)?\s*[a-z]*\s+ago|(?:half\s+)?an?\s+(?:hour|minute|day)\s+ago"
+    r"|(?:yesterday|today|last\s+\w+day)\s+(?:at\s+)?\d[\w:.\s/+-]{0,25})[.)]*$",
+    re.IGNORECASE,
+)
+_DUE = re.compile(r"(?:^|[\s,;(])(?:by|due|until|on|before)[\s:]+(?=\S)", re.IGNORECASE)
+_DAY_AT_END = re.compile(r"(?:^|[\s,;(])(\d{4}-\d{1,2}-\d{1,2})[.)]*$")
+PERSON = r"<@[UW][A-Z0-9]+(?:\|[^>]*)?>|@[\w](?:[\w.-]*\w)?"
+_NAME = re.compile(rf"[(\"']*({PERSON}|<!subteam\^[A-Z0-9]+(?:\|[^>]*)?>)(?:'s\b)?[)\"']*")
+_TO = re.compile(r"^(?:to|for|with|from|the)\s+(?=[<@(])", re.IGNORECASE)
+# What may stand between two people, or between the last of them and a reason.
+_AND = re.compile(r"^\s*(?:[,;:.!&+/\u2013\u2014-]+\s*)*(?:(?:and|or|plus|then)\s+(?=[<@(]))?", re.IGNORECASE)
+_PERSON = re.compile(rf"(?:^|[\s,;(])(?:owner:\s*)?({PERSON})[,;:.!)]*\s*$", re.IGNORECASE)
+_AROUND = " ,;:.!?-\u2013\u2014\"'"  # what may stand between a severity and the end of a title
+_QUOTES = {'"': '"', "'": "'", "\u201c": "\u201d", "\u2018": "\u2019", "\u00ab": "\u00bb", "\u201e": "\u201c"}
+# How every company may call its severities; a configuration adds its own names.
+NAMES: Mapping[str, Severity] = {severity.value: severity for severity in Severity}
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line as it was typed: a number it may begin with, the verb (empty: none), the rest."""
+    """A line as it was typed: the incident it may begin with, the verb (empty: none), the rest.
 
-    number: str
+    An incident is named by its number, or by its channel's id.
+    """
+
+    named: str
     word: str
     rest: str
 
 
+@dataclass(frozen=True, slots=True)
+class Titled:
+    """A title, and the severities that were typed with it, each as it was written."""
+
+    title: str
+    severities: tuple[tuple[Severity, str], ...] = ()
+
+    @property
+    def severity(self) -> Severity | None:
+        """The severity that was typed; the worst, where they differ."""
+        return min((severity for severity, _ in self.severities), key=lambda s: s.value, default=None)
+
+    @property
+    def is_torn(self) -> bool:
+        """True where severities that differ were typed."""
+        return len({severity for severity, _ in self.severities}) > 1
+
+
 def read(text: str) -> Line:
     """Split what follows the slash command."""
-    rest = clean(text).strip()
-    number = ""
-    if found := _NUMBER.match(rest):
-        number, rest = found.group(1).upper(), rest[found.end() :]
+    named, rest = take_incident(clean(text).strip())
     word, rest = [*rest.split(None, 1), "", ""][:2]
-    return Line(number, word.casefold(), rest.strip())
+    return Line(named, re.sub(_INVISIBLE, "", word).casefold(), rest.strip())
 
 
-def title_and_severity(text: str) -> tuple[str, Severity | None]:
-    """Take a severity off the end of a title, and quotes off its sides."""
-    severity = None
-    if found := _LAST_SEVERITY.search(text):
-        severity = Severity(f"sev{found.group(1)}")
-        text = text[: found.start()]
-    return unquote(text), severity
+def take_incident(text: str) -> tuple[str, str]:
+    """Take an incident off the beginning of a text: its number or its channel's id (empty: none), and the rest."""
+    if found := _NUMBER.match(text):
+        return f"INC-{found[1]}-{found[2]}", text[found.end() :]
+    if found := _CHANNEL.match(text):
+        return found[1], text[found.end() :]
+    return "", text
 
 
-def severity_and_why(text: str) -> tuple[Severity | None, str]:
-    """Read `1`, `sev1` or `sev 1`, then the reason."""
-    found = re.match(rf"{_SEVERITY.pattern}(?:[\s:,]+|$)", text.strip(), re.IGNORECASE)
-    if not found:
+def incidents_in(text: str) -> list[str]:
+    """Return the incidents that a text names, by number or channel id."""
+    return [take_incident(found[0])[0] for found in _NAMED.finditer(text)]
+
+
+def without_incidents(text: str) -> str:
+    """Return a text without the incidents that it names."""
+    return " ".join(_NAMED.sub(" ", text).split())
+
+
+def titled(text: str, names: Mapping[str, Severity] = NAMES) -> Titled:
+    """Read a title with a severity in it, wherever that stands and however it is written; quotes go off its sides.
+
+    A severity at an end, or in brackets, is no part of the title; between words it stays there.
+    """
+    whole, pattern = unquote(text.strip()), _severity_pattern(names)
+    found = tuple((_severity_of(match["severity"], names), match["severity"]) for match in pattern.finditer(whole))
+    read = Titled(whole, found)
+    return read if read.is_torn or not found else Titled(_without_severity(whole, pattern), found)
+
+
+def _without_severity(title: str, pattern: re.Pattern[str]) -> str:
+    """Take severities off both ends of a title, and out of brackets in it."""
+    for match in [*pattern.finditer(title)][::-1]:
+        before, after = title[: match.start()].rstrip(), title[match.end() :].lstrip(" :,;")
+        if match["open"] or not before.strip(_AROUND) or not after.strip(_AROUND):
+            return _without_severity(f"{before} {after if after.strip(_AROUND) else ''}".strip(), pattern)
+    return unquote(title.strip(" ,;:-\u2013\u2014"))
+
+
+def severity_and_why(text: str, names: Mapping[str, Severity] = NAMES) -> tuple[Severity | None, str]:
+    """Read a severity and the reason beside it: `1`, `sev1`, `to sev 1:`, `(sev1)`, `all regions are down sev1`."""
+    short = text.strip()
+    digit = _DIGIT.match(short)
+    if digit:
+        return Severity(f"sev{digit[1]}"), short[digit.end() :].strip()
+    found = [*_severity_pattern(names).finditer(short)]
+    if len({_severity_of(match["severity"], names) for match in found}) != 1:
         return None, text
-    return Severity(f"sev{found.group(1)}"), text.strip()[found.end() :].strip()
+    match = found[0]
+    before = re.sub(r"(?:^|\s)(?:to|is|as)\s*$", "", short[: match.start()], flags=re.IGNORECASE)
+    why = f"{before.rstrip(' ,;:')} {short[match.end() :].lstrip(' ,;:.-')}".strip()
+    return _severity_of(match["severity"], names), why
+
+
+def _severity_pattern(names: Mapping[str, Severity]) -> re.Pattern[str]:
+    own = [re.escape(name) for name in sorted(names, key=len, reverse=True) if name not in NAMES]
+    return re.compile(
+        rf"(?P<open>[(\[])?{_GAP}(?<![\w#/@.-])(?P<severity>{'|'.join([_SEVERITY, *own])}){_GAP}"
+        r"(?![\w/-]|[.:]\w)(?(open)[)\]])[:,;.!]*",
+        re.IGNORECASE,
+    )
+
+
+def _severity_of(written: str, names: Mapping[str, Severity]) -> Severity:
+    short = re.sub(_INVISIBLE, "", unicodedata.normalize("NFKC", written)).casefold()
+    if known := {name.casefold(): severity for name, severity in names.items()}.get(short):
+        return known
+    return Severity(f"sev{short[-1]}")
 
 
 def unquote(text: str) -> str:
@@ -67,43 +165,94 @@ def unquote(text: str) -> str:
 
 def plain(text: str, name_of: Callable[[str], str]) -> str:
     """Turn Slack's escapes in typed text (`<@U1>`, `<#C1|ops>`, `<https://x|x>`, `&amp;`) into what was meant."""
-    text = re.sub(r"<@[UW][A-Z0-9]+\|([^>]+)>", r"@\1", text)
+    text = re.sub(r"<@([UW][A-Z0-9]+)\|([^>]+)>", r"@\2", text)
     text = re.sub(r"<@([UW][A-Z0-9]+)\|?>", lambda m: f"@{name_of(m.group(1))}", text)
-    text = re.sub(r"<#[A-Z0-9]+\|([^>]*)>", r"#\1", text)
+    text = re.sub(r"<#[A-Z0-9]+\|([^>]+)>", r"#\1", text)
     text = re.sub(r"<!subteam\^[A-Z0-9]+\|([^>]+)>", r"\1", text)
     text = re.sub(r"<!(here|channel|everyone)(?:\|[^>]*)?>", r"@\1", text)
     text = re.sub(r"<((?:https?|mailto):[^|>]+)(?:\|[^>]*)?>", r"\1", text)
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
-def at_time(text: str, now: datetime) -> tuple[str, datetime | None]:
-    """Take `at 03:12` (UTC, the last such moment) or `at 2026-11-21T03:12Z` off the end of a text."""
-    if found := _CLOCK.search(text):
-        moment = now.replace(hour=int(found[1]), minute=int(found[2]), second=0, microsecond=0)
-        return text[: found.start()].rstrip(), moment if moment <= now else moment - timedelta(days=1)
-    return text, None
+# -- times ------------------------------------------------------------------------------------------------------------
 
 
-def next_in(text: str) -> tuple[str, int | None]:
-    """Take `next 30m` off the end of a text; gives the seconds.
+def time_at_end(text: str) -> tuple[str, str]:
+    """Take the time off the end of a note: `at 03:12`, `10 min ago`, `yesterday 02:00`; gives the text and the time.
 
-    Raises:
-        ValueError: what follows `next` looks like a duration and is none.
+    What only begins as a time does is taken too, so that it can be refused: a note is never quietly put at "now".
     """
-    if found := _NEXT.search(text):
-        return text[: found.start()].rstrip(" ,;"), parse_duration(found[1])
-    return text, None
-
-
-def due_date(text: str) -> tuple[str, str]:
-    """Take a date such as 2026-12-01 off the end of a text."""
-    if found := _DATE.search(text):
-        return text[: found.start()].rstrip(), found[1]
+    if (found := _BARE_TIME.search(text)) and times.is_time_meant(found[1]):
+        return text[: found.start()].rstrip(" ,;("), found[1]
+    for found in [*_AT.finditer(text)][::-1]:
+        when = text[found.end() :].rstrip(" .)")
+        if times.is_time_meant(when):
+            return text[: found.start()].rstrip(" ,;("), when
     return text, ""
 
 
-def mention_at_end(text: str) -> tuple[str, str]:
-    """Take a person off the end of a text: `<@U1>`, `<@U1|ann>`, or `@ann`."""
+def next_at_end(text: str) -> tuple[str, str]:
+    """Take `next 30 min`, `next update at 15:30` off the end of an update; gives the text and the time.
+
+    "over the next 30 min" is no time to be back at.
+    """
+    for found in [*_NEXT.finditer(text)][::-1]:
+        before, when = text[: found.start()].rstrip(), text[found.end() :].rstrip(" .)")
+        if not _OVER_THE_NEXT.search(before) and (times.is_span_meant(when) or times.is_meant(when)):
+            return before.rstrip(" ,;.("), when
+    return text, ""
+
+
+def span_at_start(text: str) -> tuple[str, str]:
+    """Take a time span off the start of a text: `30m waiting`, `for 1 hour 30 minutes: the restore`."""
+    short = re.sub(r"^(?:for|by)\s+", "", text.strip(), flags=re.IGNORECASE)
+    if found := times.SPAN_AT_START.match(short):
+        return found[0], short[found.end() :].lstrip(" ,;:.-\u2013\u2014")
+    return short.partition(" ")[0], short.partition(" ")[2].strip()
+
+
+def due_at_end(text: str) -> tuple[str, str]:
+    """Take a day off the end of a text: `2026-12-01`, `by Friday`, `due tomorrow`; gives the text and the day.
+
+    `2026-02-30` is taken too, so that it can be refused.
+    """
+    if found := _DAY_AT_END.search(text):
+        begin = re.search(r"[\s,;(]+(?:by|due|until|on|before):?$", text[: found.start(1)].rstrip(), re.IGNORECASE)
+        return text[: begin.start() if begin else found.start()].rstrip(" ,;("), found[1]
+    for found in [*_DUE.finditer(text)][::-1]:
+        when = text[found.end() :].rstrip(" .)")
+        if times.is_day_meant(when):
+            return text[: found.start()].rstrip(" ,;("), when
+    return text, ""
+
+
+# -- people -----------------------------------------------------------------------------------------------------------
+
+
+def is_group(name: str) -> bool:
+    """True for the mention of a user group."""
+    return name.startswith("<!subteam^")
+
+
+def people_at_start(text: str) -> tuple[list[str], str]:
+    """Take people and groups off the start of a text: `<@U1>, <@U2> and @ann: why`, `to <@U1>`; gives the rest too."""
+    names: list[str] = []
+    rest = _TO.sub("", text.strip())
+    first_bare: tuple[int, str] | None = None  # the first place with nothing but a space between two people
+    while found := _NAME.match(rest):
+        names.append(found[1])
+        behind = rest[found.end() :]
+        rest = _AND.sub("", behind)
+        is_bare = not behind[: len(behind) - len(rest)].strip()
+        if is_bare and first_bare is None and _NAME.match(rest):
+            first_bare = len(names), rest
+    if rest.strip() and first_bare:  # `@ann @bob says it is the cache`: bob is part of the reason
+        return names[: first_bare[0]], first_bare[1].strip()
+    return names, rest.strip()
+
+
+def person_at_end(text: str) -> tuple[str, str]:
+    """Take a person off the end of a text: `<@U1>`, `<@U1|ann>`, or `@ann`, with what stands around the name."""
     if found := _PERSON.search(text):
-        return text[: found.start()].rstrip(), found[1]
+        return text[: found.start()].rstrip(" ,;("), found[1]
     return text, ""

@@ -95,7 +95,7 @@ async def _capture(asked: Asked, number: str, message: Mapping[str, Any], *, els
     """
     ts, author = str(message.get("ts") or ""), slack_says.author_of(message)
     looks = [slack_says.permalink(asked.gateway, asked.channel, ts)]
-    names = [asked.directory.find(f"<@{author}>")] if author[:1] in {"U", "W"} else []
+    names = [asked.directory.members.get(author)] if author[:1] in {"U", "W"} else []
     link, *_ = await slack_says.in_time(*looks, *names)
     told = said(asked.services, (asked.channel, ts), message, link=str(link or ""), author=author)
     desk = asked.services.desk

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 
 from bot.slack.modals import SEVERITY_NAMES
-from handlers.slack.speech import Field, Spoken, Stage, Verb, Where
+from handlers.slack.speech import Field, Spoken, Stage, Text, Verb, Where
 from handlers.slack.verbs import opening, people, state, work
 
 NEAR = 0.5  # how alike a word must be to a verb to be taken for it
@@ -84,6 +84,7 @@ VERBS = (
             _WHY,
         ),
         stage=Stage.OPEN,
+        text=Text.LATER,
     ),
     Verb(
         "update",
@@ -92,6 +93,7 @@ VERBS = (
         state.update,
         "update The pool is scaled next 30m",
         stage=Stage.OPEN,
+        text=Text.ALL,
     ),
     Verb(
         "ack",
@@ -120,6 +122,7 @@ VERBS = (
         "role scribe @ann",
         form=(Field("role", "Role", options=_ROLES), _WHOM),
         stage=Stage.OPEN,
+        text=Text.LATER,
     ),
     Verb(
         "handoff",
@@ -142,6 +145,7 @@ VERBS = (
             _WHY,
         ),
         stage=Stage.OPEN,
+        text=Text.LATER,
     ),
     Verb("oncall", "[service]", "show who is on call", people.oncall, "oncall", Where.ANYWHERE),
     Verb(
@@ -160,8 +164,9 @@ VERBS = (
         "note The graph looks fine at 03:12",
         form=(
             Field("text", "What happened?", "text"),
-            Field("at", "When, in UTC?", optional=True, before="at ", placeholder="03:12"),
+            Field("at", "When?", "time", optional=True, before="at ", placeholder="03:12, 10 min ago; empty: now"),
         ),
+        text=Text.ALL,
     ),
     Verb(
         "task",
@@ -175,6 +180,7 @@ VERBS = (
             Field("who", "Who?", "person", optional=True),
         ),
         asks=("add",),
+        text=Text.LATER,
     ),
     Verb(
         "followup",
@@ -188,6 +194,7 @@ VERBS = (
             Field("who", "Who?", "person", optional=True),
             Field("due", "By when?", "date", optional=True),
         ),
+        text=Text.ALL,
     ),
     Verb(
         "runbook",
@@ -197,6 +204,7 @@ VERBS = (
         "runbook redis",
         form=(Field("words", "Which? Empty: the present one again", optional=True, placeholder="redis"),),
         asks=(),
+        text=Text.LATER,
     ),
     Verb(
         "mitigate",
@@ -208,6 +216,7 @@ VERBS = (
         form=(Field("text", "What was done?", "text", optional=True),),
         asks=(),
         stage=Stage.OPEN,
+        text=Text.ALL,
     ),
     Verb(
         "pause",
@@ -217,6 +226,7 @@ VERBS = (
         "pause 30m the restore runs",
         form=(Field("for", "For how long?", placeholder="30m"), _WHY),
         stage=Stage.OPEN,
+        text=Text.LATER,
     ),
     Verb(
         "resolve",
@@ -226,6 +236,7 @@ VERBS = (
         "resolve Scaled the pool",
         aliases=("resolved",),
         stage=Stage.OPEN,
+        text=Text.ALL,
     ),
     Verb("close", "", "close a resolved incident", state.close, "close", stage=Stage.OVER),
     Verb(
@@ -237,6 +248,7 @@ VERBS = (
         form=(_WHY,),
         asks=(),
         stage=Stage.OPEN,
+        text=Text.ALL,
     ),
     Verb(
         "reopen",
@@ -247,6 +259,7 @@ VERBS = (
         form=(_WHY,),
         asks=(),
         stage=Stage.OVER,
+        text=Text.ALL,
     ),
     Verb(
         "merge",
@@ -256,6 +269,7 @@ VERBS = (
         "merge INC-20261121-001",
         form=(Field("into", "Which incident is it a part of?", "incident"),),
         stage=Stage.OPEN,
+        text=Text.LATER,
     ),
     Verb(
         "summary",
@@ -264,6 +278,7 @@ VERBS = (
         state.summary,
         "summary Writes fail since the failover",
         form=(Field("text", "What is it about?", "text", initial=lambda incident: incident.summary),),
+        text=Text.ALL,
     ),
     Verb(
         "rename",
@@ -272,6 +287,7 @@ VERBS = (
         state.rename,
         "rename Writes fail in eu-1",
         form=(Field("title", "Title", initial=lambda incident: incident.title),),
+        text=Text.ALL,
     ),
     Verb("catchup", "", "show you what you have missed", state.catch_up, "catchup", aliases=("catch-up",)),
     Verb("timeline", "", "show you the last lines of the timeline", state.timeline, "timeline"),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 import structlog
 
-from bot.durations import parse_duration
+from bot import times
 from bot.errors import DatabaseUnavailable, OutwardError
 from bot.incidents import commands as c
 from bot.incidents.model import Event, Incident, Status
@@ -24,6 +25,7 @@ from handlers.slack.context import Asked
 log = structlog.get_logger()
 
 NEXT_MAX = 24 * 3600  # seconds
+UNKNOWN = frozenset({"unknown", "tbd", "none", "n/a", "-", "not known", "don't know", "no eta", "open"})
 
 
 async def form(asked: Asked, incident: Incident) -> View:
@@ -68,18 +70,19 @@ async def submit(asked: Asked, number: str, values: Mapping[str, str]) -> dict[s
     Raises:
         Refused: it does not fit.
     """
-    state, status, after = values.get(STATE, ""), values.get("status"), values.get("next", "")
+    state, status = values.get(STATE, ""), values.get("status")
+    after, eta = values.get("next", ""), values.get("eta", "")
     if not state:
         return {STATE: "Say what the state is."}
     incident = await asked.find(number)
     if incident is not None and state in {_draft(asked, incident, each) for each in SETTABLE}:
         return {STATE: "Fill in what you know: these lines are still the template's."}
-    try:
-        next_in = parse_duration(after) if after else None
-    except ValueError as error:
-        return {"next": str(error)}
-    if next_in is not None and not 0 < next_in <= NEXT_MAX:
-        return {"next": "Give at most 24h, such as 30m."}
+    now, zone = asked.services.clock.now(), await asked.zone() if after or eta else UTC
+    errors: dict[str, str] = {}
+    next_in = _read_next(after, now, zone, errors)
+    eta = _read_eta(eta, now, zone, errors)
+    if errors:
+        return errors
     owner = await asked.person(values.get("owner", ""))
     await asked.apply(
         number,
@@ -88,13 +91,40 @@ async def submit(asked: Asked, number: str, values: Mapping[str, str]) -> dict[s
             asked.user,
             action=values.get("action", ""),
             owner=owner,
-            eta=values.get("eta", ""),
+            eta=eta,
             impact=values.get("impact", ""),
             status=Status(status) if status else None,
             next_in=next_in,
         ),
     )
     return {}
+
+
+def _read_next(typed: str, now: datetime, zone: tzinfo, errors: dict[str, str]) -> int | None:
+    """Return the seconds until the next update; None where the cadence decides. An error goes to its field."""
+    if not typed:
+        return None
+    try:
+        found = times.ahead(typed, now, zone)
+    except ValueError as error:
+        errors["next"] = str(error)
+        return None
+    seconds = round((found.at - now).total_seconds())
+    if found.is_day or not 0 < seconds <= NEXT_MAX:
+        errors["next"] = "Set a time within 24 hours, such as 30m or 15:30."
+    return seconds
+
+
+def _read_eta(typed: str, now: datetime, zone: tzinfo, errors: dict[str, str]) -> str:
+    """Return an ETA as it is shown, with its day and in UTC. An error goes to its field."""
+    if not typed or typed.casefold().strip(" .?") in UNKNOWN:
+        return "unknown" if typed else ""
+    try:
+        found = times.ahead(typed, now, zone)
+    except ValueError as error:
+        errors["eta"] = f"{error} Or write: unknown."
+        return ""
+    return f"{found.at.astimezone(zone):%a %-d %b}" if found.is_day else times.spoken(found.at, UTC)
 
 
 async def _last(asked: Asked, incident: Incident) -> Event | None:

@@ -45,7 +45,7 @@ async def submit(asked: Asked, callback: str, metadata: str, state: Mapping[str,
     except Refused as error:  # the text under a field is plain
         outcome, became = {field: worded(str(error), asked.command)}, "refused"
     except Mistake as error:
-        outcome, became = {field: str(error)}, "refused"
+        outcome, became = {error.field or field: error.plain}, "refused"
     except (DatabaseUnavailable, TimeoutError):
         outcome, became = {field: DATABASE_AWAY}, "unavailable"
     telemetry.INTERACTIONS.labels("form", became).inc()

@@ -86,7 +86,7 @@ def test_fault_13_what_is_throttled_waits_and_nothing_else_does(cluster: Cluster
     room_id = workspace.channel(room).id
 
     def note(number: str, text: str, by: Replica) -> None:
-        assert by.client.slash(f"{number} note {text}") == "Noted on the timeline."
+        assert by.client.slash(f"{number} note {text}") == "Added to the timeline."
 
     def shown(place: str) -> list[str]:
         return [text.partition("noted: ")[2] for text in said(workspace, place, "noted: ")]

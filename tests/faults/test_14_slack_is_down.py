@@ -83,7 +83,7 @@ def test_fault_14_slack_is_down_for_half_an_hour(
     workspace.faults.extend(all_kinds())
 
     def note(text: str) -> None:
-        assert bot.slash(f"note {text}", channel=channel) == "Noted on the timeline."
+        assert bot.slash(f"note {text}", channel=channel) == "Added to the timeline."
 
     note("Clue A")
     since = datetime.fromisoformat(bot.wait_event(number, "note")["occurred_at"])

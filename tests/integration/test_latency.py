@@ -29,16 +29,16 @@ LINES = (
     ("lead @bob", "bob leads"),
     ("lead @nobody", "Nobody here is called"),
     ("update The pool is exhausted", "Posted the update"),
-    ("note Looked at the graphs", "Noted"),
+    ("note Looked at the graphs", "Added to the timeline"),
     ("sev 1 all customers", ""),
     ("status identified", ""),
-    ("pause 10m", "No update is asked for"),
+    ("pause 10m", "Paused updates until"),
     ("pause", ""),
     ("pause soon", "Say for how long"),
     ("status", ":red_circle: INC-"),
     ("status gone", "Give one of these"),
     ("sev", ""),
-    ("sev 9", "Give a severity"),
+    ("sev 9", "Give one severity"),
     ("note", ""),
     ("catchup", "Catch-up."),
     ("timeline", "*The last"),
@@ -141,7 +141,7 @@ def test_outside_an_incident_channel_the_open_incidents_are_listed(bot: Client) 
     assert "No incident is open" in bot.slash("ack", channel="general")
     number, _ = bot.open_one("declare Checkout is down")
     said = bot.slash("ack", channel="general")
-    assert said.startswith("This is no incident's channel.")
+    assert said.startswith("This channel belongs to no incident.")
     assert number in said
     assert "Checkout is down" in said
     assert bot.slash(f"{number} ack", channel="general").startswith("Acknowledged")

@@ -77,7 +77,7 @@ def test_the_buttons_do_what_the_verbs_do(bot: Client) -> None:
     press(bot, "bob", channel, "incident_lead")
     press(bot, "bob", channel, "incident_update")
     view = bot.workspace.open_views("bob")[0]
-    form = {"state": "Pool exhausted", "action": "Scaling", "eta": "15:00 UTC", "status": "identified"}
+    form = {"state": "Pool exhausted", "action": "Scaling", "eta": "tomorrow 15:00 UTC", "status": "identified"}
     assert bot.people.submit("bob", view.id, form).ok
     update = said(wait_for(lambda: bot.workspace.find(channel, "Update on")))
     for wanted in ("Pool exhausted", "Scaling", "15:00 UTC", "identified"):
@@ -126,7 +126,7 @@ def test_sev3_lives_in_a_thread_and_moves_to_a_channel_when_raised(bot: Client) 
     """A sev3 is a card with a thread in the alerts channel; as a sev1 it opens all that is missing."""
     number = bot.slash("declare Slow reports sev3").split()[1]
     root = wait_for(lambda: bot.workspace.find("ops-alerts", number))
-    assert bot.slash(f"{number} note Seen since noon").startswith("Noted")
+    assert bot.slash(f"{number} note Seen since noon").startswith("Added")
     wait_for(lambda: any("Seen since noon" in m.text for m in bot.workspace.messages("ops-alerts", root.ts)))
     assert bot.incident(number)["next_update_at"] is None
     assert bot.slash(f"{number} sev 1 it is everybody").endswith("is sev1.")

@@ -32,7 +32,7 @@ WORD = "the payload &payload={} ssl_check=1 url_verification"
 
 
 def test_words_that_requests_are_made_of_are_words(bot: Client) -> None:
-    """In a command's text, its channel's name, a form, a press, a shortcut and an event, "payload" is text as any other."""
+    """In a command's text, its channel's name, a form and a shortcut, "payload" is text as any other."""
     bot.workspace.add_channel("payload-team", members=["alice", "bob"])
     assert "No incident is open" in bot.slash("list", "alice", "payload-team")
     number = bot.slash(f"declare {WORD} sev4", "alice", "payload-team").split()[1]

@@ -99,7 +99,7 @@ def test_a_whole_incident_over_the_socket(bot: Client, sockets: Sockets) -> None
     press(bot, "bob", channel, "incident_update")
     form = bot.workspace.open_views("bob")[-1]
     assert bot.people.submit("bob", form.id, {"state": "", "action": "Scaling"}).errors
-    values = {"state": "Pool exhausted", "action": "Scaling", "eta": "15:00 UTC", "status": "identified"}
+    values = {"state": "Pool exhausted", "action": "Scaling", "eta": "tomorrow 15:00 UTC", "status": "identified"}
     assert bot.people.submit("bob", form.id, values).json == {}
     bot.wait_event(number, "update_posted")
     # The menu's form becomes the verb's own: `response_action: update`.

@@ -27,11 +27,11 @@ COMMITTED_WITHIN = 15.0  # seconds after which a transaction without an answer i
 # What tells that it is done; and what tells that an attempt before, whose answer was lost, has done it.
 DONE = {
     Verb.ACK: "Acknowledged INC",
-    Verb.NOTE: "Noted on the timeline",
+    Verb.NOTE: "Added to the timeline",
     Verb.UPDATE: "Posted the update",
     Verb.LEAD: " leads INC",
     Verb.STATUS: " is identified",
-    Verb.PAUSE: "No update is asked for until",
+    Verb.PAUSE: "Paused updates until",
     Verb.RESOLVE: "Resolved INC",
 }
 DONE_BEFORE = {

@@ -2,43 +2,60 @@
 
 from __future__ import annotations
 
+import re
+
 from bot.incidents import commands as c
 from bot.incidents import envelope
 from bot.incidents.model import Incident
 from bot.incidents.policy import Severity
 from bot.slack import modals
+from bot.slack.mrkdwn import esc
 from bot.store.tx import Tx
 from bot.text import clip
 from handlers.slack import grammar
 from handlers.slack.answers import Answer, Form
 from handlers.slack.context import LISTED, Asked
-from handlers.slack.speech import Spoken, one_line
+from handlers.slack.speech import Choice, Question, Spoken, one_line
 
 TITLE = 200
+_PRIVATE = re.compile(r"[\s,;:(-]+private[)!.]*$", re.IGNORECASE)
 
 
 async def declare(spoken: Spoken) -> Answer:
-    """Open an incident; without a title open the form."""
-    title, severity = grammar.title_and_severity(spoken.plain)
-    if not title:
-        return Form(modals.declare("", spoken.asked.channel))
-    return declared(await open_one(spoken.asked, title, severity or Severity.SEV2))
+    """Open an incident; without a title open the form.
+
+    Raises:
+        Question: the title ends in "private", which may be a wish.
+    """
+    if not spoken.sure and (meant := _PRIVATE.search(spoken.rest)) and meant.start():
+        rest = spoken.rest[: meant.start()]
+        raise Question(
+            "Is this incident private, so that only invited people see it?",
+            Choice("Declare it private", f"private {rest}"),
+            Choice("Declare it for everybody", f"declare {spoken.rest}"),
+        )
+    return await _open(spoken)
 
 
 async def test(spoken: Spoken) -> Answer:
     """Open an incident that pages nobody and says everywhere that it is a test."""
-    title, severity = grammar.title_and_severity(spoken.plain)
-    if not title:
-        return Form(modals.declare("", spoken.asked.channel, drill=True))
-    return declared(await open_one(spoken.asked, title, severity or Severity.SEV2, drill=True))
+    return await _open(spoken, drill=True)
 
 
 async def private(spoken: Spoken) -> Answer:
     """Open an incident that only those who are invited can see."""
-    title, severity = grammar.title_and_severity(spoken.plain)
-    if not title:
-        return Form(modals.declare("", spoken.asked.channel, private=True))
-    return declared(await open_one(spoken.asked, title, severity or Severity.SEV2, private=True))
+    return await _open(spoken, private=True)
+
+
+async def _open(spoken: Spoken, *, drill: bool = False, private: bool = False) -> Answer:
+    asked = spoken.asked
+    read = grammar.titled(spoken.plain, asked.severities)
+    if not read.title or read.is_torn:
+        return Form(modals.declare(read.title, asked.channel, severity=read.severity, drill=drill, private=private))
+    severity = read.severity or Severity.SEV2
+    incident = await open_one(asked, read.title, severity, drill=drill, private=private)
+    source = f"from “{read.severities[0][1]}”" if read.severities else "the default"
+    return declared(incident, source)
 
 
 async def show_open(spoken: Spoken) -> str:
@@ -76,15 +93,16 @@ async def open_one(
     return await asked.write(work)
 
 
-def declared(incident: Incident) -> str:
-    """Say where a new incident is to be found, and what is special about it."""
+def declared(incident: Incident, source: str = "") -> str:
+    """Say where a new incident is, and what is special about it; `source` is where its severity was taken from."""
     if incident.opened_channel:
         where = f"opening #incident-{incident.number.removeprefix('INC-')}."
     else:
         where = "see its thread in the alerts channel."
-    also = " It is a test: nobody is paged." if incident.drill else ""
-    also += " Only who is invited sees it." if incident.private else ""
-    return f"Declared {incident.number} ({incident.severity.value}): {where}{also}"
+    also = " This is a test: nobody is paged." if incident.drill else ""
+    also += " Only invited people see it." if incident.private else ""
+    severity = f"{incident.severity.value}, {esc(source)}" if source else incident.severity.value
+    return f"Declared {incident.number} ({severity}): {where}{also}"
 
 
 async def open_ones(asked: Asked) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import re
 
 from bot.errors import OutwardError
 from bot.incidents import commands as c
 from bot.incidents.model import Person, Role
 from bot.incidents.people import word_of
 from bot.slack.mrkdwn import esc
+from bot.slack.said import in_time
+from handlers.slack import grammar
 from handlers.slack.context import FIND_WITHIN
 from handlers.slack.speech import Mistake, Spoken
 
@@ -24,61 +25,119 @@ ROLES = {
     "communications": Role.COMMUNICATIONS,
     "scribe": Role.SCRIBE,
 }
-_GROUP = re.compile(r"<!subteam\^[A-Z0-9]+\|@?([^>]+)>")
-_USER = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
 
 
 async def lead(spoken: Spoken) -> str:
     """Take the lead, or give it to somebody at once."""
+    person, _ = await _whom(spoken, spoken.rest)
     user = spoken.asked.user
-    person = await spoken.person(spoken.rest.split(" ")[0]) if spoken.rest else Person(user.id, user.name)
-    after = await spoken.apply(c.AssignRole(person, user))
+    after = await spoken.apply(c.AssignRole(person or Person(user.id, user.name), user))
     return f"{after.lead.name if after.lead else 'Nobody'} leads {after.number}."
+
+
+async def _whom(spoken: Spoken, typed: str) -> tuple[Person | None, str]:
+    """Return the one person that a text begins with, None where it is empty, and the rest of it.
+
+    Raises:
+        Mistake: it begins with something else, or names nobody or several.
+        Question: several people have the name.
+    """
+    if not typed.strip():
+        return None, ""
+    names, rest = grammar.people_at_start(typed)
+    if len(names) > 1:
+        raise Mistake(f"Name one person, not {len(names)}. Example: `{spoken.command} {spoken.word} @ann`.")
+    if not names:
+        shown = esc(spoken.meant(typed.split(maxsplit=1)[0]), 40)
+        raise Mistake(
+            f"“{shown}” is no person. Type `@` and pick from Slack's list. "
+            f"Example: `{spoken.command} {spoken.word} @ann`."
+        )
+    if grammar.is_group(names[0]):
+        raise Mistake(f"A group cannot do this: name one person. Example: `{spoken.command} {spoken.word} @ann`.")
+    return await spoken.person(names[0]), rest
 
 
 async def role(spoken: Spoken) -> str:
     """Give a role to somebody."""
     word, _, who = spoken.rest.partition(" ")
-    found = ROLES.get(word.casefold().strip())
+    found = ROLES.get(word.casefold().strip(",;:. "))
     if found is None:
         names = "lead, tech_lead, communications, scribe"
         raise Mistake(f"Give one of these roles: {names}. Example: `{spoken.command} role scribe @ann`.")
     user = spoken.asked.user
-    person = await spoken.person(who.split(" ")[0]) if who.strip() else Person(user.id, user.name)
+    person = (await _whom(spoken, who))[0] or Person(user.id, user.name)
     after = await spoken.apply(c.AssignRole(person, user, found))
     return f"{person.name} is {word_of(found).lower()} of {after.number}."
 
 
 async def handoff(spoken: Spoken) -> str:
     """Offer the command to somebody, who has to accept."""
-    if not spoken.rest:
-        raise Mistake(f"Say to whom. Example: `{spoken.command} handoff @ann`.")
-    person = await spoken.person(spoken.rest.split(" ")[0])
+    person, _ = await _whom(spoken, spoken.rest)
+    if person is None:
+        raise Mistake(f"Name the new incident commander. Example: `{spoken.command} handoff @ann`.")
     await spoken.apply(c.OfferHandoff(person, spoken.asked.user))
     return f"Offered the command to {person.name}. It is yours until they accept; within 5 minutes."
 
 
 async def page(spoken: Spoken) -> str:
-    """Page a person, a group or a service's people."""
-    who, _, why = spoken.rest.partition(" ")
-    if not who:
-        raise Mistake(f"Say whom. Example: `{spoken.command} page @ann the database is yours`.")
-    why = spoken.meant(why).strip()[:300]
+    """Page people, groups or a service's people."""
+    if not spoken.rest.strip():
+        raise Mistake(f"Name whom to page. Example: `{spoken.command} page @ann the database is yours`.")
     user, config = spoken.asked.user, spoken.asked.services.settings.config
-    if group := _GROUP.fullmatch(who):
-        await spoken.apply(c.PagePeople(f"@{group[1]}", (f"@{group[1]}",), user, why))
-        return f"Paging @{group[1]}."
-    service = config.service(who)
-    if service is not None:
+    names, why = grammar.people_at_start(spoken.rest)
+    if not names:
+        name, why = _service_at_start(spoken)
+        service = config.service(name)
+        if service is None:
+            known = ", ".join(sorted(config.services)) or "none are configured: add `services:`"
+            raise Mistake(
+                f"There is no service “{esc(spoken.meant(spoken.rest), 40)}” ({esc(known, 300)}). "
+                f"To page a person: `{spoken.command} page @ann`."
+            )
         target = config.target(service)
-        await spoken.apply(c.PagePeople(service.name, tuple(service.slack), user, why, target))
+        await spoken.apply(c.PagePeople(service.name, tuple(service.slack), user, _reason(spoken, why), target))
         return f"Paging {service.name}."
-    if not who.startswith(("<@", "@")):
-        known = ", ".join(sorted(config.services)) or "none are configured: add `services:`"
-        raise Mistake(f"There is no service {esc(who, 40)} ({esc(known, 300)}). Or name a person: `@ann`.")
-    person = await spoken.person(who)
-    await spoken.apply(c.PagePeople(person.name, (person.id,), user, why))
-    return f"Paging {person.name}."
+    reason, paged = _reason(spoken, why), [await _to_page(spoken, name) for name in names]
+    for shown, spec in paged:
+        await spoken.apply(c.PagePeople(shown, (spec,), user, reason))
+    return f"Paging {', '.join(esc(shown, 80) for shown, _ in paged)}."
+
+
+async def _to_page(spoken: Spoken, typed: str) -> tuple[str, str]:
+    """Return how a typed person or group is shown, and how a ladder would name it."""
+    if grammar.is_group(typed):
+        handle = await _handle(spoken, typed)
+        return handle, handle
+    person = await spoken.person(typed)
+    return person.name, person.id
+
+
+async def _handle(spoken: Spoken, typed: str) -> str:
+    """Return a group's handle.
+
+    Raises:
+        Mistake: Slack did not tell it, or there is no such group.
+    """
+    (handle,) = await in_time(spoken.asked.directory.members.group(typed))
+    if not handle:
+        raise Mistake("Could not look up that group: Slack did not say which it is. Name the people instead.")
+    return str(handle)
+
+
+def _reason(spoken: Spoken, why: str) -> str:
+    return spoken.meant(why).strip()[:300]
+
+
+def _service_at_start(spoken: Spoken) -> tuple[str, str]:
+    """Split a text into the service that it begins with (as many words as fit; empty: none) and the rest."""
+    words = spoken.meant(spoken.rest).split()
+    known = {" ".join(name.casefold().split()): name for name in spoken.asked.services.settings.config.services}
+    for count in range(len(words), 0, -1):
+        said = " ".join(words[:count]).casefold().strip("\"'“”„:,.")
+        if said in known:
+            return known[said], " ".join(words[count:])
+    return "", ""
 
 
 async def oncall(spoken: Spoken) -> str:
@@ -125,11 +184,10 @@ def _named(spec: str) -> str:
 
 async def invite(spoken: Spoken) -> str:
     """Bring people into the incident's channel."""
-    people = [f"@{name}" for name in _GROUP.findall(spoken.rest)] + _USER.findall(spoken.rest)
-    for word in _USER.sub("", _GROUP.sub("", spoken.rest)).split():
-        people.append((await spoken.person(word)).id)
-    if not people:
-        raise Mistake(f"Say whom. Example: `{spoken.command} invite @ann @bob`.")
+    names, rest = grammar.people_at_start(spoken.rest)
+    if rest or not names:
+        raise Mistake(f"Name only people and groups. Example: `{spoken.command} invite @ann @bob`.")
+    people = [(await _to_page(spoken, name))[1] for name in names]
     await spoken.apply(c.BringIn(tuple(people), spoken.asked.user))
     return "Inviting them."
 

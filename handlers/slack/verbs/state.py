@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.durations import parse_duration
+from bot import times
 from bot.incidents import commands as c
 from bot.incidents.model import Incident, Refused, Status
 from bot.incidents.responding import SETTABLE
@@ -14,6 +14,7 @@ from bot.timeline.export import FORMATS
 from handlers.slack import grammar, updating
 from handlers.slack.answers import Answer, Form, Reply
 from handlers.slack.speech import Mistake, Spoken, one_line
+from handlers.slack.verbs.opening import open_ones
 
 PAUSE_MAX = 24 * 3600
 STATUSES = (*(s.value for s in SETTABLE), Status.RESOLVED.value, Status.CLOSED.value)
@@ -26,18 +27,26 @@ async def update(spoken: Spoken) -> Answer:
         _must_be_open(spoken)
         return Form(await updating.form(spoken.asked, spoken.subject))
     if spoken.rest.casefold() == "same":
-        return _next(await spoken.apply(c.KeepCadence(spoken.asked.user)), "Noted: no change.")
-    try:
-        text, seconds = grammar.next_in(spoken.text)
-    except ValueError:
-        seconds, text = 0, spoken.text
-    if seconds is not None and not 0 < seconds <= updating.NEXT_MAX:
-        raise Mistake(
-            f"Say when the next update comes, up to 24h. Example: `{spoken.command} update DB is back next 30m`."
-        )
+        return await _next(spoken, await spoken.apply(c.KeepCadence(spoken.asked.user)), "Noted: no change.")
+    text, when = grammar.next_at_end(spoken.text)
+    seconds = await _seconds_until(spoken, when) if when else None
     if not text:
         raise Mistake(f"Say what the state is. Example: `{spoken.command} update DB is back next 30m`.")
-    return _next(await spoken.apply(c.PostUpdate(text, spoken.asked.user, next_in=seconds)), "Posted the update.")
+    after = await spoken.apply(c.PostUpdate(text, spoken.asked.user, next_in=seconds))
+    return await _next(spoken, after, "Posted the update.")
+
+
+async def _seconds_until(spoken: Spoken, when: str) -> int:
+    """Return the seconds until the next update is due.
+
+    Raises:
+        Mistake: it is no time, has passed, or is more than 24 hours away.
+    """
+    moment = await spoken.moment(when, is_ahead=True)
+    seconds = round((moment - spoken.asked.services.clock.now()).total_seconds())
+    if not 0 < seconds <= updating.NEXT_MAX:
+        raise Mistake(f"Set the next update within 24 hours. Example: `{spoken.command} update DB is back next 30m`.")
+    return seconds
 
 
 def _must_be_open(spoken: Spoken) -> None:
@@ -47,8 +56,9 @@ def _must_be_open(spoken: Spoken) -> None:
         raise Mistake(f"{number} is {status}. Reopen it first: `{spoken.command} reopen`.")
 
 
-def _next(after: Incident, said: str) -> str:
-    return f"{said} Next update at {after.next_update_at:%H:%M} UTC." if after.next_update_at else said
+async def _next(spoken: Spoken, after: Incident, said: str) -> str:
+    due = after.next_update_at
+    return f"{said} Next update due {await spoken.when(due)}." if due else said
 
 
 async def status(spoken: Spoken) -> str:
@@ -70,9 +80,10 @@ async def close(spoken: Spoken) -> str:
 
 async def severity(spoken: Spoken) -> str:
     """Raise or lower the severity."""
-    found, why = grammar.severity_and_why(spoken.text)
+    found, why = grammar.severity_and_why(spoken.text, spoken.asked.severities)
     if found is None:
-        raise Mistake(f"Give a severity from 1 to 4. Example: `{spoken.command} sev 1 all regions are down`.")
+        names = ", ".join(spoken.asked.severities)
+        raise Mistake(f"Give one severity: {esc(names, 200)}. Example: `{spoken.command} sev 1 all regions are down`.")
     after = await spoken.apply(c.SetSeverity(found, spoken.asked.user, why))
     return f"{after.number} is {after.severity.value}."
 
@@ -85,15 +96,18 @@ async def acknowledge(spoken: Spoken) -> str:
 
 async def pause(spoken: Spoken) -> str:
     """Ask for no updates for a while."""
-    word, _, why = spoken.text.partition(" ")
+    span, why = grammar.span_at_start(spoken.text)
     try:
-        seconds = parse_duration(word)
+        seconds = times.span(span)
     except ValueError:
         seconds = 0
     if not 0 < seconds <= PAUSE_MAX:
-        raise Mistake(f"Say for how long, up to 24h. Example: `{spoken.command} pause 30m waiting for the restore`.")
-    after = await spoken.apply(c.PauseCadence(seconds, spoken.asked.user, why.strip()))
-    return f"No update is asked for until {after.paused_until:%H:%M} UTC."
+        raise Mistake(
+            f"Say for how long, up to 24 hours. Example: `{spoken.command} pause 30m waiting for the restore`."
+        )
+    after = await spoken.apply(c.PauseCadence(seconds, spoken.asked.user, why))
+    until = after.paused_until
+    return f"Paused updates until {await spoken.when(until)}." if until else "Paused updates."
 
 
 async def mitigate(spoken: Spoken) -> str:
@@ -125,25 +139,27 @@ async def reopen(spoken: Spoken) -> str:
 
 async def merge(spoken: Spoken) -> str:
     """It is a part of another incident: its alerts go on there."""
-    line = grammar.read(spoken.rest)
-    if not line.number:
-        raise Mistake(f"Name the incident to merge into. Example: `{spoken.command} merge INC-20261121-001`.")
-    here, user, desk = spoken.subject.number, spoken.asked.user, spoken.asked.services.desk
+    named, rest = grammar.take_incident(spoken.rest)
+    other = await spoken.asked.find(named) if named else None
+    if other is None or rest:
+        raise Mistake(
+            f"Name one open incident to merge {spoken.subject.number} into. "
+            f"Example: `{spoken.command} merge INC-20261121-001`. {await open_ones(spoken.asked)}"
+        )
+    here, into, user, desk = spoken.subject.number, other.number, spoken.asked.user, spoken.asked.services.desk
 
     def work(tx: Tx) -> Incident:
         # The one with the smaller number first, so that two who merge both ways do not wait for each other.
-        for number in sorted((here, line.number)):
+        for number in sorted((here, into)):
             if incidents.take(tx.connection, number) is None:
                 raise Refused("no_incident", f"There is no {number}. See `{spoken.command} list`.")
-        other = incidents.load(tx.connection, line.number)
-        channel = other.channel_id if other else ""
-        gone = desk.apply(tx, here, c.MergeInto(line.number, user, channel))
-        desk.apply(tx, line.number, c.MergedFrom(here, gone.title, user, gone.heard))
-        desk.hand_over_alerts(tx, here, line.number)
+        gone = desk.apply(tx, here, c.MergeInto(into, user, other.channel_id))
+        desk.apply(tx, into, c.MergedFrom(here, gone.title, user, gone.heard))
+        desk.hand_over_alerts(tx, here, into)
         return gone
 
     await spoken.asked.write(work)
-    return f"Merged {here} into {line.number}."
+    return f"Merged {here} into {into}."
 
 
 async def summary(spoken: Spoken) -> str:

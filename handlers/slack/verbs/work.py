@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import date
+
+from bot import times
 from bot.incidents import commands as c
 from bot.runbooks.search import search
 from bot.slack import tasks
@@ -14,9 +17,10 @@ from handlers.slack.speech import Mistake, Spoken
 
 async def note(spoken: Spoken) -> str:
     """Put a line on the timeline, now or at the time at which it happened."""
-    text, moment = grammar.at_time(spoken.text, spoken.asked.services.clock.now())
+    text, typed = grammar.time_at_end(spoken.text)
+    moment = await spoken.moment(typed) if typed else None
     await spoken.apply(c.AddNote(text, spoken.asked.user, moment))
-    return f"Noted on the timeline at {moment:%H:%M} UTC." if moment else "Noted on the timeline."
+    return f"Added to the timeline at {await spoken.when(moment)}." if moment else "Added to the timeline."
 
 
 async def task(spoken: Spoken) -> Answer:
@@ -25,7 +29,7 @@ async def task(spoken: Spoken) -> Answer:
     rest = rest.strip()
     user = spoken.asked.user
     if word.casefold() == "add" and rest:
-        typed, who = grammar.mention_at_end(rest)
+        typed, who = grammar.person_at_end(rest)
         owner = await spoken.person(who) if who and typed else None
         after = await spoken.apply(c.AddTask(spoken.meant(typed if owner else rest)[:500], user, owner))
         return f"Task {len(after.tasks)} added. End it: `{spoken.command} task done {len(after.tasks)}`."
@@ -43,11 +47,28 @@ async def task(spoken: Spoken) -> Answer:
 
 async def follow_up(spoken: Spoken) -> str:
     """Put something on the list for afterwards."""
-    typed, due = grammar.due_date(spoken.rest)
-    typed, who = grammar.mention_at_end(typed)
+    typed, due = grammar.due_at_end(spoken.rest)
+    typed, who = grammar.person_at_end(typed)
+    if who and not due:  # the day may stand before the person
+        typed, due = grammar.due_at_end(typed)
     owner = await spoken.person(who) if who else None
-    await spoken.apply(c.AddFollowUp(spoken.meant(typed)[:500], spoken.asked.user, owner, due))
-    return "Added the follow-up."
+    day = await _day(spoken, due) if due else None
+    text = spoken.meant(typed)[:500]
+    await spoken.apply(c.AddFollowUp(text, spoken.asked.user, owner, day.isoformat() if day else ""))
+    said = f", owner {esc(owner.name, 80)}" if owner else ""
+    return f"Added the follow-up{said}{f', due {day:%a %Y-%m-%d}' if day else ''}."
+
+
+async def _day(spoken: Spoken, typed: str) -> date:
+    """Return the day of what was typed.
+
+    Raises:
+        Mistake: there is no such day, or it has passed.
+    """
+    try:
+        return times.day(typed, spoken.asked.services.clock.now(), await spoken.asked.zone())
+    except ValueError as error:
+        raise Mistake(esc(str(error))) from error
 
 
 async def runbook(spoken: Spoken) -> str:

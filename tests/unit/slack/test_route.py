@@ -14,7 +14,16 @@ from handlers.slack.route import read
 
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 # Words that Bolt or Slack use to tell kinds of requests apart.
-WORDS = ("payload", "payload={}", "&payload=%7B%7D", "{", "ssl_check=1", "url_verification", "command", "view_submission")
+WORDS = (
+    "payload",
+    "payload={}",
+    "&payload=%7B%7D",
+    "{",
+    "ssl_check=1",
+    "url_verification",
+    "command",
+    "view_submission",
+)
 KINDS = ("slash_command", "block_actions", "view_submission", "shortcut", "message_action", "event_callback")
 
 
