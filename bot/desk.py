@@ -10,7 +10,7 @@ from bot import telemetry
 from bot.engine.port import Engine, Job, Work
 from bot.incidents import commands as c
 from bot.incidents.machine import decide
-from bot.incidents.model import PAGE_LANES, Decision, Delivery, Incident, Refused, TimerKind
+from bot.incidents.model import PAGE_LANES, Actor, Decision, Delivery, Incident, Refused, TimerKind
 from bot.incidents.policy import Policy
 from bot.store import alerts, deliveries, incidents, triage
 from bot.store.alerts import Group
@@ -65,6 +65,47 @@ class Desk:
             alerts.hand_over(tx.connection, from_id, to_id)
             self.refresh(tx, number)
             self.refresh(tx, into)
+
+    def merge(self, tx: Tx, number: str, into: str, actor: Actor) -> Incident:
+        """Make an incident a part of another one, where its alerts go on; returns what has become of it.
+
+        Raises:
+            Refused: one of them is over, or they are the same.
+        """
+        # The one with the smaller number first, so that two who merge both ways do not wait for each other.
+        there = {each: incidents.take(tx.connection, each) for each in sorted((number, into))}
+        other, identity = there[into], incidents.identity(tx.connection, number)
+        if other is None or identity is None:
+            raise Refused("no_incident", f"There is no {into}. See `/incident list`.")
+        groups = tuple(group.id for group in alerts.groups_of(tx.connection, identity))
+        gone = self.apply(tx, number, c.MergeInto(into, actor, other.channel_id, groups))
+        self.apply(tx, into, c.MergedFrom(number, gone.title, actor, gone.heard))
+        self.hand_over_alerts(tx, number, into)
+        return gone
+
+    def unmerge(self, tx: Tx, number: str, actor: Actor, why: str = "") -> Incident:
+        """Undo a merge: the incident is investigated again, and its alert groups belong to it again.
+
+        Raises:
+            Refused: it is merged into none.
+        """
+        before = incidents.load(tx.connection, number)
+        chain = _goes_on_in(tx, before.merged_into if before else "")
+        for each in sorted({number, *chain}):
+            incidents.take(tx.connection, each)
+        after = self.apply(tx, number, c.Unmerge(actor, why))
+        merges = (e.data for e in incidents.timeline(tx.connection, number) if e.kind == "merged" and "into" in e.data)
+        groups = [int(group) for data in list(merges)[-1:] for group in data.get("groups", ())]
+        to_id = incidents.identity(tx.connection, number)
+        for each in chain:
+            from_id = incidents.identity(tx.connection, each)
+            if from_id is not None and to_id is not None and groups:
+                alerts.hand_back(tx.connection, from_id, to_id, groups)
+        for each in chain[:1]:
+            self.apply(tx, each, c.SplitOff(number, actor))
+        for each in (*chain, number):
+            self.refresh(tx, each)
+        return after
 
     def fire_timers(self, tx: Tx, number: str) -> None:
         """Fire the incident's timers that are due, in the order in which they were due."""
@@ -130,3 +171,13 @@ class Desk:
     def _wake_at(self, tx: Tx, scope: str, moments: Iterable[datetime]) -> None:
         for moment in sorted(moments):
             self._engine.enqueue(tx, Job(Work.DELIVERIES, scope), moment if moment > tx.now else None)
+
+
+def _goes_on_in(tx: Tx, number: str) -> list[str]:
+    """Return the incident that another one was merged into, and those that it was merged into itself since."""
+    chain: list[str] = []
+    while number and number not in chain:
+        chain.append(number)
+        found = incidents.load(tx.connection, number)
+        number = found.merged_into if found else ""
+    return chain

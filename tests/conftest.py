@@ -175,6 +175,15 @@ class Client:
         assert reply.status == 200, reply
         return str(reply.json.get("text", "")) if reply.body else ""
 
+    def sure(self, user: str, channel: str, label: str) -> str:
+        """Press a button of the last question that somebody was asked; gives the answer that takes its place."""
+        asked = self.workspace.ephemerals(user, channel)[-1]
+        rows = [block for block in asked.blocks if block["type"] == "actions"]
+        element = next(e for row in rows for e in row["elements"] if e["text"]["text"] == label)
+        assert self.people.press(user, channel, asked.ts, element["action_id"], element["value"]).ok
+        wait_for(lambda: "ask_" not in str(asked.blocks), what="the answer in the question's place")
+        return asked.text
+
     def open_one(self, text: str = "declare Checkout is down sev2", user: str = "alice") -> tuple[str, str]:
         """Declare an incident and wait until its opening is complete; gives its number and channel."""
         said = self.slash(text, user)

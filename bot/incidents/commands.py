@@ -39,12 +39,14 @@ from bot.incidents.work import (
 __all__ = [
     "AcceptHandoff", "Acknowledge", "AddFollowUp", "AddNote", "AddTask", "AlertsChanged", "AlertsConfirmed",
     "AlertsFlagged", "AnswerAgain", "AssignRole", "BringIn", "Cancel", "CaptureMessage", "ComeBack", "Command",
-    "Declare", "Delivered", "DeliveryFailed", "Describe", "EndMitigation", "EndTask", "Export", "FiresAgain",
+    "Declare", "DeclineHandoff", "Delivered", "DeliveryFailed", "Describe", "EndMitigation", "EndTask", "Escalate",
+    "Export", "FiresAgain",
     "FitRunbook", "GetsWorse", "Intervene", "KeepCadence", "LoseMessage", "MergeInto", "MergedFrom", "Mitigate",
     "OfferHandoff",
     "PageLost", "PagePeople", "PauseCadence", "PostRunbook", "PostUpdate", "Record", "Refresh", "ReleaseMessage",
-    "Reopen", "Resolve", "RewordMessage", "Said", "SetSeverity", "SetStatus", "SkipStep", "StartRun", "Step",
-    "Subscribe", "TickStep", "TimerFired", "TurnPage", "UndoStep", "VoidAcknowledgement", "with_number",
+    "Reopen", "Resolve", "RewordMessage", "Said", "SetSeverity", "SetStatus", "SkipStep",
+    "SplitOff", "StartRun", "Step",
+    "Subscribe", "TickStep", "TimerFired", "TurnPage", "UndoStep", "Unmerge", "VoidAcknowledgement", "with_number",
 ]
 # fmt: on
 
@@ -205,6 +207,22 @@ class AcceptHandoff:
 
 
 @dataclass(frozen=True, slots=True)
+class DeclineHandoff:
+    """Do not take the command that was offered."""
+
+    actor: Actor
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Escalate:
+    """Page the next level of the ladder now, whoever has acknowledged."""
+
+    actor: Actor
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PagePeople:
     """Page somebody by name: Slack people (as a ladder names them), PagerDuty's target, or both."""
 
@@ -246,6 +264,23 @@ class MergeInto:
     into: str
     actor: Actor
     channel: str = ""
+    groups: tuple[int, ...] = ()  # the rows of its alert groups, which go on there
+
+
+@dataclass(frozen=True, slots=True)
+class Unmerge:
+    """It was no part of the other incident after all: it is investigated again."""
+
+    actor: Actor
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SplitOff:
+    """An incident that was merged into this one goes on by itself again."""
+
+    number: str
+    actor: Actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,6 +456,8 @@ Command = (
     | AssignRole
     | OfferHandoff
     | AcceptHandoff
+    | DeclineHandoff
+    | Escalate
     | PagePeople
     | Subscribe
     | AddTask
@@ -430,6 +467,8 @@ Command = (
     | Cancel
     | MergeInto
     | MergedFrom
+    | Unmerge
+    | SplitOff
     | Describe
     | BringIn
     | Acknowledge

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from bot.incidents import alerting, cadence, checking, escalation, people, telling
+from typing import Any
+
+from bot.incidents import checking, escalation
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
 from bot.incidents.model import Refused, Status
 from bot.incidents.people import must_be_open
+from bot.incidents.stopping import stop
 from bot.incidents.wording import mention, plain, say
 
 
@@ -15,7 +18,11 @@ def mitigate(draft: Draft, command: c.Mitigate) -> None:
     must_be_open(draft)
     incident = draft.incident
     if incident.mitigated_at is not None and incident.status is Status.MONITORING:
-        raise Refused("no_change", f"{incident.number} is mitigated since {incident.mitigated_at:%H:%M} UTC.")
+        since = f"{incident.mitigated_at:%H:%M} UTC"
+        raise Refused(
+            "no_change",
+            f"{incident.number} is mitigated since {since}. Once it holds: `/incident resolve <text>`.",
+        )
     if incident.status is not Status.MONITORING:
         move(draft, Status.MONITORING, command)
     draft.set(mitigated_at=draft.incident.mitigated_at or draft.now)
@@ -29,11 +36,15 @@ def mitigate(draft: Draft, command: c.Mitigate) -> None:
 def cancel(draft: Draft, command: c.Cancel) -> None:
     """It was no incident: everything stops."""
     must_be_open(draft)
-    _stop(draft)
+    stop(draft)
     move(draft, Status.CANCELLED, command, kind="cancelled", text="Cancelled", why=command.why)
     escalation.tell_pagerduty(draft)
     why = f": {command.why}" if command.why else ""
-    say(draft, f"{mention(command.actor)} cancelled {draft.incident.number}{plain(why)}. Nobody is paged for it.")
+    say(
+        draft,
+        f"{mention(command.actor)} cancelled {draft.incident.number}{plain(why)}. Nobody is paged for it. "
+        "Undo: `/incident reopen`.",
+    )
     draft.refresh()
 
 
@@ -41,12 +52,18 @@ def merge(draft: Draft, command: c.MergeInto) -> None:
     """It is a part of another incident, which goes on: everything stops here."""
     must_be_open(draft)
     if command.into == draft.incident.number:
-        raise Refused("same_incident", "Name another incident: this one cannot be merged into itself.")
-    _stop(draft)
-    move(draft, Status.MERGED, command, kind="merged", text=f"Merged into {command.into}", into=command.into)
+        raise Refused("same_incident", "Name another incident to merge into. See `/incident list`.")
+    stop(draft)
+    text, facts = f"Merged into {command.into}", {"into": command.into, "groups": list(command.groups)}
+    move(draft, Status.MERGED, command, kind="merged", text=text, **facts)
+    draft.set(merged_into=command.into)
     escalation.tell_pagerduty(draft)
     where = f" (<#{command.channel}>)" if command.channel else ""
-    say(draft, f"{mention(command.actor)} merged {draft.incident.number} into {command.into}{where}. Go on there.")
+    say(
+        draft,
+        f"{mention(command.actor)} merged {draft.incident.number} into {command.into}{where}. Continue there. "
+        "Undo: `/incident unmerge`.",
+    )
     draft.refresh()
 
 
@@ -61,6 +78,15 @@ def take_in(draft: Draft, command: c.MergedFrom) -> None:
     draft.refresh()
 
 
+def split_off(draft: Draft, command: c.SplitOff) -> None:
+    """An incident that was a part of this one goes on by itself; also after the end of this one."""
+    draft.event(
+        "note", f"{command.number} was split off again", actor=command.actor, data={"split_off": command.number}
+    )
+    say(draft, f"{mention(command.actor)} split {command.number} off from this incident.")
+    draft.refresh()
+
+
 def move(
     draft: Draft,
     status: Status,
@@ -68,20 +94,12 @@ def move(
     *,
     kind: str = "status_changed",
     text: str = "",
-    **data: str,
+    **data: Any,
 ) -> None:
     """Change the status, and say so."""
     before = draft.incident.status
-    draft.set(status=status)
+    draft.set(status=status, ended_at=None if status.is_open else draft.now)
     said = text or f"Status changed from {before.value} to {status.value}"
     why = f": {data['why']}" if data.get("why") else ""
     facts = {"from": before.value, "to": status.value, **data}
     draft.event(kind, f"{said}{why}", actor=command.actor, data=facts)
-
-
-def _stop(draft: Draft) -> None:
-    telling.now(draft, ends=True)
-    alerting.sum_up(draft)
-    cadence.stop(draft)
-    escalation.stop(draft)
-    people.drop_handoff(draft, "withdrawn")

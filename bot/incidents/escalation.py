@@ -125,12 +125,12 @@ def fired(draft: Draft, timer: Timer) -> None:
     draft.refresh()
 
 
-def climb(draft: Draft, *, reason: str, late_seconds: int) -> bool:
-    """Page the level above the highest reached; False where there is none."""
+def climb(draft: Draft, *, reason: str, **data: int | str) -> bool:
+    """Page the level above the highest reached; False where there is none. `data` are facts that the page names."""
     number = draft.incident.ladder_level + 1
     if number > len(draft.incident.rule.ladder):
         return False
-    _page(draft, number, kind="escalated", reason=reason, late_seconds=late_seconds)
+    _page(draft, number, kind="escalated", reason=reason, mention=True, **data)
     draft.refresh()
     return True
 
@@ -223,6 +223,7 @@ def _page(draft: Draft, number: int, *, kind: str, reason: str, mention: bool = 
     draft.set(ladder_level=max(draft.incident.ladder_level, number))
     why = {
         "declared": "incident declared",
+        "asked": f"{data.get('by')} asked for it",
         "raised": "the severity was raised",
         "joined": f"{data.get('joined')} joined",
         "fires_again": "its alerts fire again",

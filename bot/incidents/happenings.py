@@ -11,7 +11,7 @@ from bot.incidents import (
     joining,
     mitigating,
     people,
-    responding,
+    reopening,
     telling,
 )
 from bot.incidents import commands as c
@@ -63,8 +63,7 @@ def _come_back(draft: Draft) -> None:
     """Reopen an incident whose alerts fire on, as if it had just been declared: somebody must look."""
     if draft.incident.status not in {Status.RESOLVED, Status.CLOSED}:
         return
-    responding.reopen(draft, c.Reopen(SYSTEM, "its alerts fire again"))
-    escalation.page_anew(draft, reason="fires_again")
+    reopening.begin_again(draft, SYSTEM, "its alerts fire again", page="fires_again")
 
 
 def come_back(draft: Draft, command: c.ComeBack) -> None:
@@ -72,8 +71,7 @@ def come_back(draft: Draft, command: c.ComeBack) -> None:
     if draft.incident.status not in {Status.RESOLVED, Status.CLOSED}:
         return
     alerting.tell(draft, command.alerts)
-    responding.reopen(draft, c.Reopen(command.actor, command.why))
-    escalation.page_anew(draft, reason="reopened", why=command.why)
+    reopening.begin_again(draft, command.actor, command.why, page="reopened")
 
 
 def gets_worse(draft: Draft, command: c.GetsWorse) -> None:

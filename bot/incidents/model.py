@@ -278,6 +278,8 @@ class Incident:
     paused_until: datetime | None = None
     cadence_every: int | None = None  # seconds, where the last update named its next
     last_update: str = ""
+    ended_at: datetime | None = None  # resolved, cancelled or merged
+    merged_into: str = ""  # the number of the incident that goes on for it
     handoff: Handoff | None = None
     tasks: tuple[Task, ...] = ()
     subscribers: tuple[str, ...] = ()  # ids of people who are told of updates

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from bot.incidents import commands as c
+from bot.incidents import escalation
 from bot.incidents.draft import Draft
 from bot.incidents.model import Actor, Handoff, Person, Refused, Role, Status, TimerKind
 from bot.incidents.wording import mention, plain, say
@@ -24,6 +25,12 @@ def must_be_open(draft: Draft, *also: Status) -> None:
     """Refuse what makes sense only while somebody works on the incident, or in another status that is named."""
     incident = draft.incident
     if not incident.status.is_open and incident.status not in also:
+        if incident.status is Status.MERGED:
+            raise Refused(
+                "not_open",
+                f"{incident.number} was merged into {incident.merged_into or 'another incident'}. Continue there, "
+                "or undo the merge: `/incident unmerge`.",
+            )
         raise Refused("not_open", f"{incident.number} is {incident.status.value}. Reopen it first: `/incident reopen`.")
 
 
@@ -33,15 +40,21 @@ def assign(draft: Draft, command: c.AssignRole) -> None:
     role, person = command.role, command.person
     before = draft.incident.roles.get(role)
     if before and before.id == person.id:
-        raise Refused("no_change", f"{person.name} already has this role.")
+        raise Refused(
+            "no_change", f"{person.name} already has this role. To give it to someone: `/incident role {role} @who`."
+        )
     if role is Role.LEAD:
         drop_handoff(draft, "withdrawn")
     _give(draft, role, person, command.actor)
     word = word_of(role)
+    # Whoever had it is mentioned, and so told.
+    was = f" from <@{before.id}>" if before and before.id != command.actor.id else ""
     if person.id == command.actor.id:
-        say(draft, f"<@{person.id}> took the lead." if role is Role.LEAD else f"<@{person.id}> is now {word.lower()}.")
+        took = "took the lead" if role is Role.LEAD else f"took over as {word.lower()}"
+        say(draft, f"<@{person.id}> {took}{was}.")
     else:
-        say(draft, f"{mention(command.actor)} made <@{person.id}> the {word.lower()}.")
+        was = f" (was <@{before.id}>)" if before else ""
+        say(draft, f"{mention(command.actor)} made <@{person.id}> {word.lower()}{was}.")
     bring_in(draft, person.id, word)
     draft.refresh()
 
@@ -51,7 +64,7 @@ def offer(draft: Draft, command: c.OfferHandoff) -> None:
     must_be_open(draft)
     lead, person = draft.incident.lead, command.person
     if lead is not None and lead.id == person.id:
-        raise Refused("no_change", f"{person.name} has the lead already.")
+        raise Refused("no_change", f"{person.name} already has the lead. Name someone else: `/incident handoff @who`.")
     drop_handoff(draft, "withdrawn")
     slot = f"handoff:{draft.incident.delivery_seq + 1}"
     draft.set(handoff=Handoff(person, Person(command.actor.id, command.actor.name), draft.now, slot))
@@ -69,7 +82,7 @@ def accept(draft: Draft, command: c.AcceptHandoff) -> None:
     offered, before = draft.incident.handoff, draft.incident.lead
     if offered is None:
         lead = f"{before.name} has the lead" if before else "nobody has the lead"
-        raise Refused("no_handoff", f"No handoff waits: {lead}. Take it: `/incident lead`.")
+        raise Refused("no_handoff", f"No handoff is waiting: {lead}. Take it: `/incident lead`.")
     if offered.to.id != command.actor.id:
         raise Refused("not_yours", f"Only {offered.to.name} can accept this. To take the lead: `/incident lead`.")
     drop_handoff(draft, "accepted")
@@ -98,6 +111,47 @@ def accept(draft: Draft, command: c.AcceptHandoff) -> None:
     tasks = f" {len(moved)} open tasks moved with it." if moved else ""
     say(draft, f"<@{offered.to.id}> accepted: they have the lead now.{tasks}")
     draft.refresh()
+
+
+def decline(draft: Draft, command: c.DeclineHandoff) -> None:
+    """Turn an offer of the command down: it stays where it is, and whoever offered it is told."""
+    must_be_open(draft)
+    offered, lead = draft.incident.handoff, draft.incident.lead
+    if offered is None:
+        raise Refused("no_handoff", "No handoff is waiting. See who leads: `/incident status`.")
+    if offered.to.id != command.actor.id:
+        raise Refused(
+            "not_yours",
+            f"Only {offered.to.name} can decline this. Offer it to someone else: `/incident handoff @who`.",
+        )
+    drop_handoff(draft, "declined")
+    why = f": {command.why}" if command.why else ""
+    data = {"handoff": "declined", "to": _named(offered.to), "why": command.why}
+    draft.event("note", f"{offered.to.name} declined the handoff{why}", actor=command.actor, data=data)
+    still = f"<@{lead.id}> still has the lead" if lead else "Nobody has the lead"
+    say(
+        draft,
+        f":warning: <@{offered.by.id}> <@{offered.to.id}> declined the handoff{plain(why)}. {still}. "
+        "Ask someone else: `/incident handoff @who`.",
+    )
+    draft.refresh()
+
+
+def escalate(draft: Draft, command: c.Escalate) -> None:
+    """Page the next level of the ladder now, because a responder asks for it; an acknowledgement does not stop it."""
+    must_be_open(draft)
+    incident = draft.incident
+    if incident.drill:
+        raise Refused("drill", "This is a test: nobody is paged. For the real thing: `/incident declare <title>`.")
+    if not escalation.climb(draft, reason="asked", by=command.actor.name, why=command.why):
+        rungs = len(incident.rule.ladder)
+        top = f"Level {rungs}, the top of the ladder, is paged already" if rungs else "This incident has no ladder"
+        raise Refused("at_the_top", f"{top}. Page someone by name: `/incident page @who`.")
+    number = draft.incident.ladder_level
+    draft.disarm(lambda t: t.kind is TimerKind.LADDER and t.level == number)  # its turn has come
+    level = draft.incident.rule.ladder[number - 1]
+    why = f": {command.why}" if command.why else ""
+    say(draft, f"{mention(command.actor)} escalated to {plain(level.name)}{plain(why)}.")
 
 
 def not_accepted(draft: Draft) -> None:
@@ -144,9 +198,17 @@ def subscribe(draft: Draft, command: c.Subscribe) -> None:
     """Tell somebody of updates in a direct message, or stop that."""
     known = draft.incident.subscribers
     if (command.actor.id in known) == command.on:
-        raise Refused("no_change", "You are told of updates already." if command.on else "You are told of none.")
+        raise Refused(
+            "no_change",
+            "You already get its updates. Stop them: `/incident unsubscribe`."
+            if command.on
+            else "You don't get its updates. Get them: `/incident subscribe`.",
+        )
     if command.on and len(known) >= SUBSCRIBERS:
-        raise Refused("too_many", f"{SUBSCRIBERS} people are told already: follow the announcement instead.")
+        raise Refused(
+            "too_many",
+            f"{SUBSCRIBERS} people get its updates already. See them here: `/incident catchup`.",
+        )
     others = tuple(each for each in known if each != command.actor.id)
     draft.set(subscribers=(*others, command.actor.id) if command.on else others)
 
@@ -182,7 +244,8 @@ def drop_handoff(draft: Draft, how: str) -> None:
     if offered is None:
         return
     said = f":handshake: Handoff to <@{offered.to.id}>: {how} at {draft.now:%H:%M} UTC"
-    draft.deliver("end_message", "runbook_edit", needs=(offered.slot,), data={"slot": offered.slot, "text": said})
+    facts = {"slot": offered.slot, "text": said, "brief": True}
+    draft.deliver("end_message", "runbook_edit", needs=(offered.slot,), data=facts)
     draft.set(handoff=None)
     draft.disarm(lambda t: t.kind is TimerKind.HANDOFF)
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from bot.incidents import alerting, cadence, checking, correlating, envelope, escalation, opening, telling
+from bot.incidents import cadence, checking, correlating, envelope, escalation, opening
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
-from bot.incidents.model import Actor, Refused, Status, TimerKind
+from bot.incidents.model import Actor, Refused, Status
 from bot.incidents.people import must_be_open
+from bot.incidents.stopping import stop
 from bot.incidents.wording import iso, mention, plain, say
 
 # Statuses that `/incident status` may set; the others have verbs of their own.
@@ -19,7 +20,8 @@ SETTABLE = (Status.INVESTIGATING, Status.IDENTIFIED, Status.MONITORING)
 
 def _must_be_settable(status: Status, settable: Sequence[Status]) -> None:
     if status not in settable:
-        raise Refused("bad_status", f"Set one of these statuses: {', '.join(s.value for s in settable)}.")
+        names = ", ".join(s.value for s in settable)
+        raise Refused("bad_status", f"Set one of these statuses: {names}. Example: `/incident status identified`.")
 
 
 def post_update(draft: Draft, command: c.PostUpdate) -> None:
@@ -43,7 +45,11 @@ def keep_cadence(draft: Draft, command: c.KeepCadence) -> None:
     """Say that nothing has changed; it starts the cadence anew."""
     must_be_open(draft)
     if draft.incident.rule.update_every is None:
-        raise Refused("no_cadence", f"{draft.incident.severity.value} has no update cadence; nothing is due.")
+        raise Refused(
+            "no_cadence",
+            f"{draft.incident.severity.value} has no update cadence: no update is due. "
+            "To post one: `/incident update <text>`.",
+        )
     _share(draft, command.actor, "No change", no_change=True)
 
 
@@ -75,7 +81,11 @@ def pause(draft: Draft, command: c.PauseCadence) -> None:
     """Ask for no updates for a while."""
     must_be_open(draft)
     if draft.incident.rule.update_every is None:
-        raise Refused("no_cadence", f"{draft.incident.severity.value} has no update cadence; nothing to pause.")
+        raise Refused(
+            "no_cadence",
+            f"{draft.incident.severity.value} has no update cadence: there is nothing to pause. "
+            "For one, raise the severity: `/incident sev 2`.",
+        )
     until = draft.now + timedelta(seconds=command.seconds)
     cadence.pause(draft, until)
     why = f": {command.why}" if command.why else ""
@@ -107,12 +117,15 @@ def set_status(draft: Draft, command: c.SetStatus) -> None:
     """Move to another status."""
     incident = draft.incident
     if command.status is incident.status:
-        raise Refused("no_change", f"{incident.number} is already {incident.status.value}.")
+        undo = "unmerge" if incident.status is Status.MERGED else "reopen"
+        then = "Post an update: `/incident update <text>`." if incident.status.is_open else f"Undo: `/incident {undo}`."
+        raise Refused("no_change", f"{incident.number} is already {incident.status.value}. {then}")
     if command.status is Status.RESOLVED:
         resolve(draft, c.Resolve(command.actor))
         return
     if command.status is Status.CLOSED:
         if incident.status is not Status.RESOLVED:
+            must_be_open(draft)
             raise Refused("not_resolved", f"Resolve {incident.number} before closing it: `/incident resolve <text>`.")
         draft.set(status=Status.CLOSED, closed_at=draft.now)
         draft.event(
@@ -121,8 +134,8 @@ def set_status(draft: Draft, command: c.SetStatus) -> None:
         say(draft, f"{mention(command.actor)} closed {incident.number}.")
         draft.refresh()
         return
-    _must_be_settable(command.status, (*SETTABLE, Status.RESOLVED, Status.CLOSED))
     must_be_open(draft)
+    _must_be_settable(command.status, (*SETTABLE, Status.RESOLVED, Status.CLOSED))
     _change_status(draft, command.status, command.actor)
     say(draft, f"{mention(command.actor)} set the status to *{command.status.value}*.")
     draft.refresh()
@@ -134,7 +147,9 @@ def set_severity(draft: Draft, command: c.SetSeverity) -> None:
     before = draft.incident.rule
     old, new = draft.incident.severity, command.severity
     if old is new:
-        raise Refused("no_change", f"{draft.incident.number} is already {old.value}.")
+        raise Refused(
+            "no_change", f"{draft.incident.number} is already {old.value}. Post an update: `/incident update <text>`."
+        )
     had_channel = draft.incident.opened_channel
     draft.set(severity=new)
     raised = new.value < old.value
@@ -187,7 +202,9 @@ def acknowledge(draft: Draft, command: c.Acknowledge) -> None:
     if incident.acknowledged_at:
         who = incident.acknowledged_by.name if incident.acknowledged_by else "somebody"
         raise Refused(
-            "no_change", f"{who} acknowledged at {incident.acknowledged_at:%H:%M} UTC; the ladder is stopped."
+            "no_change",
+            f"{who} acknowledged at {incident.acknowledged_at:%H:%M} UTC: nobody else is paged. "
+            "Take the lead: `/incident lead`.",
         )
     moment = draft.moment(command.occurred_at)
     draft.set(acknowledged_at=moment, acknowledged_by=command.actor)
@@ -228,13 +245,12 @@ def add_note(draft: Draft, command: c.AddNote) -> None:
 def resolve(draft: Draft, command: c.Resolve) -> None:
     """End the incident: everything stops."""
     incident = draft.incident
-    if not incident.status.is_open:
-        raise Refused("not_open", f"{incident.number} is already {incident.status.value}.")
-    telling.now(draft, ends=True)
-    alerting.sum_up(draft)
-    draft.set(status=Status.RESOLVED, resolved_at=draft.now)
-    cadence.stop(draft)
-    escalation.stop(draft)
+    if incident.status in {Status.RESOLVED, Status.CLOSED}:
+        _add_to_resolution(draft, command)
+        return
+    must_be_open(draft)
+    stop(draft)
+    draft.set(status=Status.RESOLVED, resolved_at=draft.now, ended_at=draft.now)
     escalation.tell_pagerduty(draft)
     fix = command.fix or command.text
     duration = draft.incident.duration or timedelta()
@@ -259,23 +275,26 @@ def resolve(draft: Draft, command: c.Resolve) -> None:
     draft.refresh()
 
 
-def reopen(draft: Draft, command: c.Reopen) -> None:
-    """Take an end back: updates are due again."""
-    incident = draft.incident
-    if incident.status not in {Status.RESOLVED, Status.CLOSED}:
-        raise Refused("not_resolved", f"{incident.number} is {incident.status.value}; only a resolved one reopens.")
-    draft.set(status=Status.INVESTIGATING, resolved_at=None, closed_at=None, mitigated_at=None)
-    draft.disarm(lambda t: t.kind is TimerKind.FLAP_HOLD)
-    why = f": {command.why}" if command.why else ""
-    draft.event(
-        "reopened",
-        f"Reopened{why}",
-        actor=command.actor,
-        data={"from": incident.status.value, "to": Status.INVESTIGATING.value, "why": command.why},
-    )
-    cadence.restart(draft)
-    say(draft, f"{mention(command.actor)} reopened {incident.number}{plain(why)}.")
-    draft.refresh()
+def _add_to_resolution(draft: Draft, command: c.Resolve) -> None:
+    """Keep what a second person knows of an end that another was quicker to declare.
+
+    Raises:
+        Refused: they say nothing that could be kept.
+    """
+    incident, fix = draft.incident, command.fix or command.text
+    said = {"Root cause": command.root_cause, "Fix": fix}
+    lines = [f"{what}: {text}" for what, text in said.items() if text]
+    if not lines and not command.follow_ups:
+        raise Refused(
+            "not_open", f"{incident.number} is already {incident.status.value}. If it is not over: `/incident reopen`."
+        )
+    if lines:
+        data = {"root_cause": command.root_cause, "fix": fix, "resolution": True}
+        draft.event("note", "\n".join(lines), actor=command.actor, data={k: v for k, v in data.items() if v})
+    for item in command.follow_ups:
+        draft.event("followup_added", item, actor=command.actor, data={"text": item})
+    told = "\n".join([*lines, *(f"Follow-up: {item}" for item in command.follow_ups)])
+    say(draft, f"{mention(command.actor)} added to the resolution:\n{plain(told)}")
 
 
 def export(draft: Draft, command: c.Export) -> None:

@@ -18,7 +18,10 @@ def add(draft: Draft, command: c.AddTask) -> None:
     if not text:
         raise Refused("no_text", "Say what is to be done: `/incident task add <text>`.")
     if len(draft.incident.tasks) >= MOST:
-        raise Refused("too_many", f"{MOST} tasks are enough: end some, or declare another incident.")
+        raise Refused(
+            "too_many",
+            f"{MOST} tasks is the limit. Add a note instead: `/incident note <text>`.",
+        )
     owner = command.owner or None
     task = Task(len(draft.incident.tasks) + 1, text, owner.id if owner else "", owner.name if owner else "")
     draft.set(tasks=(*draft.incident.tasks, task))
@@ -34,7 +37,9 @@ def end(draft: Draft, command: c.EndTask) -> None:
     if task is None:
         raise Refused("no_task", f"There is no task {command.task}. See `/incident task list`.")
     if not task.is_open:
-        raise Refused("no_change", f"Task {task.id} is {task.state.value} already.")
+        raise Refused(
+            "no_change", f"Task {task.id} is already {task.state.value}. See the others: `/incident task list`."
+        )
     state = TaskState.SKIPPED if command.skipped else TaskState.DONE
     ended = replace(task, state=state)
     draft.set(tasks=tuple(ended if each.id == task.id else each for each in draft.incident.tasks))

@@ -171,7 +171,11 @@ async def _rollback_due(call: Call) -> Result:
 
 async def _end_message(call: Call) -> Result:
     """Let a message that asked for something say how it ended instead."""
-    return await call.replace(str(call.row.data["slot"]), messages.plain(str(call.row.data["text"])))
+    slot, text = str(call.row.data["slot"]), str(call.row.data["text"])
+    if not call.row.data.get("brief"):
+        return await call.replace(slot, messages.plain(text))
+    board = await call.tools.store.read(lambda c: boards.load(c, call.row.scope, with_events=True))
+    return await call.replace(slot, messages.with_brief(text, board or call.board))
 
 
 def _in_place(call: Call) -> Mitigation:

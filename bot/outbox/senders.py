@@ -256,8 +256,8 @@ async def _update(call: Call) -> Result:
 
 async def _resolution(call: Call) -> Result:
     tools = call.tools
-    incident, command = call.board.incident, tools.slack.command
-    return await call.post(messages.resolution(tools.templates, incident, call.row.data, tools.public_url, command))
+    command = tools.slack.command
+    return await call.post(messages.resolution(tools.templates, call.board, call.row.data, tools.public_url, command))
 
 
 async def _say(call: Call) -> Result:

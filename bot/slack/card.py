@@ -81,14 +81,11 @@ def buttons(incident: Incident) -> list[b.Block]:
     """Give the buttons that make sense in this state."""
     number = incident.number
     more = b.button("More…", "incident_more", number)
-    if incident.status is Status.RESOLVED:
-        return [
-            b.button("Reopen", "incident_reopen", number),
-            b.button("Export timeline", "incident_export", number),
-            more,
-        ]
     if not incident.status.is_open:
-        return [b.button("Export timeline", "incident_export", number), more]
+        is_merged = incident.status is Status.MERGED
+        label, action = ("Unmerge", "incident_unmerge") if is_merged else ("Reopen", "incident_reopen")
+        back = b.button(label, action, number)
+        return [back, b.button("Export timeline", "incident_export", number), more]
     made = [b.button("Update", "incident_update", number, "primary")]
     if incident.acknowledged_at is None:
         made.append(b.button("Acknowledge", "incident_ack", number))

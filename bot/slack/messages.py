@@ -17,6 +17,7 @@ from bot.runbooks.templates import Mrkdwn, Templates
 from bot.slack import alert_says
 from bot.slack import blocks as b
 from bot.slack.card import next_update, no_change
+from bot.slack.leftovers import left_open
 from bot.slack.mrkdwn import clock_time, code, date_time, esc, link, person, shorten
 from bot.store.lateness import LATE
 
@@ -86,9 +87,10 @@ def update(templates: Templates, incident: Incident, data: Mapping[str, Any]) ->
 
 
 def resolution(
-    templates: Templates, incident: Incident, data: Mapping[str, Any], public_url: str, command: str = COMMAND
+    templates: Templates, board: Board, data: Mapping[str, Any], public_url: str, command: str = COMMAND
 ) -> Message:
-    """The resolution, with a link to the timeline."""
+    """The resolution, with a link to the timeline, what it leaves behind, and the way back."""
+    incident = board.incident
     if public_url:
         timeline = link(f"{public_url}/api/v1/incidents/{incident.number}/timeline?format=md", "timeline")
     else:
@@ -106,7 +108,11 @@ def resolution(
         timeline=Mrkdwn(timeline),
         author=Mrkdwn(str(data["author"])),
     )
-    return _sentence(f"{incident.number} is resolved: {incident.title}"), b.paragraphs(text)
+    left = left_open(board)
+    behind = [b.section("\n".join([":warning: Resolved, and still open:", *left]))] if left else []
+    back = b.actions([b.button("Reopen", "incident_reopen", incident.number)])
+    said = _sentence(f"{incident.number} is resolved: {incident.title}")
+    return said, [*b.paragraphs(text), *behind, back]
 
 
 def reminder(incident: Incident, data: Mapping[str, Any]) -> Message:
@@ -134,14 +140,22 @@ def handoff(board: Board, offered: Handoff) -> Message:
     incident = board.incident
     head = f":handshake: <@{offered.to.id}>, <@{offered.by.id}> offers you the command of {incident.number}."
     until = clock_time(offered.at + timedelta(minutes=5))
-    button = b.button("Accept", "incident_accept", incident.number, "primary")
-    ask = f"Press Accept by {until}; until then the lead stays where it is."
+    buttons = [
+        b.button("Accept", "incident_accept", incident.number, "primary"),
+        b.button("Decline", "incident_decline", incident.number),
+    ]
+    ask = f"Accept by {until}. Until then the lead stays where it is."
     return shorten(f"{head} {ask}", TEXT), [
         b.section(head),
         b.section(briefing(board)),
         b.section(ask),
-        b.actions([button]),
+        b.actions(buttons),
     ]
+
+
+def with_brief(text: str, board: Board) -> Message:
+    """How an offer of the command ended; its brief stays for whoever has taken over."""
+    return shorten(text, TEXT), [b.section(text), b.section(briefing(board))]
 
 
 def update_for(incident: Incident, data: Mapping[str, Any]) -> Message:

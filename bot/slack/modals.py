@@ -54,14 +54,15 @@ def declare(
     )
 
 
-def resolve(incident: Incident) -> View:
-    """Resolve an incident; nothing is required, what is known goes to the timeline."""
+def resolve(incident: Incident, left: Sequence[str] = ()) -> View:
+    """Resolve an incident; nothing is required, what is known goes to the timeline. `left` is what is still open."""
     return view(
         "resolve",
         "Resolve the incident",
         "Resolve",
         incident.number,
         [
+            *([b.section("\n".join([f":warning: {incident.number} has this open:", *left]))] if left else []),
             text("fix", "What fixed it?", "", optional=True, multiline=True),
             text("root_cause", "Root cause, as far as known", "", optional=True, multiline=True),
             text("follow_ups", "Follow-ups, one a line", "", optional=True, multiline=True),

@@ -186,6 +186,15 @@ def hand_over(connection: Connection, from_id: int, to_id: int) -> None:
     connection.execute(update(alerts).where(still).values(incident_id=to_id))
 
 
+def hand_back(connection: Connection, from_id: int, to_id: int, groups: Sequence[int]) -> None:
+    """Let groups that were handed over, and their alerts that still fire, belong to their first incident again."""
+    there = alert_groups.c.id.in_(groups) & (alert_groups.c.incident_id == from_id)
+    moved = update(alert_groups).where(there).values(incident_id=to_id).returning(alert_groups.c.id)
+    back = list(connection.execute(moved).scalars())
+    still = alerts.c.group_id.in_(back) & (alerts.c.incident_id == from_id) & alerts.c.closed_at.is_(None)
+    connection.execute(update(alerts).where(still).values(incident_id=to_id))
+
+
 def put_in_storm(connection: Connection, group_id: int, scope: str | None) -> None:
     """Say in which message the group waits for a look together with many others; None: in one of its own."""
     connection.execute(update(alert_groups).where(alert_groups.c.id == group_id).values(storm=scope))

@@ -116,6 +116,8 @@ incidents = Table(
     Column("tasks", JSON, nullable=False, server_default="[]"),
     Column("subscribers", JSON, nullable=False, server_default="[]"),
     Column("heard", JSON(none_as_null=True)),
+    Column("ended_at", Moment),
+    Column("merged_into", Text, nullable=False, server_default=""),
     Index("ix_incidents_status", "status", "id"),
     Index("ix_incidents_channel_id", "channel_id"),
 )

@@ -25,6 +25,8 @@ LINES: Mapping[str, str] = {
     "incident_mitigate": "mitigate",
     "incident_resolve": "resolve",
     "incident_reopen": "reopen",
+    "incident_unmerge": "unmerge",
+    "incident_decline": "decline",
     "incident_export": "export md",
     "incident_catchup": "catchup",
     tasks.ADD: "task add",

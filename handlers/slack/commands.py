@@ -13,7 +13,7 @@ from handlers.slack import asking, grammar, table
 from handlers.slack.answers import Answer, Form, Reply
 from handlers.slack.context import DATABASE_AWAY, WRITE_WITHIN, Asked
 from handlers.slack.questions import asked_back
-from handlers.slack.speech import Choice, Mistake, Question, Spoken, Text, Verb, Where, one_line
+from handlers.slack.speech import KEEP, Choice, Mistake, Question, Spoken, Text, Verb, Where, one_line
 from handlers.slack.verbs.opening import open_ones
 
 SURE = 0.75  # how alike an unknown word must be to a verb to be no title
@@ -27,6 +27,8 @@ async def answer(asked: Asked, text: str, *, sure: bool = False) -> Reply:
     `sure` says that the line is the answer to a question of ours.
     """
     command = asked.command
+    if sure and text == KEEP:
+        return Reply("Nothing has changed.")
     try:
         said = await asyncio.wait_for(_answer(asked, grammar.read(text), text, sure=sure), WRITE_WITHIN)
     except Question as question:

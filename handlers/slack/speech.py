@@ -23,6 +23,7 @@ from handlers.slack.context import FIND_WITHIN, Asked
 
 TEXT = 2500
 CHOICES = 5  # buttons of a question
+KEEP = "-"  # the line of a button that leaves all as it is
 
 
 class Mistake(Exception):  # noqa: N818 - the responder's, told kindly

@@ -118,8 +118,8 @@ async def test_a_refresh_that_fails_keeps_the_answer_and_asks_again_later(pair: 
 
 
 async def test_many_that_ask_for_an_unknown_name_ask_once(pair: Pair) -> None:
-    """Twelve pages at once that meet a name nobody knows yet share one look-up."""
+    """Twelve pages at once that meet a name nobody knows yet share one look-up, and one for whom a group brings."""
     directory = pair.directories[0]
     found = await asyncio.gather(*(directory.resolve(["@sre", "bob@example.com"]) for _ in range(12)))
     assert {each.users for each in found} == {("U0ALICE", "U0BOB")}
-    assert pair.asked == {"usergroups.list": 1, "users.lookupByEmail": 1}
+    assert pair.asked == {"usergroups.list": 1, "users.lookupByEmail": 1, "users.info": 1}

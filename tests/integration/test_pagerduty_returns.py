@@ -106,6 +106,7 @@ def test_what_was_no_incident_or_long_ago_is_another_one(bot: Client, hands: Han
     number = opened(bot, story)
     if ended == "cancelled":
         bot.slash("cancel false alarm", channel=place(number))
+        bot.sure("alice", place(number), "Cancel incident")
     else:
         bot.slash("resolve Fixed", channel=place(number))
         hands.advance(minutes=25 * 60)

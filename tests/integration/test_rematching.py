@@ -104,4 +104,5 @@ def test_one_declared_by_hand_gets_the_runbook_of_what_is_merged_into_it(bot: Cl
     assert posted(bot, by_hand) == [GENERAL_ID]
     _, channel = opened(bot, "RedisDown")
     bot.slash(f"merge {by_hand}", channel=channel)
+    bot.sure("alice", channel, "Merge")
     assert bot.wait_event(by_hand, "runbook_posted", 2)["data"]["runbook_id"] == REDIS

@@ -39,16 +39,6 @@ def question(bot: Client, user: str, channel: str) -> dict[str, str]:
     return {element["text"]["text"]: element["value"] for element in elements}
 
 
-def press(bot: Client, user: str, channel: str, label: str) -> str:
-    """Press the button of the last question; gives the answer that takes its place."""
-    asked = bot.workspace.ephemerals(user, channel)[-1]
-    block = next(b for b in asked.blocks if b["type"] == "actions")
-    element = next(e for e in block["elements"] if e["text"]["text"] == label)
-    assert bot.people.press(user, channel, asked.ts, element["action_id"], element["value"]).ok
-    wait_for(lambda: "ask_" not in str(asked.blocks) or asked.deleted, what="the answer in the question's place")
-    return asked.text
-
-
 # -- the incident that is meant ---------------------------------------------------------------------------------------
 
 
@@ -94,7 +84,7 @@ def test_a_text_that_begins_with_another_incident_is_asked_about(
     labels = question(bot, "alice", a_channel)
     verb = line.split(" ", maxsplit=1)[0].capitalize()
     assert list(labels) == [f"{verb} {b}", f"{verb} {a}"]
-    said = press(bot, "alice", a_channel, f"{verb} {b}")
+    said = bot.sure("alice", a_channel, f"{verb} {b}")
     assert "Which" not in said
     wait_for(lambda: len(bot.kinds(b)) > len(before[1]), what="the act on B")
     assert bot.kinds(a) == before[0]
@@ -104,7 +94,7 @@ def test_the_same_text_can_be_meant_for_the_channel(bot: Client, two: tuple[str,
     """The other button keeps the number in the text of A."""
     a, a_channel, b, _ = two
     bot.slash(f"note {b} has the same cause", "alice", a_channel)
-    press(bot, "alice", a_channel, f"Note {a}")
+    bot.sure("alice", a_channel, f"Note {a}")
     assert bot.wait_event(a, "note")["text"] == f"{b} has the same cause"
 
 
@@ -174,7 +164,7 @@ def test_a_title_that_ends_in_private_is_asked_about(bot: Client, end: str) -> N
     """Nobody is told of it before it is clear who may see it."""
     assert "private" in bot.slash(f"declare A laptop is gone sev3{end}")
     assert bot.incidents() == []
-    said = press(bot, "alice", "general", "Declare it private")
+    said = bot.sure("alice", "general", "Declare it private")
     number = next(word for word in said.split() if word.startswith("INC-"))
     assert "Only invited people see it" in said
     wait_for(lambda: not bot.workspace.find("incidents", number), what="no announcement")
@@ -221,7 +211,7 @@ def test_two_people_of_one_name_are_asked_about(bot: Client) -> None:
     number = bot.slash("declare Disk is full sev4").split()[1]
     assert "2 people are called @sam" in bot.slash(f"{number} lead @sam")
     assert list(question(bot, "alice", "general")) == ["Sam (@sam.b)", "Sam (@sam.c)"]
-    press(bot, "alice", "general", "Sam (@sam.c)")
+    bot.sure("alice", "general", "Sam (@sam.c)")
     assert bot.wait_event(number, "role_assigned")["data"]["person"]["id"] == other.id
 
 

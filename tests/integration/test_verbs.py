@@ -74,6 +74,8 @@ def test_a_verb_changes_nothing_at_the_wrong_stage(bot: Client, verb: Verb) -> N
     if verb.stage is Stage.OPEN:
         bot.slash(f"{number} resolve Done")
     before = bot.kinds(number)
+    if verb.name == "resolve":  # what a second person says of the end is added to it
+        before.append("note")
     answer = say(bot, f"{number} {example(verb)}", "bob", "general")
     assert bot.kinds(number) == before, answer
 
@@ -162,7 +164,7 @@ def test_a_subscriber_gets_updates_directly(bot: Client) -> None:
     direct = bot.workspace.direct("dana").id
     wait_for(lambda: "The pool is &lt;scaled&gt;" in " ".join(bot.workspace.texts(direct)), what="the message")
     bot.slash("unsubscribe", "dana", channel)
-    assert "told of none" in bot.slash("unsubscribe", "dana", channel)
+    assert "You don't get its updates" in bot.slash("unsubscribe", "dana", channel)
 
 
 def test_an_update_stands_under_the_announcement(bot: Client) -> None:
@@ -199,13 +201,14 @@ def test_an_incident_is_merged_with_its_alerts(bot: Client) -> None:
     number = bot.alertmanager(body(alert("aa"), group="one")).json()["outcome"].removeprefix("declared ")
     bot.wait_opened(number)
     other, channel = bot.open_one("declare Something larger sev1")
-    assert bot.slash(f"{number} merge {other}") == f"Merged {number} into {other}."
+    assert "Still firing" in bot.slash(f"{number} merge {other}")
+    assert f"Merged {number} into {other}." in bot.sure("alice", "general", "Merge")
     assert bot.incident(number)["status"] == "merged"
     assert bot.kinds(other).count("merged") == 1
     wait_for(lambda: "1 firing" in said(bot.workspace.pinned(channel)[0]), what="the alerts on the card")
     again = alert("bb", labels={**alert()["labels"], "pod": "p-9"})
     assert bot.alertmanager(body(alert("aa"), again, group="one")).json()["outcome"] == f"attached to {other}"
-    assert "Reopen" in bot.slash(f"{number} ack")
+    assert "unmerge" in bot.slash(f"{number} ack")
 
 
 def test_a_test_pages_nobody_and_says_so_everywhere(bot: Client) -> None:
@@ -247,6 +250,7 @@ def test_ends_other_than_a_resolution(bot: Client, service: InProcess) -> None:
     incident: dict[str, Any] = bot.incident(number)
     assert (incident["summary"], incident["title"]) == ("Writes fail since the failover", "Writes fail in eu-1")
     bot.slash("cancel A test alert", channel=channel)
+    bot.sure("alice", channel, "Cancel incident")
     assert bot.incident(number)["status"] == "cancelled"
     assert service.server is not None
     assert "Reopen" in bot.slash("update x", channel=channel)

@@ -12,7 +12,7 @@ from bot.slack.mrkdwn import esc
 from bot.slack.said import in_time
 from handlers.slack import grammar
 from handlers.slack.context import FIND_WITHIN
-from handlers.slack.speech import Mistake, Spoken
+from handlers.slack.speech import KEEP, Choice, Mistake, Question, Spoken
 
 ROLES = {
     "lead": Role.LEAD,
@@ -30,7 +30,15 @@ ROLES = {
 async def lead(spoken: Spoken) -> str:
     """Take the lead, or give it to somebody at once."""
     person, _ = await _whom(spoken, spoken.rest)
-    user = spoken.asked.user
+    user, before = spoken.asked.user, spoken.subject.lead
+    taken = person is None or person.id == user.id
+    if taken and before and before.id != user.id and not spoken.sure and spoken.subject.status.is_open:
+        name = esc(before.name, 40)
+        raise Question(
+            f"{name} has the lead of {spoken.subject.number}. Take it over? {name} is told.",
+            Choice("Take the lead", spoken.line(spoken.rest), "primary"),
+            Choice(f"Leave it with {before.name}", KEEP),
+        )
     after = await spoken.apply(c.AssignRole(person or Person(user.id, user.name), user))
     return f"{after.lead.name if after.lead else 'Nobody'} leads {after.number}."
 
@@ -78,6 +86,25 @@ async def handoff(spoken: Spoken) -> str:
         raise Mistake(f"Name the new incident commander. Example: `{spoken.command} handoff @ann`.")
     await spoken.apply(c.OfferHandoff(person, spoken.asked.user))
     return f"Offered the command to {person.name}. It is yours until they accept; within 5 minutes."
+
+
+async def escalate(spoken: Spoken) -> str:
+    """Page the next level of the ladder now."""
+    after = await spoken.apply(c.Escalate(spoken.asked.user, _reason(spoken, spoken.rest)))
+    level = after.rule.ladder[min(after.ladder_level, len(after.rule.ladder)) - 1]
+    return f"Paging level {after.ladder_level}, {level.name}."
+
+
+async def decline(spoken: Spoken) -> str:
+    """Turn down the command that was offered."""
+    after = await spoken.apply(c.DeclineHandoff(spoken.asked.user, _reason(spoken, spoken.rest)))
+    return f"Declined. {after.lead.name if after.lead else 'Nobody'} leads {after.number}."
+
+
+async def accept(spoken: Spoken) -> str:
+    """Take the command over that was offered."""
+    after = await spoken.apply(c.AcceptHandoff(spoken.asked.user))
+    return f"You lead {after.number}."
 
 
 async def page(spoken: Spoken) -> str:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from bot import times
 from bot.incidents import commands as c
-from bot.incidents.model import Incident, Refused, Status
+from bot.incidents.model import Incident, Status
 from bot.incidents.responding import SETTABLE
+from bot.slack import blocks as b
 from bot.slack import catchup, modals
+from bot.slack.leftovers import left_open
 from bot.slack.mrkdwn import esc, link
 from bot.store import incidents
-from bot.store.tx import Tx
 from bot.timeline.export import FORMATS
 from handlers.slack import grammar, updating
 from handlers.slack.answers import Answer, Form, Reply
-from handlers.slack.speech import Mistake, Spoken, one_line
+from handlers.slack.speech import KEEP, Choice, Mistake, Question, Spoken, one_line
 from handlers.slack.verbs.opening import open_ones
 
 PAUSE_MAX = 24 * 3600
@@ -117,18 +118,44 @@ async def mitigate(spoken: Spoken) -> str:
 
 
 async def resolve(spoken: Spoken) -> Answer:
-    """End the incident; alone open the form."""
+    """End the incident; alone open the form, which names what is still open.
+
+    A typed text ends it at once; the answer says what is left, and has the way back.
+    """
+    before = await spoken.asked.board(spoken.subject.number)
     if not spoken.rest:
         _must_be_open(spoken)
-        return Form(modals.resolve(spoken.subject))
+        return Form(modals.resolve(spoken.subject, left_open(before)))
     after = await spoken.apply(c.Resolve(spoken.asked.user, text=spoken.text))
-    return f"Resolved {after.number}."
+    if not before.incident.status.is_open:
+        return f"{after.number} was {before.incident.status.value} already. Added your text to its timeline."
+    said = "\n".join([f"Resolved {after.number}.", *left_open(before)])
+    return Reply(said, [b.section(said), b.actions([b.button("Reopen", "incident_reopen", after.number)])])
 
 
 async def cancel(spoken: Spoken) -> str:
-    """It was no incident."""
+    """End what was no incident, once the person has seen what that ends.
+
+    Raises:
+        Question: they have not.
+    """
+    if not spoken.sure:
+        _must_be_open(spoken)
+        await _ask_first(spoken, "Cancel", "Cancel incident")
     after = await spoken.apply(c.Cancel(spoken.asked.user, spoken.text))
-    return f"Cancelled {after.number}."
+    return f"Cancelled {after.number}. Undo: `{spoken.command} {after.number} reopen`."
+
+
+async def _ask_first(spoken: Spoken, what: str, yes: str) -> None:
+    """Show what an end ends, and ask.
+
+    Raises:
+        Question: always.
+    """
+    board = await spoken.asked.board(spoken.subject.number)
+    left = left_open(board) or ["No alert fires, and no task is open."]
+    text = "\n".join([f"{what} {spoken.subject.number} ({esc(spoken.subject.title, 100)})?", *left])
+    raise Question(text, Choice(yes, spoken.line(spoken.rest), "danger"), Choice("Keep it open", KEEP))
 
 
 async def reopen(spoken: Spoken) -> str:
@@ -147,19 +174,18 @@ async def merge(spoken: Spoken) -> str:
             f"Example: `{spoken.command} merge INC-20261121-001`. {await open_ones(spoken.asked)}"
         )
     here, into, user, desk = spoken.subject.number, other.number, spoken.asked.user, spoken.asked.services.desk
+    if not spoken.sure:
+        _must_be_open(spoken)
+        await _ask_first(spoken, f"Merge into {into} ({esc(other.title, 100)})", "Merge")
+    await spoken.asked.write(lambda tx: desk.merge(tx, here, into, user))
+    return f"Merged {here} into {into}. Undo: `{spoken.command} {here} unmerge`."
 
-    def work(tx: Tx) -> Incident:
-        # The one with the smaller number first, so that two who merge both ways do not wait for each other.
-        for number in sorted((here, into)):
-            if incidents.take(tx.connection, number) is None:
-                raise Refused("no_incident", f"There is no {number}. See `{spoken.command} list`.")
-        gone = desk.apply(tx, here, c.MergeInto(into, user, other.channel_id))
-        desk.apply(tx, into, c.MergedFrom(here, gone.title, user, gone.heard))
-        desk.hand_over_alerts(tx, here, into)
-        return gone
 
-    await spoken.asked.write(work)
-    return f"Merged {here} into {into}."
+async def unmerge(spoken: Spoken) -> str:
+    """Undo a merge: its alerts come back."""
+    number, user, desk = spoken.subject.number, spoken.asked.user, spoken.asked.services.desk
+    after = await spoken.asked.write(lambda tx: desk.unmerge(tx, number, user, spoken.text))
+    return f"{after.number} is open again ({after.status.value}); its alerts are back."
 
 
 async def summary(spoken: Spoken) -> str:

@@ -175,7 +175,7 @@ def test_what_a_command_leads_to(command: c.Command, events: list[str], deliveri
         pytest.param(resolved, c.Resolve(ALICE), "not_open", "is already resolved", id="resolve twice"),
         pytest.param(closed, c.Resolve(ALICE), "not_open", "is already closed", id="resolve when closed"),
         pytest.param(closed, c.SetStatus(Status.RESOLVED, ALICE), "not_open", "is already closed", id="un-close"),
-        pytest.param(Story, c.Reopen(ALICE), "not_resolved", "only a resolved one reopens", id="reopen an open one"),
+        pytest.param(Story, c.Reopen(ALICE), "open", "/incident resolve <text>", id="reopen an open one"),
         pytest.param(
             Story, c.SetStatus(Status.CLOSED, ALICE), "not_resolved", "/incident resolve <text>", id="close an open one"
         ),
@@ -202,10 +202,14 @@ def test_what_a_command_leads_to(command: c.Command, events: list[str], deliveri
             acknowledged, c.Acknowledge(ALICE), "no_change", "Bob acknowledged at 03:02 UTC", id="acknowledge twice"
         ),
         pytest.param(
-            lambda: Story(Severity.SEV3), c.KeepCadence(ALICE), "no_cadence", "nothing is due", id="sev3: no change"
+            lambda: Story(Severity.SEV3),
+            c.KeepCadence(ALICE),
+            "no_cadence",
+            "/incident update <text>",
+            id="sev3: no change",
         ),
         pytest.param(
-            lambda: Story(Severity.SEV3), c.PauseCadence(60, ALICE), "no_cadence", "nothing to pause", id="sev3: pause"
+            lambda: Story(Severity.SEV3), c.PauseCadence(60, ALICE), "no_cadence", "/incident sev 2", id="sev3: pause"
         ),
     ],
 )
@@ -486,7 +490,7 @@ def test_roles_pass_on() -> None:
         "person": {"id": "U2", "name": "Bob"},
         "previous": {"id": "U1", "name": "Alice"},
     }
-    assert decision.deliveries[0].data["text"] == "<@U1> made <@U2> the incident commander."
+    assert decision.deliveries[0].data["text"] == "<@U1> made <@U2> incident commander (was <@U1>)."
     story.do(c.AssignRole(ALICE_PERSON, ALICE, Role.SCRIBE), c.AssignRole(BOB_PERSON, BOB, Role.TECH_LEAD))
     assert story.incident.roles == {"lead": BOB_PERSON, "scribe": ALICE_PERSON, "tech_lead": BOB_PERSON}
 
@@ -521,13 +525,13 @@ def test_the_text_of_resolve_is_the_fix() -> None:
 
 @pytest.mark.parametrize("given", [resolved, closed])
 def test_reopening_goes_back_to_work(given: Callable[[], Story]) -> None:
-    """A reopened incident is open, its end is forgotten, its cadence runs from then, and it can be resolved again."""
+    """A reopened incident is open, its end is forgotten, its cadence and ladder run from then; it can end again."""
     story = given()
     story.at(100).do(c.Reopen(BOB, "it is back"))
     incident = story.incident
     assert incident.status is Status.INVESTIGATING
     assert (incident.resolved_at, incident.closed_at, incident.mitigated_at) == (None, None, None)
-    assert story.armed() == {"update_reminder": 112}
+    assert story.armed() == {"update_reminder": 112, "ladder 3": 115, "ladder 4": 130}
     assert story.events[-1].text == "Reopened: it is back"
     story.at(101).do(c.Resolve(ALICE))
     assert story.incident.resolved_at == moment(101)

@@ -191,7 +191,8 @@ class AnyIncident(RuleBasedStateMachine):
 
     @rule(actor=actors, follow_ups=st.lists(st.just("Test it"), max_size=2).map(tuple))
     def resolve(self, actor: Actor, follow_ups: tuple[str, ...]) -> None:
-        if self.do(c.Resolve(actor, "Rolled back", follow_ups=follow_ups)):
+        was_open = self.known.status.is_open
+        if self.do(c.Resolve(actor, "Rolled back", follow_ups=follow_ups)) and was_open:
             assert self.known.timers == ()
 
     @precondition(lambda self: not self.known.status.is_open)

@@ -122,7 +122,7 @@ def test_every_message_fits(board: Board, state: str, more: str) -> None:
     assert len(card.topic(incident)) <= 250
     fits(messages.notification(TEMPLATES, board, ["<@U1>"]))
     fits(messages.update(TEMPLATES, incident, update))
-    fits(messages.resolution(TEMPLATES, incident, over, "https://sitrep.example"))
+    fits(messages.resolution(TEMPLATES, board, over, "https://sitrep.example"))
     fits(messages.reminder(incident, due))
     fits(messages.overdue(incident, due, ["<@U1>"]))
     fits(messages.page(board, page, ["<@U1>"]))
