@@ -17,7 +17,15 @@ from bot.incidents import intake as intake_rules
 from bot.incidents import severity_words
 from bot.incidents.matchers import Matcher, label_name
 from bot.incidents.patterns import pattern
-from bot.incidents.policy import DEFAULT_SEVERITIES, Level, PagerDutyTarget, Policy, Severity, SeverityPolicy
+from bot.incidents.policy import (
+    DEFAULT_SEVERITIES,
+    OVERDUE_REPEAT,
+    Level,
+    PagerDutyTarget,
+    Policy,
+    Severity,
+    SeverityPolicy,
+)
 from bot.incidents.storm import FlapPolicy, StormPolicy
 from bot.incidents.subject import DEFAULT_SUBJECT_RULES, SubjectRules
 from bot.site_config import SitesConfig
@@ -76,6 +84,7 @@ class SeverityConfig(_Strict):
     """One row of the severity table; what is left out keeps its default."""
 
     update_every: Duration | None = None
+    monitoring_every: Duration | None = None  # once a fix is watched; twice `update_every` by default
     respond_within: Duration | None = None
     ladder: str | None = None
     channel: bool | None = None
@@ -201,6 +210,12 @@ class FlappingConfig(_Strict):
     hold: Duration = 900
 
 
+class OverdueConfig(_Strict):
+    """How often an overdue update is said after the ladder's top; then the operators hear of it, once an hour."""
+
+    repeat: int = Field(default=OVERDUE_REPEAT, ge=0, le=100)
+
+
 BaseUrl = Annotated[str, Field(pattern=r"^https?://[^\s/]+(/[^\s?#]*)?$")]
 
 
@@ -251,6 +266,7 @@ class Config(_Strict):
     storms: StormsConfig = StormsConfig()
     mitigations: MitigationsConfig = MitigationsConfig()
     flapping: FlappingConfig = FlappingConfig()
+    overdue: OverdueConfig = OverdueConfig()
     runbooks: RunbooksConfig = RunbooksConfig()
     sites: SitesConfig = {}
 
@@ -380,6 +396,8 @@ class Config(_Strict):
                 respond_within=row.respond_within or default.respond_within,
                 update_every=row.update_every or default.update_every,
                 channel=channel,
+                monitoring_every=row.monitoring_every or 2 * (row.update_every or 0) or default.monitoring_every,
+                overdue_repeat=self.overdue.repeat,
                 ladder=tuple(
                     Level(
                         name=level.name,

@@ -1,8 +1,9 @@
 """The update cadence of sev1 and sev2: a quiet reminder, an overdue notice, a climb on the ladder.
 
 For an interval U counted from the last update (or the declaration): reminder at 0.8 U, overdue at U, climb at 4/3 U,
-then one climb per U. Exactly one of these timers is armed at any time, so that time away ends in one message, not
-a backlog. Source: seed 003 (updates every 15 minutes) and seed 004, 5.3 (each update names the next).
+then one climb per U; above the ladder's top a few notices more, then one an hour to the operators. Exactly one of these
+timers is armed at any time, so that time away ends in one message, not a backlog. Source: seed 003 (updates every 15
+minutes) and seed 004, 5.3 (each update names the next).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from bot.incidents.model import CADENCE_KINDS, Timer, TimerKind
 
 REMIND_AT = 0.8
 CLIMB_AFTER = 1 / 3
+OPERATORS_EVERY = 3600  # seconds
 
 
 def restart(draft: Draft, next_in: int | None = None) -> None:
@@ -25,6 +27,13 @@ def restart(draft: Draft, next_in: int | None = None) -> None:
     if draft.incident.status.is_open and every is not None:
         draft.set(cadence_from=draft.now)
         draft.arm(TimerKind.UPDATE_REMINDER, draft.now + timedelta(seconds=every * REMIND_AT))
+
+
+def pace(draft: Draft) -> None:
+    """Count from now at the pace of the status that has just been set, unless updates are paused or name their next."""
+    incident = draft.incident
+    if incident.cadence_from is not None and incident.cadence_every is None:
+        restart(draft)
 
 
 def stop(draft: Draft) -> None:
@@ -58,10 +67,16 @@ def fired(draft: Draft, timer: Timer) -> None:
         draft.deliver("reminder", "notice", needs=(draft.incident.home_slot,), data={"due_at": due.isoformat()})
         draft.arm(TimerKind.UPDATE_OVERDUE, due)
     elif timer.kind is TimerKind.UPDATE_CLIMB:
-        climbed = escalation.climb(draft, reason="update_overdue", late_seconds=late)
-        if not climbed:
+        said = timer.level  # notices since the ladder's top
+        if escalation.climb(draft, reason="update_overdue", late_seconds=late):
+            again = every
+        elif said < draft.incident.rule.overdue_repeat:
             _overdue(draft, due, late)
-        draft.arm(TimerKind.UPDATE_CLIMB, draft.now + timedelta(seconds=every))
+            said, again = said + 1, every
+        else:
+            _tell_operators(draft, due, late)
+            again = max(every, OPERATORS_EVERY)
+        draft.arm(TimerKind.UPDATE_CLIMB, draft.now + timedelta(seconds=again), level=said)
     else:
         _overdue(draft, due, late)
         climb_at = due + timedelta(seconds=every * CLIMB_AFTER)
@@ -75,6 +90,16 @@ def _overdue(draft: Draft, due: datetime, late: int) -> None:
     how_late = f" by {spell(late)}" if late >= 1 else ""
     draft.event("update_overdue", f"Update overdue{how_late}; it was due at {due:%H:%M} UTC", data=data)
     draft.deliver("overdue", "notice", needs=(draft.incident.home_slot,), data=data)
+    draft.refresh()
+
+
+def _tell_operators(draft: Draft, due: datetime, late: int) -> None:
+    """Leave whoever was mentioned often enough alone, and tell the operators that nobody answers."""
+    number, how_late = draft.incident.number, spell(late)
+    data = {"due_at": due.isoformat(), "late_seconds": late, "told": "operators"}
+    draft.event("update_overdue", f"Update overdue by {how_late}; operators told", data=data)
+    text = f"{number}: the update is {how_late} overdue, and everyone on the ladder was paged. Check on the incident."
+    draft.deliver("operators", "operators", data={"text": text})
     draft.refresh()
 
 

@@ -71,11 +71,12 @@ class Draft:
         needs: tuple[str, ...] = (),
         after: tuple[str, ...] = (),
         coalesce: bool = False,
+        wait: int = 0,
     ) -> None:
-        """Ask for a call to the outside; without a `slot` of its own it gets a numbered one."""
+        """Ask for a call to the outside, in `wait` seconds; without a `slot` of its own it gets a numbered one."""
         seq = self.incident.delivery_seq + 1
         self.set(delivery_seq=seq)
-        made = Delivery(kind, slot or f"{kind}:{seq}", lane, data or {}, needs, after, coalesce)
+        made = Delivery(kind, slot or f"{kind}:{seq}", lane, data or {}, needs, after, coalesce, wait)
         self._deliveries.append(made)
 
     def refresh(self) -> None:
@@ -89,6 +90,10 @@ class Draft:
     def refresh_card(self, *, wait: int = 0) -> None:
         """Have the card alone show the new state; it waits so many seconds for what may come with it."""
         self._edit("refresh_card", "card_edit", "card" if self.incident.opened_channel else "thread", wait)
+
+    def refresh_pages(self) -> None:
+        """Have the pages that are out show whether they are answered."""
+        self._edit("refresh_pages", "runbook_edit", self.incident.home_slot)
 
     def refresh_run(self, run: Run) -> None:
         """Have a runbook's or checklist's message show what has been done of it."""

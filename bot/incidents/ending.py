@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.incidents import checking, escalation
+from bot.incidents import cadence, checking, escalation
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
 from bot.incidents.model import Refused, Status
@@ -99,6 +99,8 @@ def move(
     """Change the status, and say so."""
     before = draft.incident.status
     draft.set(status=status, ended_at=None if status.is_open else draft.now)
+    if status is Status.MONITORING:
+        cadence.pace(draft)
     said = text or f"Status changed from {before.value} to {status.value}"
     why = f": {data['why']}" if data.get("why") else ""
     facts = {"from": before.value, "to": status.value, **data}

@@ -20,6 +20,7 @@ from bot.incidents.model import CADENCE_KINDS, SYSTEM, Actor, Status, TimerKind
 from bot.incidents.runs import run_of
 from bot.incidents.wording import plain, say
 
+QUIET_FOR = 120  # seconds without an alert that fires, before it is suggested to resolve
 _TOLD_IN_WORDS = "PagerDuty incident"  # what is recorded in words of its own
 # How a delivery is called on the timeline where its kind does not read well.
 _NAMES = {"page_pagerduty": "Page through PagerDuty", "pagerduty_state": "Answer to PagerDuty"}
@@ -28,6 +29,8 @@ _NAMES = {"page_pagerduty": "Page through PagerDuty", "pagerduty_state": "Answer
 def alerts_changed(draft: Draft, command: c.AlertsChanged) -> None:
     """Note alerts that began or ended; none of it closes the incident."""
     alerting.tell(draft, command.opened, command.closed, flapping=command.flapping, left_out=command.left_out)
+    if command.closed:
+        _ask_whether_it_is_over(draft)
     correlating.keep(draft, correlating.of_alerts(command.opened))
     if command.opened and (not command.joined or draft.incident.heard.unknown(command.joined)):
         checking.rematch(draft)  # more of the same leads to no other runbook
@@ -39,6 +42,13 @@ def alerts_changed(draft: Draft, command: c.AlertsChanged) -> None:
         lead = command.opened[0]
         joining.join(draft, command.joined, Actor("alert", lead.source, lead.name))
     alerting.refresh(draft)
+
+
+def _ask_whether_it_is_over(draft: Draft) -> None:
+    """Suggest to resolve once nothing fires any more; whoever sends it looks whether that is so, after a while."""
+    incident = draft.incident
+    if incident.status.is_open and not incident.quiet_told:
+        draft.deliver("suggest_resolve", "notice", needs=(incident.home_slot,), coalesce=True, wait=QUIET_FOR)
 
 
 def fires_again(draft: Draft, command: c.FiresAgain) -> None:
@@ -137,6 +147,8 @@ def delivered(draft: Draft, command: c.Delivered) -> None:
         draft.refresh()
         if run is not None and sorted(run.ticks) != result.get("ticked", []):  # ticked while it was on its way
             draft.refresh_run(run)
+    elif command.kind == "suggest_resolve":
+        draft.set(quiet_told=True)
     elif command.kind in {"page", "notification"} and result.get("people"):
         names = ", ".join(result["people"])
         facts = {"level": data.get("level", 1), "people": result["people"]}
@@ -211,6 +223,8 @@ def record(draft: Draft, command: c.Record) -> None:
     )
     if fired:
         checking.rematch(draft)
+    elif command.kind == "alert_resolved":
+        _ask_whether_it_is_over(draft)
     if command.aloud and draft.incident.status.is_open:
         say(draft, plain(command.text))
     if command.refresh:

@@ -279,6 +279,7 @@ class Incident:
     cadence_every: int | None = None  # seconds, where the last update named its next
     last_update: str = ""
     ended_at: datetime | None = None  # resolved, cancelled or merged
+    quiet_told: bool = False  # whether it was suggested to resolve it, since its alerts had ended
     merged_into: str = ""  # the number of the incident that goes on for it
     handoff: Handoff | None = None
     tasks: tuple[Task, ...] = ()
@@ -319,8 +320,16 @@ class Incident:
 
     @property
     def update_every(self) -> int | None:
-        """Seconds until the next update: as the last one has said, else by the severity; None without a cadence."""
-        return self.cadence_every or self.rule.update_every
+        """Seconds until the next update: as the last one has said, else by the cadence; None without one."""
+        return self.cadence_every or self.regular_every
+
+    @property
+    def regular_every(self) -> int | None:
+        """Seconds between updates by the cadence: slower while a fix is watched; None without one."""
+        rule = self.rule
+        if rule.update_every and self.status is Status.MONITORING:
+            return rule.monitoring_every or rule.update_every
+        return rule.update_every
 
     @property
     def home_slot(self) -> str:

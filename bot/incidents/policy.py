@@ -37,6 +37,9 @@ class PagerDutyTarget:
     service: str = ""
 
 
+OVERDUE_REPEAT = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Level:
     """One rung of an escalation ladder.
@@ -53,12 +56,18 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class SeverityPolicy:
-    """What a severity means: seconds to respond, seconds between updates (None: no cadence), own channel, ladder."""
+    """What a severity means: seconds to respond, seconds between updates (None: no cadence), own channel, ladder.
+
+    `monitoring_every` are the seconds between updates once a fix is watched (None: as before). `overdue_repeat` is how
+    often an overdue update is said in the incident's place after the ladder's top; then the operators hear of it.
+    """
 
     respond_within: int
     update_every: int | None
     channel: bool
     ladder: tuple[Level, ...] = ()
+    monitoring_every: int | None = None
+    overdue_repeat: int = OVERDUE_REPEAT
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +96,8 @@ class Policy:
                 "respond_within": row.respond_within,
                 "update_every": row.update_every,
                 "channel": row.channel,
+                "monitoring_every": row.monitoring_every,
+                "overdue_repeat": row.overdue_repeat,
                 "ladder": [
                     {
                         "name": level.name,
@@ -109,12 +120,14 @@ class Policy:
                     respond_within=row["respond_within"],
                     update_every=row["update_every"],
                     channel=row["channel"],
+                    # An incident that opened under an older version has none of these keys.
+                    monitoring_every=row.get("monitoring_every"),
+                    overdue_repeat=row.get("overdue_repeat", OVERDUE_REPEAT),
                     ladder=tuple(
                         Level(
                             name=level["name"],
                             after=level["after"],
                             slack=tuple(level["slack"]),
-                            # An incident that opened under an older version has no such key.
                             pagerduty=PagerDutyTarget(**target) if (target := level.get("pagerduty")) else None,
                         )
                         for level in row["ladder"]
@@ -130,8 +143,8 @@ HOUR = 60 * MINUTE
 
 # Seed 004, 5.1 and 5.2: response times; updates every 15 minutes for sev1 and sev2 (seed 003, Communication).
 DEFAULT_SEVERITIES: Mapping[Severity, SeverityPolicy] = {
-    Severity.SEV1: SeverityPolicy(respond_within=5 * MINUTE, update_every=15 * MINUTE, channel=True),
-    Severity.SEV2: SeverityPolicy(respond_within=15 * MINUTE, update_every=15 * MINUTE, channel=True),
+    Severity.SEV1: SeverityPolicy(5 * MINUTE, 15 * MINUTE, channel=True, monitoring_every=30 * MINUTE),
+    Severity.SEV2: SeverityPolicy(15 * MINUTE, 15 * MINUTE, channel=True, monitoring_every=30 * MINUTE),
     Severity.SEV3: SeverityPolicy(respond_within=HOUR, update_every=None, channel=False),
     Severity.SEV4: SeverityPolicy(respond_within=4 * HOUR, update_every=None, channel=False),
 }

@@ -53,6 +53,7 @@ def begin_again(draft: Draft, actor: Actor, why: str, *, was: str = "", page: st
     ended = incident.ended_at or incident.closed_at or incident.resolved_at
     is_fresh = ended is not None and draft.now - ended >= FRESH_START
     draft.set(status=Status.INVESTIGATING, ended_at=None, resolved_at=None, closed_at=None, mitigated_at=None)
+    draft.set(quiet_told=False)
     draft.disarm(lambda t: t.kind is TimerKind.FLAP_HOLD)
     said = f": {why}" if why else ""
     data = {"from": incident.status.value, "to": Status.INVESTIGATING.value, "why": why}

@@ -102,6 +102,8 @@ def pause(draft: Draft, command: c.PauseCadence) -> None:
 def _change_status(draft: Draft, status: Status, actor: Actor) -> None:
     before = draft.incident.status
     draft.set(status=status)
+    if Status.MONITORING in {status, before}:
+        cadence.pace(draft)
     draft.event(
         "status_changed",
         f"Status changed from {before.value} to {status.value}",
@@ -220,6 +222,7 @@ def acknowledge(draft: Draft, command: c.Acknowledge) -> None:
     )
     who = plain(command.actor.name) if from_pagerduty else mention(command.actor)
     say(draft, f"{who} acknowledged{place}. Nobody else is paged.")
+    draft.refresh_pages()
     escalation.tell_pagerduty(draft)
     draft.refresh()
 

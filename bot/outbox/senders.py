@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -150,7 +151,7 @@ async def _notification(call: Call) -> Result:
     _wait_for_slack(call, found)
     posted = await call.post(messages.notification(call.tools.templates, call.board, found.mentions))
     people = [call.directory.name_of(user) for user in found.users]
-    return {**posted, "people": people, "problems": found.notes}
+    return {**posted, "people": people, "problems": found.notes, "mentions": list(found.mentions)}
 
 
 async def _page(call: Call) -> Result:
@@ -165,7 +166,28 @@ async def _page(call: Call) -> Result:
         if is_needless(call.board.incident, reason):
             raise Superseded
         posted = await call.post(messages.page(call.board, call.row.data, found.mentions), looked_for=True)
-    return {**posted, "people": [call.directory.name_of(user) for user in found.users], "problems": found.notes}
+    people = [call.directory.name_of(user) for user in found.users]
+    return {**posted, "people": people, "problems": found.notes, "mentions": list(found.mentions)}
+
+
+async def _refresh_pages(call: Call) -> Result:
+    """Let pages and the notification show that they are answered: they ask for no acknowledgement any more."""
+    call = await _anew(call, with_events=True)
+    kinds = ("page", "notification")
+    sent = await call.tools.store.read(
+        lambda c: [row for k in kinds for row in deliveries.of_kind(c, call.row.scope, k)]
+    )
+    for row in sent:
+        mentions = [str(mention) for mention in row.result.get("mentions", ())]
+        if row.kind == "page":
+            text, blocks = messages.page(call.board, row.data, mentions)
+        else:
+            text, blocks = messages.notification(call.tools.templates, call.board, mentions)
+        place = Posted(str(row.result.get("channel", "")), str(row.result.get("ts", "")))
+        if mentions and place.channel:
+            with suppress(Permanent):  # somebody has deleted it
+                await call.gateway.edit(place, text, blocks, key=row.key, number=call.row.scope)
+    return {}
 
 
 async def _page_pagerduty(call: Call) -> Result:
@@ -219,10 +241,12 @@ def _still_due(call: Call) -> bool:
 
 
 async def _answerable(call: Call) -> tuple[str, ...]:
-    """Mention the lead, or whoever was paged last where nobody has the lead."""
-    incident = call.board.incident
+    """Mention the lead, else who acknowledged, else whoever was paged last."""
+    incident, by = call.board.incident, call.board.incident.acknowledged_by
     if incident.lead:
         return (f"<@{incident.lead.id}>",)
+    if by is not None and by.type == "human" and by.id.startswith(("U", "W")):
+        return (f"<@{by.id}>",)
     if incident.ladder_level and incident.rule.ladder:
         level = incident.rule.ladder[min(incident.ladder_level, len(incident.rule.ladder)) - 1]
         return (await call.directory.resolve(level.slack)).mentions
@@ -248,6 +272,17 @@ async def _overdue(call: Call) -> Result:
     said = {**call.row.data, "late_seconds": late}
     message = messages.overdue(call.board.incident, said, mentions, call.tools.slack.command)
     return await call.post(message, looked_for=True)
+
+
+async def _suggest_resolve(call: Call) -> Result:
+    """Suggest once that it is over, while it is quiet."""
+    if (posted := await call.find()) is not None:
+        return posted
+    call = await _anew(call)
+    board, incident = call.board, call.board.incident
+    if incident.quiet_told or not incident.status.is_open or board.counts.firing:
+        raise Superseded
+    return await call.post(messages.suggest_resolve(board), looked_for=True)
 
 
 async def _update(call: Call) -> Result:
@@ -358,6 +393,7 @@ _SENDERS: Mapping[str, Callable[[Call], Awaitable[Result]]] = {
     "invite": _invite,
     "notification": _notification,
     "page": _page,
+    "refresh_pages": _refresh_pages,
     "page_pagerduty": _page_pagerduty,
     "pagerduty_state": _pagerduty_state,
     **runbooks.SENDERS,
@@ -365,6 +401,7 @@ _SENDERS: Mapping[str, Callable[[Call], Awaitable[Result]]] = {
     "reminder": _reminder,
     "overdue": _overdue,
     "alerts_joined": _alerts_joined,
+    "suggest_resolve": _suggest_resolve,
     "update": _update,
     "resolution": _resolution,
     "say": _say,

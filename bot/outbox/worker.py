@@ -40,7 +40,7 @@ SPREAD = 0.1  # of a wait that was asked for, at most `SPREAD_MAX` seconds: many
 SPREAD_MAX = 3.0
 
 # The timeline hears of these; the others are seen in Slack itself.
-TOLD = frozenset({"channel", "runbook", "page", "page_pagerduty", "notification"})
+TOLD = frozenset({"channel", "runbook", "page", "page_pagerduty", "notification", "suggest_resolve"})
 
 # Whoever these mention is not reached where they cannot go out.
 PAGES = frozenset({"page", "notification"})

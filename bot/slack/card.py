@@ -98,7 +98,7 @@ def buttons(incident: Incident) -> list[b.Block]:
 
 def no_change(incident: Incident) -> str:
     """Label the button that says that nothing has changed."""
-    every = incident.rule.update_every
+    every = incident.regular_every
     return f"No change, +{spell(every)}" if every else "No change"
 
 
@@ -133,19 +133,26 @@ def topic(incident: Incident) -> str:
 
 
 def next_page(incident: Incident) -> str:
-    """Say who is paged next, and when."""
+    """Say who is paged next, when, and what keeps that from happening."""
     if incident.drill:
-        return "Nobody: this is a test"
+        return "None: this is a test"
     if not incident.rule.ladder:
-        return f"Nobody is paged: set `ladders.default` (or `severities.{incident.severity.value}.ladder`)"
+        return f"None: set `ladders.default` (or `severities.{incident.severity.value}.ladder`)"
+    if not incident.status.is_open:
+        return "None"
+    climb = next((t for t in incident.timers if t.kind is TimerKind.UPDATE_CLIMB), None)
+    above = incident.ladder_level + 1
+    timer = incident.next_page
+    if climb is not None and above <= len(incident.rule.ladder) and (timer is None or climb.due_at <= timer.due_at):
+        name = esc(incident.rule.ladder[above - 1].name)
+        return f"{name} at {clock_time(climb.due_at)}, unless an update is posted"
     if incident.acknowledged_at:
         who = incident.acknowledged_by.name if incident.acknowledged_by else "somebody"
-        return f"Nobody: {esc(who, 80)} acknowledged at {incident.acknowledged_at:%H:%M} UTC"
-    timer = incident.next_page
+        return f"None ({esc(who, 80)} acknowledged, {incident.acknowledged_at:%H:%M} UTC)"
     if timer is None or timer.level > len(incident.rule.ladder):
-        return "Nobody: the ladder is at its top" if incident.status.is_open else "Nobody"
+        return "None: everyone on the ladder is paged"
     level = incident.rule.ladder[timer.level - 1]
-    return f"{esc(level.name)} at {clock_time(timer.due_at)} unless acknowledged"
+    return f"{esc(level.name)} at {clock_time(timer.due_at)}, unless acknowledged"
 
 
 def next_update(incident: Incident) -> str:
@@ -168,7 +175,7 @@ def _facts(board: Board) -> list[tuple[str, str]]:
         ("Lead", _lead(incident)),
         ("Started", date_time(started)),
         ("Next update", next_update(incident)),
-        ("Paged next", next_page(incident)),
+        ("Next page", next_page(incident)),
     ]
     about = common(subject_of(shown.alert) for shown in board.alerts).place if board.alerts else ""
     if incident.service:

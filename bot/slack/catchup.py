@@ -59,7 +59,7 @@ def _people(incident: Incident) -> str:
 
 
 def _next(incident: Incident) -> str:
-    lines = [f"Next update: {next_update(incident)}", f"Paged next: {next_page(incident)}"]
+    lines = [f"Next update: {next_update(incident)}", f"Next page: {next_page(incident)}"]
     run: Run | None = incident.run
     if run is not None:
         step = f", next is step {run.next_step}" if run.next_step else ""

@@ -123,7 +123,7 @@ def reminder(incident: Incident, data: Mapping[str, Any]) -> Message:
 
 
 def overdue(incident: Incident, data: Mapping[str, Any], mentions: Sequence[str], command: str = COMMAND) -> Message:
-    """The overdue notice: mentions the lead, or whoever was paged last where nobody has the lead."""
+    """The overdue notice: mentions the lead, else who acknowledged, else whoever was paged last."""
     late = int(data["late_seconds"])
     due = _moment(data["due_at"])
     how_late = spell(late) if late >= 60 else "less than 1 min"
@@ -133,6 +133,14 @@ def overdue(incident: Incident, data: Mapping[str, Any], mentions: Sequence[str]
     text = f":warning: {who}Update overdue by {how_late}.{since} Post one now: `{command} update <text>`.{lead}"
     shown = text.replace("<text>", "&lt;text&gt;")
     return shown, [b.section(shown), b.actions(_update_buttons(incident))]
+
+
+def suggest_resolve(board: Board) -> Message:
+    """All alerts have ended: ask once whether the incident has too."""
+    incident, left = board.incident, left_open(board)
+    text = f":white_check_mark: All alerts of {incident.number} have resolved. Resolve the incident?"
+    buttons = [b.button("Resolve", "incident_resolve", incident.number, "primary")]
+    return text, [b.section("\n".join([text, *left])), b.actions(buttons)]
 
 
 def handoff(board: Board, offered: Handoff) -> Message:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.engine import Dialect
@@ -117,6 +118,7 @@ incidents = Table(
     Column("subscribers", JSON, nullable=False, server_default="[]"),
     Column("heard", JSON(none_as_null=True)),
     Column("ended_at", Moment),
+    Column("quiet_told", Boolean, nullable=False, server_default=false()),
     Column("merged_into", Text, nullable=False, server_default=""),
     Index("ix_incidents_status", "status", "id"),
     Index("ix_incidents_channel_id", "channel_id"),

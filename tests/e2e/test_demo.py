@@ -59,7 +59,7 @@ def test_the_page_shows_an_incident_that_an_alert_has_opened(demo: str, tmp_path
         return done.stdout if "First ten minutes" in done.stdout else ""
 
     dom = wait_for(page)
-    for wanted in ("incident-", "HighErrorRate", "Runbook: ", "Diagnosis", "Paged next", "5 minutes pass"):
+    for wanted in ("incident-", "HighErrorRate", "Runbook: ", "Diagnosis", "Next page", "5 minutes pass"):
         assert wanted in dom, wanted
     for label in ("Update", "Acknowledge", "Take lead", "Resolve"):
         assert re.search(rf"<button[^>]*>\s*{label}\s*</button>", dom), label

@@ -222,7 +222,7 @@ def test_a_test_pages_nobody_and_says_so_everywhere(bot: Client) -> None:
     number, channel = bot.open_one("test Failover drill sev1")
     assert bot.incident(number)["drill"] is True
     assert "[TEST] Failover drill" in said(bot.workspace.pinned(channel)[0])
-    assert "Nobody: this is a test" in said(bot.workspace.pinned(channel)[0])
+    assert "None: this is a test" in said(bot.workspace.pinned(channel)[0])
     assert "[TEST]" in said(wait_for(lambda: bot.workspace.find("incidents", number)))
     assert "paged" not in bot.kinds(number)
 

@@ -18,14 +18,18 @@ Timers = tuple[Timer, ...]
 OPENED: Table = [(0, "declared"), (0, "paged 1 declared")]
 
 
-def overdue_each_quarter(first: int, last: int) -> Table:
-    """Give the notices once an interval where the ladder has no level left; the update was due at minute 15."""
-    return [(minute, f"update_overdue by {minute - 15}") for minute in range(first, last + 1, 15)]
+def overdue_from(first: int, last: int) -> Table:
+    """Give the notices where the ladder has no level left: three an interval apart, then one an hour to operators.
+
+    The update was due at minute 15.
+    """
+    minutes = [*range(first, first + 45, 15), *range(first + 45, last + 1, 60)]
+    return [(minute, f"update_overdue by {minute - 15}") for minute in minutes]
 
 
 @pytest.mark.parametrize("severity", [Severity.SEV1, Severity.SEV2])
 def test_three_hours_without_a_soul(severity: Severity) -> None:
-    """Nobody comes: the ladder at 5, 15 and 30, the cadence at 12, 15 and 20, then a notice each interval."""
+    """Nobody comes: the ladder at 5, 15 and 30, the cadence at 12, 15 and 20, then ever rarer notices."""
     assert Story(severity).at(180).table() == [
         *OPENED,
         (5, "escalated 2 not_acknowledged"),
@@ -34,7 +38,7 @@ def test_three_hours_without_a_soul(severity: Severity) -> None:
         (15, "update_overdue by 0"),
         (20, "escalated 4 update_overdue"),
         (30, "escalated 4 not_acknowledged"),
-        *overdue_each_quarter(35, 180),
+        *overdue_from(35, 180),
     ]
 
 
@@ -50,7 +54,7 @@ def test_acknowledged_but_never_updated() -> None:
         (20, "escalated 2 update_overdue"),
         (35, "escalated 3 update_overdue"),
         (50, "escalated 4 update_overdue"),
-        *overdue_each_quarter(65, 180),
+        *overdue_from(65, 180),
     ]
 
 
@@ -303,3 +307,38 @@ def test_taking_the_lead_is_no_acknowledgement() -> None:
     story = Story()
     story.do(c.AssignRole(ALICE_PERSON, ALICE, Role.LEAD))
     assert {t.level for t in story.incident.timers if t.kind is TimerKind.LADDER} == {2, 3, 4}
+
+
+def test_after_three_notices_the_operators_hear_instead() -> None:
+    """Above the top of the ladder nobody is mentioned more than three times; then the operators hear once an hour."""
+    story = Story().at(180)
+    told = [d for d in story.deliveries if d.kind == "operators"]
+    assert [d.kind for d in story.deliveries].count("overdue") == 4  # when it became overdue, and three more
+    assert len(told) == 2
+    assert all("overdue" in d.data["text"] for d in told)
+    story.do(c.PostUpdate("Back at it", ALICE))
+    assert story.at(196).table()[-2:] == [(192, "update_due"), (195, "update_overdue by 0")]
+
+
+def test_a_watched_fix_is_updated_on_half_as_often() -> None:
+    """Monitoring has a slower cadence from the moment it is set; the old one is back with the status before."""
+    story = Story().at(2)
+    story.do(c.Acknowledge(ALICE), c.Mitigate(ALICE, "Rolled back"))
+    assert story.armed() == {"update_reminder": 26}
+    story.at(10).do(c.PostUpdate("Holds", ALICE, next_in=600))
+    story.do(c.SetStatus(Status.IDENTIFIED, ALICE))
+    assert story.armed() == {"update_reminder": 18}  # as the update has said
+    story.at(11).do(c.KeepCadence(ALICE))
+    assert story.armed() == {"update_reminder": 23}
+
+
+def test_reopened_after_days_it_starts_afresh() -> None:
+    """A new acknowledgement and lead are asked for, and the first level is paged; soon after its end both stand."""
+    story = Story().at(2)
+    story.do(c.Acknowledge(ALICE), c.AssignRole(ALICE_PERSON, ALICE), c.Resolve(ALICE, "Done"))
+    story.at(10).do(c.Reopen(ALICE))
+    assert (story.incident.lead, story.incident.acknowledged_by) == (ALICE_PERSON, ALICE)
+    story.do(c.Resolve(ALICE, "Done again"))
+    story.at(3 * 24 * 60).do(c.Reopen(BOB, "it is back"))
+    assert (story.incident.lead, story.incident.acknowledged_by) == (None, None)
+    assert story.table()[-1][1] == "paged 1 reopened"

@@ -64,7 +64,7 @@ def led() -> Story:
         pytest.param(
             c.AlertsChanged((an_alert("bb"),), (an_alert("aa"),)),
             ["alert_fired", "alert_resolved"],
-            ["rematch_runbook", "refresh_card"],
+            ["suggest_resolve", "rematch_runbook", "refresh_card"],
             id="alerts changed",
         ),
         pytest.param(c.AlertsChanged(), [], ["refresh_card"], id="alerts say something new"),
@@ -102,7 +102,7 @@ def led() -> Story:
         pytest.param(
             c.AssignRole(BOB_PERSON, BOB, Role.SCRIBE), ["role_assigned"], ["say", "invite", *REFRESH], id="scribe"
         ),
-        pytest.param(c.Acknowledge(ALICE), ["acknowledged"], ["say", *REFRESH], id="acknowledge"),
+        pytest.param(c.Acknowledge(ALICE), ["acknowledged"], ["say", "refresh_pages", *REFRESH], id="acknowledge"),
         pytest.param(c.AddNote("Disk is full", ALICE), ["note"], ["note"], id="note"),
         pytest.param(
             c.Resolve(ALICE, "Rolled back", follow_ups=("Test it", "Alert on it")),
@@ -452,7 +452,7 @@ def test_acknowledging_stops_the_ladder_only() -> None:
     story = acknowledged()
     assert story.armed() == {"update_reminder": 12}
     assert (story.incident.acknowledged_by, story.incident.acknowledged_at) == (BOB, moment(2))
-    assert story.deliveries[-4].data["text"] == "<@U2> acknowledged. Nobody else is paged."
+    assert story.deliveries[-5].data["text"] == "<@U2> acknowledged. Nobody else is paged."
 
 
 def test_a_late_acknowledgement_counts_from_when_it_was_given() -> None:

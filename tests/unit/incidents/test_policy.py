@@ -33,8 +33,8 @@ def test_a_policy_survives_its_way_through_json(policy: Policy) -> None:
 @pytest.mark.parametrize(
     ("severity", "row"),
     [
-        (Severity.SEV1, SeverityPolicy(5 * 60, 15 * 60, channel=True)),
-        (Severity.SEV2, SeverityPolicy(15 * 60, 15 * 60, channel=True)),
+        (Severity.SEV1, SeverityPolicy(5 * 60, 15 * 60, channel=True, monitoring_every=30 * 60)),
+        (Severity.SEV2, SeverityPolicy(15 * 60, 15 * 60, channel=True, monitoring_every=30 * 60)),
         (Severity.SEV3, SeverityPolicy(60 * 60, None, channel=False)),
         (Severity.SEV4, SeverityPolicy(4 * 60 * 60, None, channel=False)),
     ],

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bot.incidents import commands as c
+from bot.incidents.cadence import OPERATORS_EVERY
 from bot.incidents.digest import LINES
 from bot.incidents.heard import Joined
 from bot.incidents.machine import decide
@@ -324,7 +325,7 @@ class AnyIncident(RuleBasedStateMachine):
             return
         due = incident.next_update_at
         assert due is not None
-        every = timedelta(seconds=incident.rule.update_every)
+        every = timedelta(seconds=incident.update_every or 0)
         assert due == incident.cadence_from + every
         if timer.kind is TimerKind.UPDATE_REMINDER:
             assert timer.due_at == due - every / 5
@@ -333,7 +334,7 @@ class AnyIncident(RuleBasedStateMachine):
         else:
             assert timer.kind is TimerKind.UPDATE_CLIMB
             assert timer.due_at >= due + every / 3 - timedelta(microseconds=1)
-            assert timer.due_at <= self.now + every
+            assert timer.due_at <= self.now + max(every, timedelta(seconds=OPERATORS_EVERY))
 
     @invariant()
     def the_ladder_is_armed_until_somebody_acknowledges(self) -> None:
