@@ -184,11 +184,12 @@ class GetsWorse:
 
 @dataclass(frozen=True, slots=True)
 class AssignRole:
-    """Give a role to a person."""
+    """Give a role to a person. `over` is the id of whoever is known to have it (empty: nobody); None: whoever has."""
 
     person: Person
     actor: Actor
     role: Role = Role.LEAD
+    over: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

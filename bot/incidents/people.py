@@ -43,6 +43,9 @@ def assign(draft: Draft, command: c.AssignRole) -> None:
         raise Refused(
             "no_change", f"{person.name} already has this role. To give it to someone: `/incident role {role} @who`."
         )
+    if before and command.over is not None and before.id != command.over:  # somebody was quicker
+        name = word_of(role).lower()
+        raise Refused("taken", f"{before.name} is {name} now. To take over all the same: `/incident role {role}`.")
     if role is Role.LEAD:
         drop_handoff(draft, "withdrawn")
     _give(draft, role, person, command.actor)

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bot.slack.blocks import section
 from bot.slack.modals import View, date, person, select, text, view
 
 CALLBACK = "verb"
+_OF_INCIDENTS = frozenset({"cancel", "merge", "rename", "reopen"})
 LINE, LONG = 200, 2000  # characters
 
 
@@ -25,10 +27,12 @@ class Input:
     initial: str = ""
 
 
-def form(metadata: str, verb: str, inputs: Sequence[Input]) -> View:
-    """Make the form; `metadata` comes back with what was filled in."""
+def form(metadata: str, verb: str, inputs: Sequence[Input], left: Sequence[str] = ()) -> View:
+    """Make the form; `metadata` comes back with what was filled in. `left` is what is still open, in mrkdwn."""
     title = verb.replace("_", " ").capitalize()
-    return view(CALLBACK, title[:24], "Do it", metadata, [_input(each) for each in inputs])
+    head = [section("\n".join([":warning: This is still open:", *left]))] if left else []
+    submit = f"{title} incident" if verb in _OF_INCIDENTS else title
+    return view(CALLBACK, title[:24], submit[:24], metadata, [*head, *(_input(each) for each in inputs)])
 
 
 def _input(each: Input) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from bot.incidents.model import Incident
 from bot.slack import forms, menu
+from bot.slack.leftovers import left_open
 from bot.slack.modals import named
 from handlers.slack import table
 from handlers.slack.answers import Answer, Form
@@ -48,7 +49,8 @@ async def form_of(verb: Verb, spoken: Spoken) -> Form:
         )
         inputs.append(made)
     metadata = f"{incident.number}|{verb.name}|{asked.channel}|{asked.thread_ts}"
-    return Form(forms.form(metadata, verb.name, inputs))
+    left = left_open(await asked.board(incident.number)) if verb.ends else []
+    return Form(forms.form(metadata, verb.name, inputs, left))
 
 
 async def _options(each: Field, spoken: Spoken) -> tuple[tuple[str, str], ...]:
@@ -139,4 +141,8 @@ async def subject(asked: Asked, number: str) -> Incident:
 def _items(incident: Incident | None) -> list[menu.Item]:
     """List the verbs about an incident that make sense in its state."""
     about = (verb for verb in table.VERBS if verb.where is Where.INCIDENT)
-    return [menu.Item(v.name, v.help) for v in about if incident is None or v.stage.fits(incident)]
+    return [menu.Item(v.name, v.help) for v in about if incident is None or _makes_sense(v, incident)]
+
+
+def _makes_sense(verb: Verb, incident: Incident) -> bool:
+    return verb.stage.fits(incident) and (verb.when is None or verb.when(incident))

@@ -219,6 +219,9 @@ class Verb:
 
     `text` says where a free text stands in what follows: other incidents may be named in it.
 
+    `when` narrows down for which incidents the menu offers it. `ends` is set where an incident ends by it: its form
+    says what is still open.
+
     `form` asks for what follows, where the line ends after one of `asks` (nothing, or a first word); with no `asks` the
     line needs nothing, and the form is the menu's alone.
     """
@@ -234,6 +237,8 @@ class Verb:
     asks: tuple[str, ...] = ("",)
     stage: Stage = Stage.ANY
     text: Text = Text.NONE
+    when: Callable[[Incident], bool] | None = None
+    ends: bool = False
 
     def shown(self, command: str) -> str:
         """Show how it is written, fit for mrkdwn."""

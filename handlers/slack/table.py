@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 
+from bot.incidents.model import Status
 from bot.slack.modals import SEVERITY_NAMES
 from handlers.slack.speech import Field, Spoken, Stage, Text, Verb, Where
 from handlers.slack.verbs import opening, people, state, work
@@ -140,6 +141,7 @@ VERBS = (
         people.accept,
         "accept",
         stage=Stage.OPEN,
+        when=lambda incident: incident.handoff is not None,
     ),
     Verb(
         "decline",
@@ -151,6 +153,7 @@ VERBS = (
         asks=(),
         stage=Stage.OPEN,
         text=Text.ALL,
+        when=lambda incident: incident.handoff is not None,
     ),
     Verb(
         "escalate",
@@ -162,6 +165,7 @@ VERBS = (
         asks=(),
         stage=Stage.OPEN,
         text=Text.ALL,
+        when=lambda incident: incident.ladder_level < len(incident.rule.ladder),
     ),
     Verb(
         "page",
@@ -268,7 +272,15 @@ VERBS = (
         stage=Stage.OPEN,
         text=Text.ALL,
     ),
-    Verb("close", "", "close a resolved incident", state.close, "close", stage=Stage.OVER),
+    Verb(
+        "close",
+        "",
+        "close a resolved incident",
+        state.close,
+        "close",
+        stage=Stage.OVER,
+        when=lambda incident: incident.status is Status.RESOLVED,
+    ),
     Verb(
         "cancel",
         "[why]",
@@ -279,6 +291,7 @@ VERBS = (
         asks=(),
         stage=Stage.OPEN,
         text=Text.ALL,
+        ends=True,
     ),
     Verb(
         "reopen",
@@ -290,6 +303,7 @@ VERBS = (
         asks=(),
         stage=Stage.OVER,
         text=Text.ALL,
+        when=lambda incident: incident.status is not Status.MERGED,
     ),
     Verb(
         "merge",
@@ -300,6 +314,7 @@ VERBS = (
         form=(Field("into", "Which incident is it a part of?", "incident"),),
         stage=Stage.OPEN,
         text=Text.LATER,
+        ends=True,
     ),
     Verb(
         "unmerge",
@@ -311,6 +326,7 @@ VERBS = (
         asks=(),
         stage=Stage.OVER,
         text=Text.ALL,
+        when=lambda incident: incident.status is Status.MERGED,
     ),
     Verb(
         "summary",

@@ -39,7 +39,8 @@ async def lead(spoken: Spoken) -> str:
             Choice("Take the lead", spoken.line(spoken.rest), "primary"),
             Choice(f"Leave it with {before.name}", KEEP),
         )
-    after = await spoken.apply(c.AssignRole(person or Person(user.id, user.name), user))
+    over = (before.id if before else "") if taken and not spoken.sure else None
+    after = await spoken.apply(c.AssignRole(person or Person(user.id, user.name), user, over=over))
     return f"{after.lead.name if after.lead else 'Nobody'} leads {after.number}."
 
 
