@@ -28,7 +28,7 @@ from bot.store.database import connect
 from tests.conftest import API_TOKEN, LADDER, PAGERDUTY_SECRET, ROOT, WEBHOOK_TOKEN, Client, Hands, wait_for
 from tests.crash.world import ONCE, QuickProcess, Side, channel_of
 from tests.migrated import migrated
-from tests.patience import PATIENCE, START
+from tests.patience import PATIENCE, START, UNFINISHED
 from tests.ports import free_port
 
 # Many incidents of one service are what some faults are about; none of them is a storm.
@@ -237,7 +237,7 @@ class Cluster:
 
     def settled(self) -> bool:
         """Whether nothing is left to send. Only tells when to look: what is seen is the workspace."""
-        unfinished = "SELECT count(*) AS n FROM deliveries WHERE state IN ('pending', 'sending', 'unknown')"
+        unfinished = f"SELECT count(*) AS n FROM deliveries WHERE {UNFINISHED}"  # noqa: S608 - a constant
         return self.rows(unfinished)[0]["n"] == 0
 
     def wait_settled(self, timeout: float = PATIENCE) -> None:

@@ -14,7 +14,7 @@ from tests.conftest import wait_for
 from tests.crash.world import Side, channel_of
 from tests.faults.cluster import Cluster, Replica, cluster_for, doubled, opened_once, posted, sight
 from tests.integration.bodies import alert, body
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, UNFINISHED
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,7 @@ class Aftermath:
         """Wait until every incident is open."""
 
         def look() -> bool:
-            unfinished = self.cluster.rows(
-                "SELECT DISTINCT scope FROM deliveries WHERE state IN ('pending', 'sending', 'unknown')"
-            )
+            unfinished = self.cluster.rows(f"SELECT DISTINCT scope FROM deliveries WHERE {UNFINISHED}")  # noqa: S608 - a constant
             scopes = {row["scope"] for row in unfinished}
             return not scopes & set(self.numbers.values())
 

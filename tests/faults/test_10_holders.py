@@ -12,7 +12,7 @@ from tests.conftest import wait_for
 from tests.crash.world import channel_of
 from tests.faults.cluster import Cluster, Replica, cluster_on, doubled, opened_once, posted, sight
 from tests.integration.bodies import alert, body
-from tests.patience import PATIENCE, TAKE_OVER
+from tests.patience import PATIENCE, TAKE_OVER, UNFINISHED
 
 REPLICAS = 3
 INCIDENTS = 5
@@ -95,7 +95,7 @@ def _ended(replica: Replica) -> float:
 
 def _unfinished(cluster: Cluster, number: str) -> int:
     """How much an incident has still to send."""
-    query = "SELECT count(*) AS n FROM deliveries WHERE scope = :scope AND state IN ('pending', 'sending', 'unknown')"
+    query = f"SELECT count(*) AS n FROM deliveries WHERE scope = :scope AND {UNFINISHED}"  # noqa: S608 - a constant
     return int(cluster.rows(query, scope=number)[0]["n"])
 
 

@@ -20,7 +20,7 @@ from tests.conftest import Client, Hands, both_databases, wait_for
 from tests.crash.world import QuickProcess, channel_of
 from tests.integration.bodies import alert, body
 from tests.integration.world import World
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, UNFINISHED
 
 LADDER = """
 runbooks: {checklists: false}
@@ -171,4 +171,4 @@ def sending(world: World) -> bool:
 
 
 def settled(world: World) -> bool:
-    return not world.rows("SELECT id FROM deliveries WHERE state IN ('pending', 'sending', 'unknown')")
+    return not world.rows(f"SELECT id FROM deliveries WHERE {UNFINISHED}")  # noqa: S608 - a constant

@@ -20,6 +20,7 @@ from bot.sandbox.server import SandboxServer
 from bot.store.database import connect
 from tests.conftest import Client, Hands, Process, both_databases, wait_for
 from tests.forks import sitrep
+from tests.patience import UNFINISHED
 
 PROMISED = 15  # seconds until the service finds what the command line has changed
 
@@ -97,7 +98,7 @@ class Outbox:
         """The kinds of what has still to be sent, oldest first."""
         engine = connect(self._url)
         with engine.begin() as connection:
-            query = text("SELECT kind FROM deliveries WHERE state IN ('pending', 'sending', 'unknown') ORDER BY id")
+            query = text(f"SELECT kind FROM deliveries WHERE {UNFINISHED} ORDER BY id")  # noqa: S608 - a constant
             found = list(connection.execute(query).scalars())
         engine.dispose()
         return found

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from bot.store.database import connect
 from tests.conftest import Client, wait_for
+from tests.patience import UNFINISHED
 
 # Who is who is asked again from time to time, whatever happens; that changes nothing.
 LOOK_UPS = frozenset({"users.lookupByEmail", "users.info", "usergroups.list"})
@@ -43,7 +44,7 @@ class World:
         """Wait until everything that is to be sent has been sent."""
 
         def quiet() -> bool:
-            return not self.rows("SELECT id FROM deliveries WHERE state IN ('pending', 'sending', 'unknown')")
+            return not self.rows(f"SELECT id FROM deliveries WHERE {UNFINISHED}")  # noqa: S608 - a constant
 
         wait_for(quiet, what="the deliveries")
 

@@ -14,6 +14,7 @@ from tests.conftest import Client, Hands, wait_for
 from tests.integration.bodies import alert, body
 from tests.integration.bodies import pagerduty as recorded
 from tests.integration.world import World
+from tests.patience import UNFINISHED
 
 CREATE, STATUS, EVENT = "POST /incidents", "PUT /incidents/{id}", "POST /v2/enqueue"
 REQUEST = "POST /incidents/{id}/responder_requests"
@@ -46,7 +47,7 @@ def wait_turning(hands: Hands, condition: Callable[[], Any], what: str, step: fl
 
 def settle(hands: Hands, world: World) -> None:
     """Turn the clock until all that waits for its moment has gone out."""
-    unfinished = "SELECT id FROM deliveries WHERE state IN ('pending', 'sending', 'unknown')"
+    unfinished = f"SELECT id FROM deliveries WHERE {UNFINISHED}"  # noqa: S608 - a constant
     wait_turning(hands, lambda: not world.rows(unfinished), "the deliveries")
 
 
