@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.beside import read
+from bot.cli.beside import fresh, read
 from bot.cli.intake import intake
 from bot.cli.outbox import outbox
 from bot.cli.runbooks import runbooks
@@ -170,8 +170,15 @@ def inbox_list() -> None:
     """List the dead letters: bodies that could not be read."""
     from bot.store import inbox
 
-    for letter in read(load_settings(), inbox.dead):
+    settings = load_settings()
+    if nothing := fresh(settings):
+        typer.echo(nothing)
+        return
+    letters = read(settings, inbox.dead)
+    for letter in letters:
         typer.echo(f"{letter.receipt}  {letter.received_at:%Y-%m-%d %H:%M:%S} UTC  {letter.source}  {letter.outcome}")
+    if not letters:
+        typer.echo("No dead letters: everything that came in could be read.")
 
 
 @inbox_cli.command("show")

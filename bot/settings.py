@@ -48,6 +48,7 @@ def is_loopback(url: str) -> bool:
         return False
 
 
+_HOST = re.compile(r"\w(?:[\w.-]*\w)?\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 _NAMED_URL = re.compile(rf"({NAME.pattern})=(?=https?://)")
 
 
@@ -57,6 +58,30 @@ def _named_tokens(value: str) -> tuple[WebhookToken, ...]:
     if not all(colon and token and NAME.fullmatch(name) for name, colon, token in parts):
         return ()
     return tuple(WebhookToken(name, token) for name, _, token in parts)
+
+
+def _check_public_url(url: str) -> None:
+    """Refuse what cannot begin the links in messages; each refusal says what to write instead."""
+    no_url = "it is no URL: write it as https://sitrep.example.com"
+    bare = "://" not in url
+    try:
+        parts = urlsplit(f"//{url}" if bare else url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise ValueError(no_url) from None
+    if re.search(r"\s", url) or not _HOST.fullmatch(host) or host in {"http", "https"}:
+        raise ValueError(no_url)
+    scheme = parts.scheme or ("http" if is_loopback(f"//{url}") else "https")
+    shown = f"[{host}]" if ":" in host else host
+    good = f"{scheme}://{shown}{f':{port}' if port else ''}{parts.path}".rstrip("/")
+    if scheme not in {"http", "https"}:
+        raise ValueError(f"a browser does not open {scheme}://: write https:// instead")
+    if parts.username is not None:
+        raise ValueError(f"take the user and the password out, messages would show them: write {good}")
+    if bare:
+        raise ValueError(f"the scheme is missing: write {good}")
+    if "?" in url or "#" in url:
+        raise ValueError(f"links append a path to it: take out what follows ? or #, and write {good}")
 
 
 def _check_url(url: str) -> None:
@@ -133,9 +158,21 @@ class Settings(BaseSettings):
     def _slash(cls, value: str) -> str:
         return value if value.endswith("/") else value + "/"
 
+    @field_validator("port", mode="before")
+    @classmethod
+    def _ours(cls, value: Any) -> Any:
+        if isinstance(value, str) and value.startswith("tcp://"):
+            raise ValueError(
+                "Kubernetes has set it, for a Service that is called sitrep: "
+                "set SITREP_PORT in the pod, or `enableServiceLinks: false`"
+            )
+        return value
+
     @field_validator("public_url")
     @classmethod
-    def _no_slash(cls, value: str) -> str:
+    def _linkable(cls, value: str) -> str:
+        if value := value.strip():
+            _check_public_url(value)
         return value.rstrip("/")
 
     @field_validator("api_tokens")
@@ -211,6 +248,11 @@ class Settings(BaseSettings):
             source = source_of(named.group(1) if named else "")
             found[source] = (*found.get(source, ()), part[named.end() :] if named else part)
         return found
+
+    @classmethod
+    def variables(cls) -> frozenset[str]:
+        """Return the names of all variables that are read."""
+        return frozenset(str(field.validation_alias) for field in cls.model_fields.values())
 
     def role_of(self, token: str) -> str | None:
         """Give the role that a token has; all are compared, in constant time."""

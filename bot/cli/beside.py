@@ -3,16 +3,44 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from typing import TypeVar
 
 from sqlalchemy import Connection
 
+from bot.env_names import unknown
 from bot.errors import DatabaseUnavailable, SitrepError
 from bot.settings import Settings
 from bot.store.tx import Tx
 
 T = TypeVar("T")
+
+
+def fresh(settings: Settings) -> str:
+    """Return a sentence when no service has written to the database yet: there is none, or it is empty.
+
+    Raises:
+        SitrepError: the database cannot be read.
+    """
+    from sqlalchemy import inspect
+    from sqlalchemy.exc import DBAPIError
+
+    from bot.store.database import connect, exists, shown
+
+    where = shown(settings.database_url)
+    if not exists(settings.database_url):
+        return f"Nothing yet: there is no database at {where}. `sitrep serve` creates it.{_slips()}"
+    engine = connect(settings.database_url)
+    try:
+        with engine.connect() as connection:
+            if inspect(connection).get_table_names():
+                return ""
+    except DBAPIError as error:
+        raise SitrepError(f"The database at {where} cannot be read: {error.orig}.") from error
+    finally:
+        engine.dispose()
+    return f"Nothing yet: the database at {where} is empty. `sitrep serve` fills it.{_slips()}"
 
 
 def read(settings: Settings, work: Callable[[Connection], T]) -> T:
@@ -65,4 +93,10 @@ def _must_exist(settings: Settings) -> None:
     from bot.store.database import exists, shown
 
     if not exists(settings.database_url):
-        raise SitrepError(f"There is no database at {shown(settings.database_url)}. Set SITREP_DATABASE_URL.")
+        where = shown(settings.database_url)
+        raise SitrepError(f"There is no database at {where}. Set SITREP_DATABASE_URL.{_slips()}")
+
+
+def _slips() -> str:
+    """Return what is misspelled in the environment: the database's own name may be."""
+    return "".join(f"\n{slip}" for slip in unknown(os.environ, Settings.variables()))

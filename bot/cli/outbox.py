@@ -48,7 +48,13 @@ def list_(
     def look(tx: Tx) -> tuple[list[Entry], int, datetime]:
         return (*outbox_admin.listing(tx.connection, states, limit), tx.now)
 
-    entries, total, now = beside.write(load_settings(), look)
+    settings = load_settings()
+    if nothing := beside.fresh(settings):
+        typer.echo(nothing, err=as_json)
+        if as_json:
+            typer.echo(json.dumps({"deliveries": [], "older": 0}, indent=2))
+        return
+    entries, total, now = beside.write(settings, look)
     if as_json:
         rows = [_as_json(entry, now) for entry in entries]
         typer.echo(json.dumps({"deliveries": rows, "older": total - len(entries)}, indent=2))

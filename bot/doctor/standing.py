@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bot import env_names
 from bot.settings import Settings
 
 
@@ -37,6 +39,7 @@ def integrations(settings: Settings) -> tuple[Integration, ...]:
 
 def warnings(settings: Settings) -> Iterator[str]:
     """Give what is configured in a way that will surprise somebody."""
+    yield from env_names.unknown(os.environ, Settings.variables())
     yield from settings.config.warnings
     yield from _pagerduty(settings)
     if not settings.config.ladders:

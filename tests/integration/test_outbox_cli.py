@@ -422,7 +422,7 @@ def test_an_export_that_is_retried_shares_the_file_that_it_had_sent(bot: Client,
 def test_without_a_database_the_command_names_the_fix(environ: dict[str, str]) -> None:
     """A wrong address or an empty file is no traceback."""
     outbox = Outbox({**environ, "SITREP_DATABASE_URL": environ["SITREP_DATABASE_URL"] + ".not"})
-    assert outbox.refuses("list").startswith("sitrep: There is no database at ")
+    assert outbox.refuses("retry", "1").startswith("sitrep: There is no database at ")
     path = environ["SITREP_DATABASE_URL"].removeprefix("sqlite:///")
     connect(f"sqlite:///{path}").connect().close()
     assert "Run `sitrep db upgrade` first." in Outbox(environ).refuses("retry", "1")

@@ -65,6 +65,7 @@ def test_with_nothing_set_everything_has_a_default() -> None:
         ({"SITREP_API_TOKENS": "boss:abc"}, ("SITREP_API_TOKENS", "viewer")),
         ({"SITREP_API_TOKENS": "abc"}, ("SITREP_API_TOKENS", "role:token")),
         ({"SITREP_PORT": "99999"}, ("SITREP_PORT",)),
+        ({"SITREP_PORT": "tcp://10.0.0.7:8080"}, ("SITREP_PORT", "Kubernetes", "enableServiceLinks")),
         ({"SITREP_CONFIG": "/nonexistent.yaml"}, ("SITREP_CONFIG", "no file")),
     ],
 )
@@ -78,6 +79,56 @@ def test_a_wrong_variable_stops_the_start(
         load_settings()
     for word in words:
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("sitrep.example.com", ("the scheme is missing", "write https://sitrep.example.com")),
+        ("sitrep.example.com:8443/", ("the scheme is missing", "write https://sitrep.example.com:8443")),
+        ("10.1.2.3/sitrep/", ("the scheme is missing", "write https://10.1.2.3/sitrep")),
+        ("localhost:8080", ("the scheme is missing", "write http://localhost:8080")),
+        ("//sitrep.example.com", ("it is no URL", "https://")),
+        ("https://sitrep.example.com?x=1", ("? or #", "write https://sitrep.example.com")),
+        ("https://sitrep.example.com/sitrep/?", ("? or #", "write https://sitrep.example.com/sitrep")),
+        ("https://sitrep.example.com/#top", ("? or #", "write https://sitrep.example.com")),
+        ("https://", ("it is no URL", "https://sitrep.example.com")),
+        ("https:/sitrep.example.com", ("it is no URL", "https://sitrep.example.com")),
+        ("https://sitrep example.com", ("it is no URL", "https://sitrep.example.com")),
+        ("https://sitrep.example.com:port", ("it is no URL", "https://sitrep.example.com")),
+        ("https://<host>", ("it is no URL", "https://sitrep.example.com")),
+        ("ftp://sitrep.example.com", ("ftp://", "write https://")),
+        ("https://u:p@sitrep.example.com", ("user and the password", "write https://sitrep.example.com")),
+    ],
+)
+def test_a_public_url_that_cannot_begin_a_link_stops_the_start(
+    url: str, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The refusal says what is wrong and what to write; a password in it is not repeated."""
+    monkeypatch.setenv("SITREP_PUBLIC_URL", url)
+    with pytest.raises(ConfigError, match=r"^SITREP_PUBLIC_URL: ") as caught:
+        load_settings()
+    for word in words:
+        assert word in str(caught.value)
+    assert "u:p@" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "taken"),
+    [
+        ("", ""),
+        ("https://sitrep.example.com", "https://sitrep.example.com"),
+        (" https://sitrep.example.com/ ", "https://sitrep.example.com"),
+        ("https://ops.example.com/sitrep/", "https://ops.example.com/sitrep"),
+        ("http://sitrep:8080", "http://sitrep:8080"),
+        ("http://[::1]:8080/", "http://[::1]:8080"),
+        ("https://wache.bücher.example", "https://wache.bücher.example"),
+    ],
+)
+def test_a_public_url_that_begins_a_link_is_taken(url: str, taken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host, a port and a path; the slash at the end is taken off."""
+    monkeypatch.setenv("SITREP_PUBLIC_URL", url)
+    assert load_settings().public_url == taken
 
 
 @pytest.mark.parametrize(
