@@ -2,7 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# The product alone, for the demo; and with the tools that test and check it.
+PRODUCT := $(VENV)/.product
 STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 # Many tests wait for processes that they have killed: twice as many at a time as there are cores.
 TESTERS = $(shell $(BIN)/python -c 'import os; print(2 * (os.cpu_count() or 1))')
 
@@ -12,19 +15,26 @@ TESTERS = $(shell $(BIN)/python -c 'import os; print(2 * (os.cpu_count() or 1))'
 help: ## List what this Makefile can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-$(STAMP): requirements-dev.lock pyproject.toml
+$(PRODUCT): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Install Python 3.11 or newer, or say: make PYTHON=/path/to/python3.11") if sys.version_info < (3, 11) else 0'
-	@echo "Setting up $(VENV); this takes a minute, once." >&2
+	@echo "Setting up $(VENV); this takes half a minute, once." >&2
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+# Modules are compiled when they are first imported, which most of them never are.
+	@$(PIP) --no-compile --require-hashes -r requirements.lock
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(STAMP): requirements-dev.lock $(PRODUCT)
+	@echo "Installing the tools for tests and checks into $(VENV)." >&2
+	@$(PIP) --require-hashes -r requirements-dev.lock
 	@touch $@
 
 .PHONY: setup
-setup: $(STAMP) ## Make .venv with the locked dependencies and the sitrep command
+setup: $(STAMP) ## Make .venv with the locked dependencies, the tools and the sitrep command
 
 .PHONY: demo
-demo: $(STAMP) ## Start the bot and a local Slack workspace on loopback, and print the address
+demo: export PYTHONDONTWRITEBYTECODE =
+demo: $(PRODUCT) ## Start the bot and a local Slack workspace on loopback, and print the address
 	@$(BIN)/sitrep demo
 
 .PHONY: test

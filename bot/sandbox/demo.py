@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import socket
@@ -10,21 +11,20 @@ import sys
 import tempfile
 import threading
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 
 from bot.manifest import SHORTCUTS
-from bot.sandbox.model import Json
-from bot.sandbox.samples import SAMPLES, started_at
+from bot.sandbox.clock import TestClock
+from bot.sandbox.samples import SAMPLES
 from bot.sandbox.server import SandboxServer
+from bot.sandbox.toolbar import DemoToolbar
 from bot.sandbox.workspace import Workspace
 
 READY_SECONDS = 60.0
+OURS = ("SITREP_", "SLACK_", "PAGERDUTY_", "ALERTMANAGER_")
 _STOP_SECONDS = 10.0
-# small steps, so that timers fire in their order and the bot can keep up
-_STEP_SIMULATED, _STEP_REAL = 15.0, 0.1
 
 CONFIG = """\
 slack: {alerts_channel: ops-alerts, announcements_channel: incidents, command: /incident}
@@ -38,86 +38,6 @@ ladders:
     - {after: 15m, name: Engineering Manager, slack: [charlie@example.com]}
     - {after: 30m, name: VP Engineering,      slack: [dana@example.com]}
 """
-
-
-class TestClock:
-    """A file that holds the offset from the real clock, in seconds; the bot reads it too."""
-
-    __test__ = False  # its name is no reason for pytest to collect it
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._offset = 0.0
-        self._lock = threading.Lock()
-        self._write()
-
-    def now(self) -> float:
-        """Simulated epoch seconds."""
-        return time.time() + self._offset
-
-    def advance(self, seconds: float) -> None:
-        """Let that much simulated time pass, in small steps; blocks a 150th of it."""
-        with self._lock:
-            while seconds > 0:
-                step = min(seconds, _STEP_SIMULATED)
-                self._offset += step
-                self._write()
-                seconds -= step
-                time.sleep(_STEP_REAL)
-
-    def _write(self) -> None:
-        # replaced as a whole, so that a reader never sees half of it
-        fresh = self.path.with_suffix(".new")
-        fresh.write_text(f"{self._offset:.3f}\n")
-        fresh.replace(self.path)
-
-
-class DemoToolbar:
-    """The page's demo controls, over the bot's real webhook."""
-
-    def __init__(self, clock: TestClock, bot_url: str, token: str) -> None:
-        self._clock = clock
-        self._url = f"{bot_url}/webhooks/alertmanager"
-        self._token = token
-        self._samples = {sample.name: sample for sample in SAMPLES}
-        self._firing: dict[str, datetime] = {}
-
-    def describe(self) -> Json:
-        """The samples, and which of them fire."""
-        return {
-            "samples": [
-                {"name": s.name, "severity": s.severity, "summary": s.summary, "firing": s.name in self._firing}
-                for s in SAMPLES
-            ]
-        }
-
-    def fire(self, name: str) -> str:
-        """Post the alert; a second time it is the repeat of the first."""
-        sample = self._samples[name]
-        self._firing.setdefault(name, started_at(self._clock.now()))
-        return self._post(sample.body(self._firing[name]))
-
-    def resolve(self, name: str) -> str:
-        """Post the same group resolved."""
-        sample = self._samples[name]
-        now = self._clock.now()
-        started = self._firing.pop(name, started_at(now))
-        return self._post(sample.body(started, resolved=datetime.fromtimestamp(now, UTC)))
-
-    def advance(self, seconds: float) -> str:
-        """Move the test clock."""
-        self._clock.advance(seconds)
-        return f"{seconds / 60:g} minutes have passed."
-
-    def _post(self, body: Json) -> str:
-        headers = {"Authorization": f"Bearer {self._token}"}
-        try:
-            answer = httpx.post(self._url, json=body, headers=headers, timeout=10, trust_env=False)
-        except httpx.TransportError as error:
-            raise ValueError(f"The bot cannot be reached: {error}") from error
-        if not answer.is_success:
-            raise ValueError(f"The bot answered {answer.status_code}: {answer.text[:200]}")
-        return f"{body['groupLabels']['alertname']} sent as {body['status']}; the bot answered {answer.status_code}."
 
 
 class BotProcess:
@@ -186,9 +106,10 @@ def _run(port: int, command: list[str], folder: Path, stop: threading.Event) -> 
     bot_url = f"http://127.0.0.1:{bot_port}"
     workspace = Workspace.demo(signing_secret=secrets.token_urlsafe(16), now=clock.now)
     workspace.shortcuts = [dict(shortcut) for shortcut in SHORTCUTS]
-    toolbar = DemoToolbar(clock, bot_url, token)
+    toolbar = DemoToolbar(clock, bot_url, token, workspace.faults)
     with SandboxServer(workspace, port=port, bot_url=bot_url, emit_events=True, toolbar=toolbar) as server:
         env = environment(workspace, server, folder, bot_port=bot_port, alertmanager_token=token)
+        shared = _share(env, folder)
         bot = BotProcess(command, env, folder / "bot.log")
         try:
             if not bot.wait_ready(bot_url, stop):
@@ -197,7 +118,7 @@ def _run(port: int, command: list[str], folder: Path, stop: threading.Event) -> 
                 toolbar.fire(SAMPLES[0].name)
             except ValueError as error:
                 return _failed(f"did not take the first alert ({error})", bot)
-            sys.stdout.write(f"Sitrep demo: open {server.url}/ (Ctrl-C ends it)\n")
+            sys.stdout.write(f"Sitrep demo: open {server.url}/ (Ctrl-C ends it)\n{shared}\n")
             sys.stdout.flush()
             while not stop.wait(0.5):
                 if not bot.alive:
@@ -207,17 +128,31 @@ def _run(port: int, command: list[str], folder: Path, stop: threading.Event) -> 
     return 0
 
 
+def _share(env: dict[str, str], folder: Path) -> str:
+    """Write down the bot's settings for other commands, and return the lines that say how they are used."""
+    file = folder / "env"
+    settings = {key: value for key, value in env.items() if key.startswith(OURS)}
+    file.write_text("".join(f"export {key}={shlex.quote(value)}\n" for key, value in sorted(settings.items())))
+    beside = Path(sys.executable).with_name("sitrep")
+    sitrep = os.path.relpath(beside) if beside.is_relative_to(Path.cwd()) else str(beside)
+    call = shlex.quote(sitrep) if beside.exists() else f"{shlex.quote(sys.executable)} -m bot"
+    return (
+        f"Other commands reach its database, in another terminal: . {shlex.quote(str(file))} && {call} outbox list\n"
+        f"For the database alone: export SITREP_DATABASE_URL={shlex.quote(env['SITREP_DATABASE_URL'])}"
+    )
+
+
 def environment(
     workspace: Workspace, server: SandboxServer, folder: Path, *, bot_port: int, alertmanager_token: str
 ) -> dict[str, str]:
     """The child's environment: the caller's without other settings of the bot, and those of the demo."""
-    ours = ("SITREP_", "SLACK_", "PAGERDUTY_", "ALERTMANAGER_")
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}
     return kept | {
         "SITREP_DATABASE_URL": f"sqlite:///{folder / 'sitrep.db'}",
         "SITREP_CONFIG": str(folder / "sitrep.yaml"),
         "SITREP_HOST": "127.0.0.1",
         "SITREP_PORT": str(bot_port),
+        "SITREP_RUNBOOKS": str(Path("runbooks").resolve()),
         "SITREP_TEST_CLOCK": str(folder / "clock"),
         "SITREP_PUBLIC_URL": f"http://127.0.0.1:{bot_port}",
         "SITREP_API_TOKENS": f"admin:{secrets.token_urlsafe(16)}",

@@ -10,7 +10,7 @@ _FNV_OFFSET, _FNV_PRIME, _MASK = 0xCBF29CE484222325, 0x100000001B3, 0xFFFFFFFFFF
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One alert group; `instances` are the alerts in it."""
+    """One alert group; `instances` are the alerts in it, `by` the labels that Alertmanager groups by."""
 
     name: str
     severity: str
@@ -21,13 +21,14 @@ class Sample:
     cluster: str = "eu1"
     instances: tuple[str, ...] = ("a:9090",)
     labels: dict[str, str] = field(default_factory=dict)
+    by: tuple[str, ...] = ("alertname", "cluster")
 
     def body(self, started: datetime, resolved: datetime | None = None) -> dict[str, Any]:
         """The webhook body, firing or resolved."""
         status = "resolved" if resolved else "firing"
-        group = {"alertname": self.name, "cluster": self.cluster}
-        extra = {"service": self.service, "severity": self.severity, "region": self.region, **self.labels}
-        shared = dict(sorted((group | extra).items()))
+        own = {"alertname": self.name, "cluster": self.cluster, "service": self.service, "severity": self.severity}
+        shared = dict(sorted((own | {"region": self.region, **self.labels}).items()))
+        group = {name: shared[name] for name in self.by}
         annotations = dict(sorted((self.annotations | {"summary": self.summary}).items()))
         alerts = [
             self._alert(shared | {"instance": instance}, annotations, status, started, resolved)
@@ -43,7 +44,7 @@ class Sample:
             "commonAnnotations": annotations,
             "externalURL": "http://alertmanager.example.com:9093",
             "version": "4",
-            "groupKey": f'{{}}:{{alertname="{self.name}", cluster="{self.cluster}"}}',
+            "groupKey": "{}:{" + ", ".join(f'{name}="{value}"' for name, value in group.items()) + "}",
             "truncatedAlerts": 0,
         }
 
@@ -146,3 +147,32 @@ SAMPLES = (
         },
     ),
 )
+
+# What a broken network between two zones looks like: many services of one cluster, each with an alert of its own.
+_STORM_SERVICES = (
+    *("cart", "catalog", "checkout", "accounts", "emails", "fraud", "gateway", "images", "inventory", "invoices"),
+    *("ledger", "loyalty", "orders", "payments", "prices", "profiles", "reviews", "search", "shipping", "stock"),
+)
+_STORM_ALERTS = (
+    ("UpstreamTimeouts", "critical", "of calls to other services time out"),
+    ("PodNotReady", "warning", "of pods are not ready"),
+)
+
+
+def storm(number: int) -> tuple[Sample, ...]:
+    """Return 40 alert groups of one cluster; the next `number` is another storm."""
+    return tuple(
+        Sample(
+            name=kind,
+            severity=severity,
+            service=service,
+            summary=f"{service}: {share}% {what}",
+            cluster=f"eu{number}",
+            instances=(f"{service}-a:9090",),
+            annotations={"description": "The network between two zones loses packets.", "value": f"{share}%"},
+            labels={"zone": "eu-west-1b"},
+            by=("alertname", "cluster", "service"),
+        )
+        for kind, severity, what in _STORM_ALERTS
+        for share, service in enumerate(_STORM_SERVICES, start=31)
+    )

@@ -40,7 +40,10 @@ def demo(tmp_path: Path) -> Iterator[str]:
     try:
         found = wait_for(lambda: re.search(r"http://127\.0\.0\.1:\d+/", out.read_text()))
         yield found.group()
-        assert len(out.read_text().splitlines()) == 1
+        address, settings, database = out.read_text().splitlines()
+        assert found.group() in address
+        assert " outbox list" in settings
+        assert "export SITREP_DATABASE_URL=sqlite:///" in database
     finally:
         child.send_signal(signal.SIGINT)
         assert child.wait(15) == 0
