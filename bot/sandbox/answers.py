@@ -3,12 +3,13 @@
 from typing import Any
 
 from bot.sandbox.api_chat import apply_update, checked_blocks, remove
+from bot.sandbox.asks import Ask
 from bot.sandbox.model import Json, Message, ResponseUrl, SlackError
 from bot.sandbox.workspace import Workspace
 
 
-def show(ws: Workspace, user: str, channel: str, answer: Json) -> Message | None:
-    """Show an answer with text or blocks: only to that user, or to all when it says `in_channel`.
+def show(ws: Workspace, user: str, channel: str, answer: Json, ask: Ask | None = None) -> Message | None:
+    """Show an answer to `ask` with text or blocks: only to that user, or to all when it says `in_channel`.
 
     Raises SlackError when Slack would refuse the blocks.
     """
@@ -16,7 +17,7 @@ def show(ws: Workspace, user: str, channel: str, answer: Json) -> Message | None
     if not text.strip() and not blocks:
         return None
     private = answer.get("response_type") != "in_channel"
-    fields: dict[str, Any] = {"blocks": blocks, "thread_ts": answer.get("thread_ts")}
+    fields: dict[str, Any] = {"blocks": blocks, "thread_ts": answer.get("thread_ts"), "answers": ask}
     return ws.post(channel, ws.bot.id, text, ephemeral_to=user if private else None, **fields)
 
 
@@ -36,5 +37,5 @@ def answer_later(ws: Workspace, entry: ResponseUrl, answer: Json) -> None:
         apply_update(ws, original, text, blocks)
         ws.changed(original)
         return
-    if show(ws, entry.user, entry.channel, answer) is None:
+    if show(ws, entry.user, entry.channel, answer, entry.ask) is None:
         raise SlackError("no_text")

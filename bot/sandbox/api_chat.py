@@ -86,7 +86,9 @@ def post_ephemeral(ws: Workspace, args: Args) -> Json:
     if user is None or user.id not in channel.members:
         raise SlackError("user_not_in_channel")
     thread = _thread(args, channel)
-    message = ws.post(channel.id, ws.bot.id, text, blocks=blocks, thread_ts=thread, ephemeral_to=user.id)
+    answers = ws.asks.recent(user.id, channel.id)
+    only = {"ephemeral_to": user.id, "answers": answers}
+    message = ws.post(channel.id, ws.bot.id, text, blocks=blocks, thread_ts=thread, **only)
     return {"message_ts": message.ts}
 
 

@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from bot.sandbox.asks import Ask
+
 Json = dict[str, Any]
 
 TEAM_ID = "T0SANDBOX"
@@ -112,6 +114,8 @@ class Message:
     extra: Json = field(default_factory=dict)
     # what people have chosen in the message's own selects: block_id -> action_id -> state
     selections: dict[str, Json] = field(default_factory=dict)
+    # what an ephemeral one answers, for the page; Slack does not tell
+    answers: Ask | None = None
 
     @property
     def is_reply(self) -> bool:
@@ -220,6 +224,7 @@ class View:
     previous_id: str | None = None
     version: int = 1
     errors: dict[str, str] = field(default_factory=dict)
+    opened_by: Ask | None = None
 
     @property
     def type(self) -> str:
@@ -281,6 +286,7 @@ class ResponseUrl:
     message_ts: str | None
     born: float
     uses: int = 0
+    ask: Ask | None = None
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 import httpx
 
 from bot.sandbox import answers, payloads, views
+from bot.sandbox.asks import Ask
 from bot.sandbox.model import Json, Message, SlackError, View
 from bot.sandbox.signing import Signing
 from bot.sandbox.sockets import Envelope
@@ -90,13 +91,15 @@ class Sender:
     ) -> Reply:
         """Type a slash command; a text or blocks in the answer are shown in that channel."""
         person, place = self._ws.user(user), self._ws.channel(channel)
+        ask = Ask(place.id, said=f"{command} {text}".strip())
+        self._ws.asks.note(person.id, ask)
         form = payloads.slash_command(self._ws, person, place, command, text)
         reply = self._send(Envelope("slash_commands", form), signing)
         if reply.ok:
-            answers.show(self._ws, person.id, place.id, reply.json or {"text": reply.body})
+            answers.show(self._ws, person.id, place.id, reply.json or {"text": reply.body}, ask)
         else:
             note = f"`{command}` failed with the error {reply.error!r}"
-            self._ws.post(place.id, self._ws.bot.id, note, ephemeral_to=person.id)
+            self._ws.post(place.id, self._ws.bot.id, note, ephemeral_to=person.id, answers=ask)
         return reply
 
     def press(
@@ -116,6 +119,7 @@ class Sender:
         message = self._message(channel, ts)
         block_id, element = find_element(message.blocks, action_id, value)
         entry = payloads.action(element, block_id, None)
+        self._note(user, message)
         return self._payload(payloads.message_action(self._ws, self._ws.user(user), message, entry), signing)
 
     def select(
@@ -129,6 +133,7 @@ class Sender:
             message.selections.setdefault(block_id, {})[action_id] = state
             self._ws.changed(message)
         entry = payloads.action(element, block_id, state)
+        self._note(user, message)
         return self._payload(payloads.message_action(self._ws, self._ws.user(user), message, entry), signing)
 
     def press_in_view(
@@ -153,6 +158,7 @@ class Sender:
         if state is not None:
             chosen.setdefault(block_id, {})[action_id] = state
         entry = payloads.action(element, block_id, state)
+        self._ws.asks.note(self._ws.user(user).id, view.opened_by)
         return self._payload(payloads.view_action(self._ws, self._ws.user(user), view, entry, chosen), signing)
 
     # -- modals and shortcuts ---------------------------------------------------------------------------------
@@ -170,6 +176,7 @@ class Sender:
             signing: how the request is signed.
         """
         view, person = self._ws.views[view_id], self._ws.user(user)
+        self._ws.asks.note(person.id, view.opened_by)
         chosen = chosen_values(view.body["blocks"], values or {})
         reply = self._payload(payloads.view_submission(self._ws, person, view, chosen), signing)
         if reply.ok:
@@ -220,6 +227,7 @@ class Sender:
     ) -> Reply:
         """Use a shortcut: upon a message when `channel` and `ts` are given, else a global one."""
         message = self._message(channel, ts) if channel and ts else None
+        self._note(user, message)
         return self._payload(payloads.shortcut(self._ws, self._ws.user(user), callback_id, message), signing)
 
     # -- events -----------------------------------------------------------------------------------------------
@@ -246,6 +254,11 @@ class Sender:
         if view := self._ws.home(user):
             event["view"] = view.api()
         return self.event(event, signing=signing)
+
+    def _note(self, user: str, message: Message | None) -> None:
+        """Remember what the bot's next word to that person alone answers."""
+        ask = (message.answers or Ask(message.channel, ts=message.ts)) if message else None
+        self._ws.asks.note(self._ws.user(user).id, ask)
 
     # -- transport --------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ def snapshot(ws: Workspace, user: str) -> Json:
             "me": viewer.id,
             "bot": ws.bot.id,
             "users": [
-                {"id": u.id, "name": u.name, "real_name": u.real_name, "bot": u.is_bot}
+                {"id": u.id, "name": u.name, "real_name": u.real_name, "bot": u.is_bot, "zone": u.zone}
                 for u in ws.users.values()
                 if not u.deleted
             ],
@@ -67,6 +67,7 @@ def _message(message: Message) -> Json:
         "thread": message.thread_ts if message.is_reply else None,
         "edited": bool(message.edited),
         "ephemeral": message.ephemeral_to is not None,
+        "answers": {"ts": message.answers.ts, "said": message.answers.said} if message.answers else None,
         "subtype": message.subtype,
         "reactions": message.reactions,
         "selections": message.selections,

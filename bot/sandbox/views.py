@@ -35,6 +35,7 @@ def put_on_screen(ws: Workspace, user: str, body: Json, *, fresh: bool) -> View:
         raise SlackError("push_limit_reached")
     view_id = ws.new_id("V")
     view = View(view_id, user, body, stack[0] if stack else view_id, stack[-1] if stack else None)
+    view.opened_by = ws.asks.recent(user)
     ws.views[view.id] = view
     stack.append(view.id)
     return ws.changed(view)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from bot.manifest import SCOPES
+from bot.sandbox.asks import Asks
 from bot.sandbox.faults import FaultRegistry, Tiers
 from bot.sandbox.model import (
     Call,
@@ -88,6 +89,7 @@ class Workspace:
         self.shortcuts: list[Json] = []
         self.scopes: list[str] = list(SCOPES)
         self.sockets = Sockets()
+        self.asks = Asks()
         self.socket_mode = True
         self.app_scopes = ["connections:write"]
         self.base_url = "http://sandbox.invalid"
@@ -446,6 +448,7 @@ class Workspace:
         """A `response_url` for that user and channel id; `message_ts` is the message it belongs to."""
         with self.lock:
             entry = ResponseUrl(self.new_id("r"), user, channel, message_ts, self.now())
+            entry.ask = self.asks.recent(user, channel)
             self.response_urls[entry.id] = entry
             return f"{self.base_url}/response/{entry.id}"
 
