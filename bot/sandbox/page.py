@@ -18,6 +18,7 @@ from bot.sandbox.model import Json, SlackError
 from bot.sandbox.people import Reply, Sender
 from bot.sandbox.workspace import Workspace
 
+DRILL = "test Checkout fails over to the second zone"
 _STATIC = Path(__file__).parent / "static"
 _POLICY = "default-src 'self'; img-src 'self' data: https:; base-uri 'none'; form-action 'self'"
 
@@ -26,13 +27,19 @@ class Toolbar(Protocol):
     """What the page's demo controls can do; each call may block."""
 
     def describe(self) -> Json:
-        """`{"samples": [{"name", "severity", "summary", "firing"}]}` for the page."""
+        """Return `{"samples": [{"name", "severity", "summary", "firing"}], "storm": 0, "outage": False}`."""
 
     def fire(self, name: str) -> str:
         """Send a sample alert to the bot; gives a sentence about it."""
 
     def resolve(self, name: str) -> str:
         """Send the same alert resolved; gives a sentence about it."""
+
+    def storm(self, *, resolved: bool) -> str:
+        """Send tens of alert groups at once, or the same resolved; gives a sentence about it."""
+
+    def outage(self, *, on: bool) -> str:
+        """Have Slack fail for the bot, or work again; gives a sentence about it."""
 
     def advance(self, seconds: float) -> str:
         """Let simulated time pass; gives a sentence about it."""
@@ -58,6 +65,9 @@ class Page:
             "react": self._react,
             "pin": self._pin,
             "alert": self._alert,
+            "storm": self._storm,
+            "outage": self._outage,
+            "drill": self._drill,
             "advance": self._advance,
         }
 
@@ -162,6 +172,19 @@ class Page:
         toolbar = self._need_toolbar()
         act = toolbar.resolve if body.get("resolved") else toolbar.fire
         return {"ok": True, "note": act(body["name"])}
+
+    def _storm(self, body: Json) -> Json:
+        return {"ok": True, "note": self._need_toolbar().storm(resolved=bool(body.get("resolved")))}
+
+    def _outage(self, body: Json) -> Json:
+        on = bool(body["on"])
+        note = self._need_toolbar().outage(on=on)
+        self._ws.changed(None)
+        return {"ok": True, "note": note}
+
+    def _drill(self, body: Json) -> Json:
+        reply = self._people.slash(body["user"], body["channel"], DRILL)
+        return _shown(reply) | {"note": "The drill begins: its channel opens in a moment."}
 
     def _advance(self, body: Json) -> Json:
         return {"ok": True, "note": self._need_toolbar().advance(float(body["seconds"]))}

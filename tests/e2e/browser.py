@@ -11,8 +11,10 @@ import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import aiohttp
+from yarl import URL
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = (
@@ -28,6 +30,18 @@ FLAGS = (
 )
 PATIENCE = 20.0  # seconds
 START_WITHIN = 60.0  # seconds; its first start reads 300 MB from a disk that others use too
+KEYS = {
+    "Tab": 9,
+    "Enter": 13,
+    "Escape": 27,
+    " ": 32,
+    "End": 35,
+    "Home": 36,
+    "ArrowLeft": 37,
+    "ArrowUp": 38,
+    "ArrowRight": 39,
+    "ArrowDown": 40,
+}
 _TEXT = "(document.body?.innerText ?? '')"
 
 # Visible buttons with exactly this text; those of an open dialog alone where there is one.
@@ -85,7 +99,7 @@ class Browser:
     async def _open(self, url: str) -> aiohttp.ClientWebSocketResponse:
         if self._session is None:
             self._session = aiohttp.ClientSession()
-        async with self._session.put(f"{self._url}/json/new?{url}") as answer:
+        async with self._session.put(URL(f"{self._url}/json/new?{quote(url, safe='')}", encoded=True)) as answer:
             made = await answer.json()
         return await self._session.ws_connect(made["webSocketDebuggerUrl"], max_msg_size=0)
 
@@ -135,11 +149,30 @@ class Tab:
         """Wait until the page shows a text."""
         self.until(f"{_TEXT}.includes({json.dumps(text)})", text)
 
+    def shows(self, selector: str) -> None:
+        """Wait until the page has something that a selector finds."""
+        self.until(f"Boolean(document.querySelector({json.dumps(selector)}))", selector)
+
     def click(self, label: str, which: int = -1) -> None:
         """Press a button by its label: the last of several, unless told."""
         found = f"({_BUTTONS})({json.dumps(label)})"
         self.until(f"{found}.length > 0", f"the button {label}")
         self.js(f"{found}.at({which}).click()")
+
+    def press(self, *keys: str, shift: bool = False) -> None:
+        """Press keys one after the other, as a keyboard does: `Tab`, `Enter`, `ArrowDown`, `Escape`, `a`."""
+        for key in keys:
+            code = KEYS.get(key, ord(key[0].upper()))
+            text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
+            common = {"key": key, "code": key, "windowsVirtualKeyCode": code, "modifiers": 8 if shift else 0}
+            self.call("Input.dispatchKeyEvent", type="keyDown", text=text, **common)
+            self.call("Input.dispatchKeyEvent", type="keyUp", **common)
+
+    def tap(self, x: float, y: float) -> None:
+        """Press the mouse's button at a place of the page, whatever lies there."""
+        common = {"x": x, "y": y, "button": "left", "clickCount": 1}
+        self.call("Input.dispatchMouseEvent", type="mousePressed", **common)
+        self.call("Input.dispatchMouseEvent", type="mouseReleased", **common)
 
     def go(self, channel: str) -> None:
         """Look at another channel."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, wait_for
+from tests.e2e.browser import Browser
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 QUIET = (
@@ -69,3 +70,22 @@ def test_the_page_shows_an_incident_that_an_alert_has_opened(demo: str, tmp_path
     picture = tmp_path / "demo.png"
     subprocess.run([CHROMIUM, *QUIET, profile, f"--screenshot={picture}", demo], capture_output=True, check=True)
     assert picture.stat().st_size > 50_000
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_the_panel_fires_a_storm_an_outage_and_a_drill(demo: str, tmp_path: Path) -> None:
+    """The real bot answers each: one incident for the storm, a rehearsal, and what waited while Slack was down."""
+    with Browser(tmp_path) as browser:
+        tab = browser.tab(f"{demo}?user=charlie&channel=ops-alerts")
+        tab.until("document.getElementById('where')?.textContent", "the page")
+        tab.click("Take Slack down")
+        tab.sees("Slack is down for the bot")
+        tab.click("Start a storm")
+        tab.sees("Sent 40 alert groups, firing.")
+        tab.click("Bring Slack back")
+        tab.go("incidents")
+        tab.sees("Alert storm in cluster eu1")
+        tab.click("Start a drill")
+        tab.sees("Checkout fails over to the second zone")
+        tab.sees("[TEST]")
+        assert not tab.js("document.getElementById('banner').checkVisibility()")

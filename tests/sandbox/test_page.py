@@ -1,12 +1,16 @@
 """The web page's endpoints do for a person in a browser what the sender does for a test."""
 
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from bot.sandbox import SandboxServer
+from bot.sandbox import SandboxServer, asks
+from bot.sandbox.workspace import PEOPLE
 from tests.sandbox.standin import NO_TLS, StandIn, api
+
+STATIC = Path(asks.__file__).parent / "static"
 
 
 class Controls:
@@ -14,7 +18,7 @@ class Controls:
         self.done: list[str] = []
 
     def describe(self) -> dict[str, Any]:
-        return {"samples": []}
+        return {"samples": [], "storm": 0, "outage": False}
 
     def fire(self, name: str) -> str:
         self.done.append(f"fire {name}")
@@ -23,6 +27,14 @@ class Controls:
     def resolve(self, name: str) -> str:
         self.done.append(f"resolve {name}")
         return "resolved"
+
+    def storm(self, *, resolved: bool) -> str:
+        self.done.append("calm" if resolved else "storm")
+        return "stormed"
+
+    def outage(self, *, on: bool) -> str:
+        self.done.append("down" if on else "up")
+        return "switched"
 
     def advance(self, seconds: float) -> str:
         self.done.append(f"advance {seconds:g}")
@@ -42,7 +54,7 @@ def channel(shown: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/static/app.js", "/static/blocks.js", "/static/messages.js", "/static/modal.js", "/static/style.css"]
+    "path", ["/", *(f"/static/{file.name}" for file in sorted(STATIC.iterdir()) if file.name != "index.html")]
 )
 def test_the_page_is_served_from_here_alone(server: SandboxServer, path: str) -> None:
     """The page and its parts are served locally, and it loads nothing from elsewhere."""
@@ -110,6 +122,61 @@ def test_the_controls_are_reached(server: SandboxServer) -> None:
     act(server, "alert", name="A", resolved=True)
     assert act(server, "advance", seconds=300)["note"] == "passed"
     assert controls.done == ["fire A", "resolve A", "advance 300"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "body", "done"),
+    [
+        ("storm", {}, "storm"),
+        ("storm", {"resolved": True}, "calm"),
+        ("outage", {"on": True}, "down"),
+        ("outage", {"on": False}, "up"),
+    ],
+)
+def test_a_storm_and_an_outage_are_reached(server: SandboxServer, verb: str, body: dict[str, Any], done: str) -> None:
+    """Both can be begun and ended; without controls the page says so."""
+    assert "no demo controls" in act(server, verb, user="alice", **body)["error"]
+    server.toolbar = controls = Controls()
+    assert act(server, verb, user="alice", **body)["ok"]
+    assert controls.done == [done]
+
+
+def test_a_drill_is_a_command_of_the_person(server: SandboxServer, bot: StandIn) -> None:
+    """It goes to the bot from the channel that is on the screen."""
+    assert act(server, "drill", user="bob", channel="incidents")["ok"]
+    (sent,) = bot.received
+    assert (sent["user_name"], sent["channel_name"]) == ("bob", "incidents")
+    assert sent["text"].startswith("test ")
+
+
+def test_each_person_has_a_zone(server: SandboxServer) -> None:
+    """The page needs it to say times as that person reads them."""
+    zones = {u["name"]: u["zone"] for u in look(server)["users"] if not u["bot"]}
+    assert zones == PEOPLE
+
+
+@pytest.mark.parametrize(("other", "beside"), [("incidents", True), ("general", False)])
+def test_an_ephemeral_message_names_what_it_answers(
+    server: SandboxServer, bot: StandIn, other: str, beside: bool
+) -> None:
+    """What the bot says to one person after their command belongs to it, in the same channel only."""
+    alice = server.workspace.user("alice").id
+    server.workspace.join("general", "sitrep")
+    act(server, "say", user="alice", channel="incidents", text="/incident ack")
+    api(server.url, "chat.postEphemeral", channel=other, user=alice, text="only you")
+    (shown,) = channel(look(server), other)["messages"][-1:]
+    assert shown.get("answers") == ({"ts": "", "said": "/incident ack"} if beside else None)
+
+
+def test_an_answer_that_comes_much_later_belongs_to_nothing(
+    server: SandboxServer, bot: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the bot says to a person by itself is no answer to what they did long ago."""
+    alice = server.workspace.user("alice").id
+    act(server, "say", user="alice", channel="incidents", text="/incident ack")
+    monkeypatch.setattr(asks, "RECENT", 0.0)
+    api(server.url, "chat.postEphemeral", channel="incidents", user=alice, text="only you")
+    assert "answers" not in channel(look(server), "incidents")["messages"][-1]
 
 
 def test_foreign_forms_are_kept_out(server: SandboxServer) -> None:

@@ -1,9 +1,13 @@
 // The page as a whole: polls the state, draws the frame, sends what the person does.
 
-import { el, mrkdwn } from "./mrkdwn.js";
 import { readFields, renderBlocks } from "./blocks.js";
+import { fold, isNarrow, startDrawers } from "./drawers.js";
 import { MessageList } from "./messages.js";
 import { Modal } from "./modal.js";
+import { el, mrkdwn } from "./mrkdwn.js";
+import { explain } from "./said.js";
+import { Toolbar } from "./toolbar.js";
+import { hhmm, offset, place } from "./zones.js";
 
 const POLL_MS = 500;
 const HOME = "home";
@@ -17,12 +21,17 @@ let chosen = current !== null;
 let thread = null;
 let target = location.hash.startsWith("#m") ? location.hash.slice(2) : null;
 let skew = 0;
+let gone = false;
+let outage = false;
+let polling = Promise.resolve();
 const read = new Map();
 const looked = new Set();
 
 const modal = new Modal(post);
-const list = new MessageList(at("messages"), post);
+const list = new MessageList(at("messages"), post, () => at("say"));
+const toolbar = new Toolbar(post, () => shownChannel()?.id ?? "ops-alerts");
 
+/** Do something as this person; the answer has `ok`, and `error` or `note` to be shown beside what was pressed. */
 async function post(verb, body) {
   let answer;
   try {
@@ -35,24 +44,19 @@ async function post(verb, body) {
   } catch {
     answer = { ok: false, error: "the sandbox does not answer" };
   }
-  if (!answer.ok) toast(`That did not work: ${answer.error}`, true);
-  else if (answer.note) toast(answer.note);
   await poll();
   return answer;
 }
 
-function toast(text, bad = false) {
-  const node = at("toast");
-  node.textContent = text;
-  node.classList.toggle("bad", bad);
-  node.hidden = false;
-  clearTimeout(toast.timer);
-  toast.timer = setTimeout(() => { node.hidden = true; }, bad ? 6000 : 3000);
-}
-
 // -- state ----------------------------------------------------------------------------------------------------
 
-async function poll() {
+/** Ask for news, one request after the other: an older answer must not undo a newer one. */
+function poll() {
+  polling = polling.then(ask).then(() => { gone = false; }, (error) => { gone = true; console.error(error); }).then(drawBanner);
+  return polling;
+}
+
+async function ask() {
   const since = state?.me && state.asked === me ? state.version : 0;
   const asked = me;
   const response = await fetch(`/sandbox/state?since=${since}&user=${encodeURIComponent(me)}`);
@@ -68,17 +72,24 @@ async function poll() {
     state = { ...fresh, asked };
     draw(before);
   }
-  drawToolbar(fresh.toolbar);
+  outage = Boolean(fresh.toolbar?.outage);
+  toolbar.draw(fresh.toolbar);
 }
 
 async function loop() {
-  try {
-    await poll();
-  } catch {
-    toast("The sandbox does not answer; it may have ended.", true);
-  }
+  await poll();
   setTimeout(loop, POLL_MS);
 }
+
+function drawBanner() {
+  const text = gone
+    ? "The demo does not answer. It may have ended: start it again with make demo."
+    : outage ? "Slack is down for the bot: its calls fail, and its messages wait. Bring Slack back in the demo's controls." : "";
+  at("banner").hidden = !text;
+  if (at("banner").textContent !== text) at("banner").textContent = text;
+}
+
+const shownChannel = () => state.channels.find((c) => c.name === current || c.id === current);
 
 const incidents = (channels) => channels.filter((c) => c.name.startsWith("incident-")).sort((a, b) => a.created - b.created);
 
@@ -97,7 +108,8 @@ function go(name) {
   const params = new URLSearchParams({ channel: name, user: me });
   history.replaceState(null, "", `/?${params}`);
   draw(state);
-  at("say").focus();
+  if (isNarrow()) fold();
+  else at("say").focus();
 }
 
 // -- drawing --------------------------------------------------------------------------------------------------
@@ -106,7 +118,7 @@ function context() {
   const users = Object.fromEntries(state.users.map((u) => [u.id, u.name]));
   const channels = Object.fromEntries(state.channels.map((c) => [c.id, c.name]));
   return {
-    names: { users, channels, groups: state.usergroups, me: state.me },
+    names: { users, channels, groups: state.usergroups, me: state.me, zone: zone() },
     byId: Object.fromEntries(state.users.map((u) => [u.id, u])),
     users: state.users.filter((u) => !u.bot),
     channels: state.channels.filter((c) => !c.direct),
@@ -114,6 +126,8 @@ function context() {
     me: state.me,
   };
 }
+
+const zone = () => state.users.find((u) => u.id === state.me).zone;
 
 function draw(before) {
   const ctx = context();
@@ -129,7 +143,7 @@ function drawPeople() {
   const select = at("me");
   const people = state.users.filter((u) => !u.bot);
   if (select.options.length !== people.length) {
-    select.replaceChildren(...people.map((u) => el("option", { value: u.name }, u.real_name)));
+    select.replaceChildren(...people.map((u) => el("option", { value: u.name }, `${u.real_name}, ${place(u.zone)}`)));
   }
   select.value = state.users.find((u) => u.id === state.me).name;
 }
@@ -137,6 +151,7 @@ function drawPeople() {
 const spoken = (channel) => channel.messages.filter((m) => !m.subtype && m.user !== state.me);
 
 function drawChannels() {
+  const focus = document.activeElement?.closest(".sidebar ul") ? document.activeElement.dataset.name : null;
   const shown = state.channels.filter((c) => !c.direct).sort((a, b) => a.name.localeCompare(b.name));
   at("channels").replaceChildren(...shown.map((c) => entry(c, c.private ? "🔒" : "#", c.name)));
   const direct = state.channels.filter((c) => c.direct).map((c) => entry(c, "✉", "Messages from Sitrep", c.id));
@@ -144,6 +159,11 @@ function drawChannels() {
     el("span", {}, "⌂"), el("span", { class: "name" }, "Sitrep home")));
   at("apps").replaceChildren(home, ...direct);
   looked.add(state.me);
+  if (focus) document.querySelector(`.sidebar [data-name="${CSS.escape(focus)}"]`)?.focus({ preventScroll: true });
+  const unread = document.querySelectorAll(".sidebar .badge").length;
+  at("unread").hidden = !unread;
+  at("unread").textContent = String(unread);
+  at("unread").title = `${unread} ${unread === 1 ? "channel has" : "channels have"} unread messages`;
 }
 
 function entry(channel, mark, label, name = channel.name) {
@@ -156,7 +176,7 @@ function entry(channel, mark, label, name = channel.name) {
   const unread = spoken(channel).filter((m) => Number(m.ts) > Number(read.get(key))).length;
   const classes = [unread && "unread", channel.archived && "archived"].filter(Boolean).join(" ");
   return el("li", { class: classes },
-    el("button", { type: "button", "aria-current": here ? "page" : null, onclick: () => go(name) },
+    el("button", { type: "button", "data-name": name, "aria-current": here ? "page" : null, onclick: () => go(name) },
       el("span", { "aria-hidden": "true" }, mark),
       el("span", { class: "name", title: label }, label),
       unread ? el("span", { class: "badge", "aria-label": `${unread} unread` }, String(unread)) : null));
@@ -184,8 +204,9 @@ function drawChannel(channel, ctx) {
 function composer(channel, joined) {
   at("composer").hidden = false;
   const place = channel.direct ? "Sitrep" : `#${channel.name}`;
-  const hint = thread ? "Reply in the thread (Esc: no reply)" : `Message ${place}, or /incident …`;
-  at("say").placeholder = channel.archived ? "This channel is archived" : joined ? hint : `Writing here makes you join ${place}`;
+  const usual = isNarrow() ? "Message, or /incident …" : `Message ${place}, or /incident …`;
+  const hint = thread ? "Reply in the thread (Esc: no reply)" : usual;
+  at("say").placeholder = channel.archived ? "This channel is archived" : joined ? hint : isNarrow() ? "Writing makes you join" : `Writing here makes you join ${place}`;
   at("say").disabled = channel.archived;
 }
 
@@ -201,41 +222,21 @@ function drawHome(ctx) {
   list.channel = `home ${key}`;
   list.nodes.clear();
   const act = async (part, block, value, node) => {
-    node.disabled = true;
-    await post("view-action", { view: view.id, action: part.action_id, value, values: readFields(root) });
-    node.disabled = false;
+    if (node.getAttribute("aria-busy")) return;
+    node.setAttribute("aria-busy", "true");
+    const answer = await post("view-action", { view: view.id, action: part.action_id, value, values: readFields(root) });
+    node.removeAttribute("aria-busy");
+    node.parentElement?.querySelector(".told")?.remove();
+    if (!answer.ok) node.after(el("p", { class: "told bad", role: "alert" }, explain(answer.error)));
   };
   root.replaceChildren(view
-    ? el("div", { style: "padding: 0 20px" }, renderBlocks(view.blocks, { ...ctx, act }))
+    ? el("div", { class: "home" }, renderBlocks(view.blocks, { ...ctx, act }))
     : el("p", { class: "empty" }, "The bot has not published a Home tab."));
 }
 
 function openHome() {
   go(HOME);
   post("home", {});
-}
-
-function drawToolbar(toolbar) {
-  const shown = JSON.stringify(toolbar);
-  document.querySelector(".toolbar").hidden = !toolbar;
-  document.querySelector(".layout").style.gridTemplateColumns = toolbar ? "" : "232px minmax(0, 1fr)";
-  if (!toolbar || drawToolbar.shown === shown) return;
-  const focus = document.activeElement?.dataset?.key;
-  drawToolbar.shown = shown;
-  at("samples").replaceChildren(...toolbar.samples.map((sample) => {
-    const send = (resolved) => async (event) => {
-      event.target.disabled = true;
-      await post("alert", { name: sample.name, resolved });
-      event.target.disabled = false;
-    };
-    return el("li", { title: sample.summary },
-      el("b", {}, sample.name),
-      el("div", { class: `severity ${sample.severity}` }, sample.severity + (sample.firing ? ", firing" : "")),
-      el("div", { class: "row" },
-        el("button", { type: "button", class: "button", "data-key": `fire ${sample.name}`, "aria-label": `Fire ${sample.name}`, onclick: send(false) }, sample.firing ? "Fire again" : "Fire"),
-        el("button", { type: "button", class: "button", "data-key": `resolve ${sample.name}`, "aria-label": `Resolve ${sample.name}`, disabled: !sample.firing, onclick: send(true) }, "Resolve")));
-  }));
-  if (focus) document.querySelector(`.toolbar [data-key="${CSS.escape(focus)}"]`)?.focus();
 }
 
 // -- the person's input ---------------------------------------------------------------------------------------
@@ -247,18 +248,28 @@ at("me").addEventListener("change", (event) => {
   poll();
 });
 
+function composerNote(text) {
+  at("composer-note").textContent = text;
+  at("composer-note").hidden = !text;
+}
+
 at("composer").addEventListener("submit", async (event) => {
   event.preventDefault();
   const box = at("say");
   const text = box.value.trim();
-  const channel = state.channels.find((c) => c.name === current || c.id === current);
+  const channel = shownChannel();
   if (!text || !channel) return;
   box.value = "";
+  composerNote("");
   const answer = await post("say", { channel: channel.id, text, thread });
   if (answer.ok) thread = null;
   else if (!box.value) box.value = text;
+  // a command that failed has its answer in the channel
+  if (!answer.ok && answer.ms === undefined) composerNote(explain(answer.error));
   at("messages").scrollTop = at("messages").scrollHeight;
 });
+
+at("say").addEventListener("input", () => composerNote(""));
 
 at("say").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
@@ -267,20 +278,33 @@ at("say").addEventListener("keydown", (event) => {
   } else if (event.key === "Escape" && thread) {
     thread = null;
     draw(state);
+  } else if (event.key === "ArrowUp" && !event.target.value) {
+    event.preventDefault();
+    at("messages").lastElementChild?.focus();
   }
 });
 
-at("advance").addEventListener("click", async (event) => {
-  event.target.disabled = true;
-  await post("advance", { seconds: 300 });
-  event.target.disabled = false;
-  event.target.focus();
+// arrows in the lists of the sidebar
+document.querySelector(".sidebar").addEventListener("keydown", (event) => {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!step || !event.target.closest("ul")) return;
+  const all = [...document.querySelectorAll(".sidebar li button")];
+  event.preventDefault();
+  all[all.indexOf(event.target) + step]?.focus();
 });
 
+function whereabouts(now) {
+  const [name, ahead] = [place(zone()), offset(now, zone())];
+  return name === ahead ? name : `${name} (${ahead})`;
+}
+
 setInterval(() => {
-  const now = new Date(Date.now() + skew).toISOString();
-  at("now").dateTime = now;
-  at("now").textContent = `${now.slice(0, 10)} ${now.slice(11, 19)}`;
+  const now = Date.now() + skew;
+  const utc = new Date(now).toISOString();
+  at("now").dateTime = utc;
+  at("now").textContent = `${utc.slice(0, 10)} ${utc.slice(11, 19)}`;
+  if (state) at("where").textContent = `${hhmm(now, zone())} in ${whereabouts(now)}`;
 }, 200);
 
+startDrawers();
 loop();

@@ -1,5 +1,6 @@
 // Block Kit to DOM nodes. `ctx` has: names, users, channels, act(element, block, value, node).
 
+import { menuButton } from "./menu.js";
 import { el, mrkdwn, plainText } from "./mrkdwn.js";
 
 export function renderBlocks(blocks, ctx) {
@@ -83,17 +84,13 @@ function button(part, block, ctx, key) {
 }
 
 function overflow(part, block, ctx, key) {
-  const node = el("select", { "aria-label": "More actions", "data-key": key },
-    el("option", { value: "" }, "⋯ More"),
-    ...part.options.map((option) => el("option", { value: option.value }, plainText(option.text.text))));
-  node.addEventListener("change", async () => {
-    const value = node.value;
-    node.value = "";
-    const chosen = part.options.find((option) => option.value === value);
-    if (!value || (part.confirm && !(await confirmed(part.confirm, ctx.names)))) return;
-    if (chosen.url) window.open(chosen.url, "_blank", "noopener");
-    ctx.act(part, block, value, node);
-  });
+  const choose = async (option) => {
+    if (part.confirm && !(await confirmed(part.confirm, ctx.names))) return;
+    if (option.url) window.open(option.url, "_blank", "noopener");
+    ctx.act(part, block, option.value, node);
+  };
+  const node = menuButton("⋯ More", { class: "button", "aria-label": "More actions", "data-key": key }, () => (
+    part.options.map((option) => ({ text: plainText(option.text.text), act: () => choose(option) }))));
   return node;
 }
 

@@ -2,12 +2,14 @@
 
 import { el, plainText } from "./mrkdwn.js";
 import { readFields, renderBlocks } from "./blocks.js";
+import { explain } from "./said.js";
 
 export class Modal {
   constructor(post) {
     this.post = post;
     this.dialog = null;
     this.shown = "";
+    this.opener = null;
   }
 
   show(view, context) {
@@ -15,9 +17,13 @@ export class Modal {
     if (key === this.shown) return;
     const typed = this.dialog && this.view?.id === view?.id ? readFields(this.dialog) : {};
     this.shown = key;
+    const same = this.view?.id === view?.id && this.dialog?.contains(document.activeElement);
+    const focus = same ? document.activeElement.dataset.key ?? document.activeElement.dataset.field : null;
+    if (!this.dialog) this.opener = opener();
     this.view = view;
     this.remove();
-    if (view) this.open(view, context, typed);
+    if (view) this.open(view, context, typed, focus);
+    else this.back();
   }
 
   remove() {
@@ -25,7 +31,16 @@ export class Modal {
     this.dialog = null;
   }
 
-  open(view, context, typed) {
+  // what opened it may have been drawn again meanwhile
+  back() {
+    const { node, id, key } = this.opener ?? {};
+    this.opener = null;
+    const message = id && document.getElementById(id);
+    if (node?.isConnected) node.focus();
+    else (message?.querySelector(`[data-key="${CSS.escape(key ?? "")}"]`) ?? message ?? document.getElementById("say")).focus({ preventScroll: true });
+  }
+
+  open(view, context, typed, focus) {
     const ctx = {
       ...context,
       errors: view.errors,
@@ -36,20 +51,32 @@ export class Modal {
     const form = el("form", { noValidate: true, onsubmit: (event) => { event.preventDefault(); this.submit(submit); } },
       el("h2", { id: "modal-title" }, plainText(view.title.text)),
       el("div", { class: "content" }, renderBlocks(view.blocks, ctx)),
+      el("p", { class: "told bad", role: "alert", hidden: true }),
       el("div", { class: "foot" }, close, submit));
     this.dialog = el("dialog", { class: "dialog", "aria-labelledby": "modal-title", oncancel: (event) => { event.preventDefault(); this.close(); } }, form);
     for (const [field, value] of Object.entries(typed)) restore(this.dialog, field, value);
     document.body.append(this.dialog);
     this.dialog.showModal();
-    this.dialog.querySelector(".wrong input, .wrong textarea, .wrong select, .content input, .content textarea, .content select")?.focus();
+    const again = focus && (this.dialog.querySelector(`[data-key="${CSS.escape(focus)}"]`) ?? this.dialog.querySelector(`[data-field="${CSS.escape(focus)}"]`));
+    const wrong = this.dialog.querySelector(".wrong input, .wrong textarea, .wrong select");
+    (wrong ?? again ?? this.dialog.querySelector(".content input, .content textarea, .content select, .content button") ?? submit ?? close).focus();
   }
 
   async submit(button) {
     const values = readFields(this.dialog);
     if (!this.complete(values)) return;
-    if (button) button.disabled = true;
-    await this.post("submit", { view: this.view.id, values });
-    if (button) button.disabled = false;
+    if (button?.getAttribute("aria-busy")) return;
+    button?.setAttribute("aria-busy", "true");
+    this.tell(await this.post("submit", { view: this.view.id, values }));
+    button?.removeAttribute("aria-busy");
+  }
+
+  /** Say in the dialog itself what went wrong with it. */
+  tell(answer) {
+    const node = this.dialog?.querySelector(".told");
+    if (!node) return;
+    node.hidden = answer.ok;
+    node.textContent = answer.ok ? "" : explain(answer.error);
   }
 
   // Slack's client asks for required fields itself, before the app hears of a submission
@@ -71,14 +98,20 @@ export class Modal {
   }
 
   async act(part, value, node) {
-    node.disabled = true;
-    await this.post("view-action", { view: this.view.id, action: part.action_id, value, values: readFields(this.dialog) });
-    node.disabled = false;
+    if (node.getAttribute("aria-busy")) return;
+    node.setAttribute("aria-busy", "true");
+    this.tell(await this.post("view-action", { view: this.view.id, action: part.action_id, value, values: readFields(this.dialog) }));
+    node.removeAttribute("aria-busy");
   }
 
-  close() {
-    return this.post("close", { view: this.view.id });
+  async close() {
+    this.tell(await this.post("close", { view: this.view.id }));
   }
+}
+
+function opener() {
+  const node = document.activeElement;
+  return { node: node === document.body ? null : node, id: node?.closest?.(".message")?.id, key: node?.dataset?.key };
 }
 
 function restore(root, field, value) {

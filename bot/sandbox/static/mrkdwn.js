@@ -1,5 +1,7 @@
 // Slack's mrkdwn to DOM nodes; nothing is ever parsed as HTML.
 
+import { day, format as local } from "./zones.js";
+
 const EMOJI = {
   rotating_light: "🚨", white_check_mark: "✅", heavy_check_mark: "✔️", warning: "⚠️", hourglass: "⌛",
   hourglass_flowing_sand: "⏳", book: "📖", books: "📚", bell: "🔔", no_bell: "🔕", fire: "🔥", eyes: "👀", x: "❌",
@@ -58,7 +60,7 @@ export function plainText(text) {
   return unescape(text).replace(/:([a-z0-9_+'-]+):/g, (whole, name) => EMOJI[name] ?? whole);
 }
 
-/** `names` maps ids to what is shown: {users, channels, groups, me}. */
+/** `names` maps ids to what is shown: {users, channels, groups, me}; `zone` is where the reader lives. */
 export function mrkdwn(text, names) {
   const root = el("div", { class: "rich" });
   text.split(/```/).forEach((part, index, parts) => {
@@ -116,7 +118,7 @@ function reference(token, names) {
     const name = names.channels[id] ?? (label || id);
     return el("a", { class: "mention", href: `/?channel=${encodeURIComponent(name)}` }, `#${name}`);
   }
-  if (target.startsWith("!date^")) return dateToken(target, label);
+  if (target.startsWith("!date^")) return dateToken(target, label, names.zone ?? "UTC");
   if (target.startsWith("!subteam^")) {
     return el("span", { class: "mention" }, `@${names.groups[target.slice(9)] ?? (label || "group").replace(/^@/, "")}`);
   }
@@ -127,15 +129,14 @@ function reference(token, names) {
   return document.createTextNode(unescape(`<${token}>`));
 }
 
-function dateToken(target, fallback) {
+function dateToken(target, fallback, zone) {
   const [, epoch, format, link] = target.split("^");
   const when = new Date(Number(epoch) * 1000);
   if (!format || Number.isNaN(when.getTime())) return document.createTextNode(unescape(fallback));
-  // everybody in the sandbox lives in UTC
-  const show = (options) => when.toLocaleString("en-GB", { timeZone: "UTC", ...options });
+  const show = (options) => local(when, zone, options);
   const long = { weekday: "long", day: "numeric", month: "long", year: "numeric" };
   const forms = {
-    date_num: () => when.toISOString().slice(0, 10),
+    date_num: () => day(when, zone),
     date_short: () => show({ day: "numeric", month: "short", year: "numeric" }),
     date_long: () => show(long),
     date: () => show({ day: "numeric", month: "long", year: "numeric" }),
@@ -146,6 +147,6 @@ function dateToken(target, fallback) {
     const form = forms[name.replace("_pretty", "")];
     return form ? form() : name === "ago" ? when.toISOString() : whole;
   });
-  const node = el("time", { dateTime: when.toISOString(), title: when.toISOString() }, text);
+  const node = el("time", { dateTime: when.toISOString(), title: `${when.toISOString()}, shown in ${zone}` }, text);
   return link ? el("a", { href: link, target: "_blank", rel: "noopener" }, node) : node;
 }
