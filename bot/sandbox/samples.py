@@ -166,7 +166,7 @@ def storm(number: int) -> tuple[Sample, ...]:
             name=kind,
             severity=severity,
             service=service,
-            summary=f"{service}: {share}% {what}",
+            summary=f"{share}% {what}",
             cluster=f"eu{number}",
             instances=(f"{service}-a:9090",),
             annotations={"description": "The network between two zones loses packets.", "value": f"{share}%"},

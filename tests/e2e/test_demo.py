@@ -77,7 +77,7 @@ def test_the_panel_fires_a_storm_an_outage_and_a_drill(demo: str, tmp_path: Path
     """The real bot answers each: one incident for the storm, a rehearsal, and what waited while Slack was down."""
     with Browser(tmp_path) as browser:
         tab = browser.tab(f"{demo}?user=charlie&channel=ops-alerts")
-        tab.until("document.getElementById('where')?.textContent", "the page")
+        tab.until("document.querySelector('#samples li') !== null", "the panel")
         tab.click("Take Slack down")
         tab.sees("Slack is down for the bot")
         tab.click("Start a storm")
