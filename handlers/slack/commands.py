@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 
 from bot import telemetry
 from bot.errors import DatabaseUnavailable
@@ -51,7 +52,8 @@ async def answer(asked: Asked, text: str, *, sure: bool = False) -> Reply:
 def _as_typed(command: str, text: str) -> str:
     """Repeat a longer line that was not done: Slack has taken it from the box in which it was typed."""
     words = grammar.read(text).rest
-    return f"\nYou typed:\n```{code(f'{command} {text.strip()}', 2500)}```" if len(words) > SHORT else ""
+    typed = code(html.unescape(f"{command} {text.strip()}"), 2500)  # Slack has escaped it once already
+    return f"\nYou typed:\n```{typed}```" if len(words) > SHORT else ""
 
 
 async def _answer(asked: Asked, line: grammar.Line, typed: str, *, sure: bool) -> Answer:
