@@ -118,8 +118,10 @@ def _run(port: int, command: list[str], folder: Path, stop: threading.Event) -> 
                 toolbar.fire(SAMPLES[0].name)
             except ValueError as error:
                 return _failed(f"did not take the first alert ({error})", bot)
-            sys.stdout.write(f"Sitrep demo: open {server.url}/ (Ctrl-C ends it)\n{shared}\n")
+            sys.stdout.write(f"Sitrep demo: open {server.url}/ (Ctrl-C ends it)\n")
             sys.stdout.flush()
+            sys.stderr.write(f"{shared}\n")  # beside the one line with the address, which scripts read
+            sys.stderr.flush()
             while not stop.wait(0.5):
                 if not bot.alive:
                     return _failed("has ended", bot)

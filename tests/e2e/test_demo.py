@@ -36,15 +36,18 @@ def demo(tmp_path: Path) -> Iterator[str]:
     """Start the demo and give its address."""
     out = tmp_path / "out"
     keep = {k: v for k, v in os.environ.items() if not k.startswith(("SITREP_", "SLACK_", "PAGERDUTY_"))}
-    with out.open("wb") as stdout:
-        child = subprocess.Popen([sys.executable, "-m", "bot", "demo"], cwd=ROOT, env=keep, stdout=stdout)
+    err = tmp_path / "err"
+    with out.open("wb") as stdout, err.open("wb") as stderr:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "bot", "demo"], cwd=ROOT, env=keep, stdout=stdout, stderr=stderr
+        )
     try:
         found = wait_for(lambda: re.search(r"http://127\.0\.0\.1:\d+/", out.read_text()))
         yield found.group()
-        address, settings, database = out.read_text().splitlines()
+        (address,) = out.read_text().splitlines()
         assert found.group() in address
-        assert " outbox list" in settings
-        assert "export SITREP_DATABASE_URL=sqlite:///" in database
+        assert " outbox list" in err.read_text()
+        assert "export SITREP_DATABASE_URL=sqlite:///" in err.read_text()
     finally:
         child.send_signal(signal.SIGINT)
         assert child.wait(15) == 0

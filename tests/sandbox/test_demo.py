@@ -135,8 +135,9 @@ def test_the_demo_says_where_it_is_and_ends_cleanly(tmp_path: Path, monkeypatch:
         line = process.stdout.readline()
         found = re.fullmatch(r"Sitrep demo: open (http://127\.0\.0\.1:\d+/) \(Ctrl-C ends it\)\n", line)
         assert found, line + (process.stderr.read() if process.stderr and not line else "")
-        shared = re.search(r": \. (\S+) && (\S+) outbox list\n", process.stdout.readline())
-        url = re.search(r": export SITREP_DATABASE_URL=(sqlite:///\S+/sitrep\.db)\n", process.stdout.readline())
+        assert process.stderr is not None
+        shared = re.search(r": \. (\S+) && (\S+) outbox list\n", process.stderr.readline())
+        url = re.search(r": export SITREP_DATABASE_URL=(sqlite:///\S+/sitrep\.db)\n", process.stderr.readline())
         assert shared
         assert url
         told = shell_reads(Path(shared[1]))
