@@ -29,11 +29,28 @@ def restart(draft: Draft, next_in: int | None = None) -> None:
         draft.arm(TimerKind.UPDATE_REMINDER, draft.now + timedelta(seconds=every * REMIND_AT))
 
 
-def pace(draft: Draft) -> None:
-    """Count from now at the pace of the status that has just been set, unless updates are paused or name their next."""
-    incident = draft.incident
-    if incident.cadence_from is not None and incident.cadence_every is None:
+def pace(draft: Draft, before: int | None) -> None:
+    """Go on at the pace of the status that has just been set; `before` is the interval until then, in seconds.
+
+    A slower one counts from the last update, so that no status is an update in disguise; a faster one counts from now.
+    What is overdue, paused, or as an update has said, stays so.
+    """
+    incident, base = draft.incident, draft.incident.cadence_from
+    every = incident.regular_every
+    if base is None or every is None or before is None or every == before or incident.cadence_every is not None:
+        return
+    if incident.update_is_overdue:
+        draft.set(cadence_every=before)
+        return
+    if every < before:
         restart(draft)
+        return
+    draft.disarm(lambda t: t.kind in CADENCE_KINDS)
+    remind_at = base + timedelta(seconds=every * REMIND_AT)
+    if remind_at > draft.now:
+        draft.arm(TimerKind.UPDATE_REMINDER, remind_at)
+    else:
+        draft.arm(TimerKind.UPDATE_OVERDUE, max(base + timedelta(seconds=every), draft.now))
 
 
 def stop(draft: Draft) -> None:

@@ -97,10 +97,9 @@ def move(
     **data: Any,
 ) -> None:
     """Change the status, and say so."""
-    before = draft.incident.status
+    before, every = draft.incident.status, draft.incident.regular_every
     draft.set(status=status, ended_at=None if status.is_open else draft.now)
-    if status is Status.MONITORING:
-        cadence.pace(draft)
+    cadence.pace(draft, every)
     said = text or f"Status changed from {before.value} to {status.value}"
     why = f": {data['why']}" if data.get("why") else ""
     facts = {"from": before.value, "to": status.value, **data}

@@ -100,10 +100,9 @@ def pause(draft: Draft, command: c.PauseCadence) -> None:
 
 
 def _change_status(draft: Draft, status: Status, actor: Actor) -> None:
-    before = draft.incident.status
+    before, every = draft.incident.status, draft.incident.regular_every
     draft.set(status=status)
-    if Status.MONITORING in {status, before}:
-        cadence.pace(draft)
+    cadence.pace(draft, every)
     draft.event(
         "status_changed",
         f"Status changed from {before.value} to {status.value}",

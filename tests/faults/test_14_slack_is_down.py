@@ -95,7 +95,7 @@ def test_fault_14_slack_is_down_for_half_an_hour(
     note("Clue B")
     assert bot.alertmanager(body(alert("aa"))).status_code == 202
     other = next(i["number"] for i in bot.incidents() if i["number"] != number)
-    for status in ("identified", "monitoring"):
+    for status in ("identified", "investigating"):
         bot.slash(f"status {status}", channel=channel)
     hands.advance(minutes=7)  # 12.5: the reminder
     bot.wait_event(number, "update_due")
@@ -108,7 +108,7 @@ def test_fault_14_slack_is_down_for_half_an_hour(
     hands.advance(minutes=5)  # 20.5: the fourth level; the top, so the climb of the overdue update is one more notice
     bot.wait_event(number, "escalated", count=3)
     bot.wait_event(number, "update_overdue", count=2)
-    for status in ("identified", "investigating"):
+    for status in ("identified", "monitoring"):
         bot.slash(f"status {status}", channel=channel)
     hands.advance(minutes=10.5)  # 31
     wait_for(lambda: TROUBLES[-1] in process.log.read_text(), PATIENCE, "a refused connection")
@@ -124,8 +124,8 @@ def test_fault_14_slack_is_down_for_half_an_hour(
     wait_for(lambda: settled(world), PATIENCE, "the drain")
 
     # In order, once each; what time has overtaken is left out.
-    notices = ["Clue A", "Clue B", "set the status to *identified*", "set the status to *monitoring*", "Clue C"]
-    notices += ["Update overdue", "set the status to *identified*", "set the status to *investigating*"]
+    notices = ["Clue A", "Clue B", "set the status to *identified*", "set the status to *investigating*", "Clue C"]
+    notices += ["Update overdue", "set the status to *identified*", "set the status to *monitoring*"]
     said = [m.text for m in workspace.messages(channel) if not m.subtype and ":rotating_light:" not in m.text]
     assert re.findall("|".join(re.escape(n) for n in dict.fromkeys(notices)), " ".join(said)) == notices
     assert having(workspace, channel, "Post an update by") == []
@@ -146,7 +146,7 @@ def test_fault_14_slack_is_down_for_half_an_hour(
     edits = [c for c in workspace.calls[during:] if c.method == "chat.update" and c.args["ts"] == card.ts]
     assert len(edits) <= 4
     shown = str(card.blocks)
-    assert "is investigating" in card.text
+    assert "is monitoring" in card.text
     told = re.search(r"Messages could not go out from (\d\d:\d\d) UTC .*? to (\d\d:\d\d) UTC", shown)
     assert told is not None
     assert told[1] in {f"{since:%H:%M}", f"{since + timedelta(seconds=5):%H:%M}"}

@@ -324,12 +324,20 @@ def test_a_watched_fix_is_updated_on_half_as_often() -> None:
     """Monitoring has a slower cadence from the moment it is set; the old one is back with the status before."""
     story = Story().at(2)
     story.do(c.Acknowledge(ALICE), c.Mitigate(ALICE, "Rolled back"))
-    assert story.armed() == {"update_reminder": 26}
+    assert story.armed() == {"update_reminder": 24}  # from the last update, or the declaration
     story.at(10).do(c.PostUpdate("Holds", ALICE, next_in=600))
     story.do(c.SetStatus(Status.IDENTIFIED, ALICE))
     assert story.armed() == {"update_reminder": 18}  # as the update has said
     story.at(11).do(c.KeepCadence(ALICE))
     assert story.armed() == {"update_reminder": 23}
+
+
+def test_a_status_is_no_update_in_disguise() -> None:
+    """What is overdue stays overdue whatever status is set."""
+    story = Story().at(16)
+    story.do(c.SetStatus(Status.MONITORING, ALICE))
+    assert story.incident.update_is_overdue
+    assert "update_climb" in story.armed()
 
 
 def test_reopened_after_days_it_starts_afresh() -> None:
