@@ -58,14 +58,6 @@ class Desk:
         if edit is not None:
             self.post(tx, *edit)
 
-    def hand_over_alerts(self, tx: Tx, number: str, into: str) -> None:
-        """Let the alerts of an incident that was merged go on in the other; both cards show it."""
-        from_id, to_id = incidents.identity(tx.connection, number), incidents.identity(tx.connection, into)
-        if from_id is not None and to_id is not None:
-            alerts.hand_over(tx.connection, from_id, to_id)
-            self.refresh(tx, number)
-            self.refresh(tx, into)
-
     def merge(self, tx: Tx, number: str, into: str, actor: Actor) -> Incident:
         """Make an incident a part of another one, where its alerts go on; returns what has become of it.
 
@@ -74,13 +66,14 @@ class Desk:
         """
         # The one with the smaller number first, so that two who merge both ways do not wait for each other.
         there = {each: incidents.take(tx.connection, each) for each in sorted((number, into))}
-        other, identity = there[into], incidents.identity(tx.connection, number)
-        if other is None or identity is None:
+        other = there[into]
+        from_id, to_id = incidents.identity(tx.connection, number), incidents.identity(tx.connection, into)
+        if other is None or from_id is None or to_id is None:
             raise Refused("no_incident", f"There is no {into}. See `/incident list`.")
-        groups = tuple(group.id for group in alerts.groups_of(tx.connection, identity))
+        groups = tuple(group.id for group in alerts.groups_of(tx.connection, from_id))
         gone = self.apply(tx, number, c.MergeInto(into, actor, other.channel_id, groups))
         self.apply(tx, into, c.MergedFrom(number, gone.title, actor, gone.heard))
-        self.hand_over_alerts(tx, number, into)
+        alerts.hand_over(tx.connection, from_id, to_id)  # the cards show it: they are rendered when they are sent
         return gone
 
     def unmerge(self, tx: Tx, number: str, actor: Actor, why: str = "") -> Incident:
@@ -94,17 +87,14 @@ class Desk:
         for each in sorted({number, *chain}):
             incidents.take(tx.connection, each)
         after = self.apply(tx, number, c.Unmerge(actor, why))
-        merges = (e.data for e in incidents.timeline(tx.connection, number) if e.kind == "merged" and "into" in e.data)
-        groups = [int(group) for data in list(merges)[-1:] for group in data.get("groups", ())]
+        merges = [e.data for e in incidents.timeline(tx.connection, number) if e.kind == "merged" and "into" in e.data]
+        groups = merges[-1].get("groups", ()) if merges else ()
         to_id = incidents.identity(tx.connection, number)
         for each in chain:
             from_id = incidents.identity(tx.connection, each)
-            if from_id is not None and to_id is not None and groups:
+            if from_id is not None and to_id is not None:
                 alerts.hand_back(tx.connection, from_id, to_id, groups)
-        for each in chain[:1]:
-            self.apply(tx, each, c.SplitOff(number, actor))
-        for each in (*chain, number):
-            self.refresh(tx, each)
+            self.apply(tx, each, c.SplitOff(number, actor) if each == chain[0] else c.Refresh())
         return after
 
     def fire_timers(self, tx: Tx, number: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from bot.incidents import commands as c
 from bot.incidents import escalation
 from bot.incidents.draft import Draft
-from bot.incidents.model import Actor, Handoff, Person, Refused, Role, Status, TimerKind
+from bot.incidents.model import Actor, Handoff, Incident, Person, Refused, Role, Status, TimerKind
 from bot.incidents.wording import mention, plain, say
 
 ACCEPT_WITHIN = timedelta(minutes=5)
@@ -23,7 +23,15 @@ def word_of(role: Role) -> str:
 
 def must_be_open(draft: Draft, *also: Status) -> None:
     """Refuse what makes sense only while somebody works on the incident, or in another status that is named."""
-    incident = draft.incident
+    refuse_unless_open(draft.incident, *also)
+
+
+def refuse_unless_open(incident: Incident, *also: Status) -> None:
+    """Refuse what makes sense only for an open incident, or one in a status that is named; say the way back.
+
+    Raises:
+        Refused: it is over.
+    """
     if not incident.status.is_open and incident.status not in also:
         if incident.status is Status.MERGED:
             raise Refused(

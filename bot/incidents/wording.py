@@ -24,8 +24,12 @@ def say(draft: Draft, text: str) -> None:
 
 def mention(actor: Actor) -> str:
     """Mention somebody in Slack, or name whoever is not in it."""
-    is_slack_user = actor.type == "human" and actor.id.startswith(("U", "W"))
-    return f"<@{actor.id}>" if is_slack_user else plain(actor.name)
+    return f"<@{actor.id}>" if is_in_slack(actor) else plain(actor.name)
+
+
+def is_in_slack(actor: Actor) -> bool:
+    """True for a person whose id is one of Slack's."""
+    return actor.type == "human" and actor.id.startswith(("U", "W"))
 
 
 def where(alert: Alert) -> str:

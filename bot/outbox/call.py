@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from bot import board as boards
 from bot.board import Board
 from bot.clock import Clock
 from bot.config import SlackConfig
@@ -95,6 +96,11 @@ class Call:
             return incident.channel_id, None
         thread = self.board.result("thread")
         return str(thread.get("channel", "")), str(thread.get("ts", "")) or None
+
+    async def anew(self, *, with_events: bool = False) -> Call:
+        """Read the incident again: what was asked of Slack before may have taken a while."""
+        board = await self.tools.store.read(lambda c: boards.load(c, self.row.scope, with_events=with_events))
+        return replace(self, maybe_board=board)
 
     async def post(self, message: Message, *, channel: str | None = None, looked_for: bool = False) -> Result:
         """Post a message, in the incident's place unless a channel is named; one that comes late says so.

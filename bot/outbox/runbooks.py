@@ -174,8 +174,7 @@ async def _end_message(call: Call) -> Result:
     slot, text = str(call.row.data["slot"]), str(call.row.data["text"])
     if not call.row.data.get("brief"):
         return await call.replace(slot, messages.plain(text))
-    board = await call.tools.store.read(lambda c: boards.load(c, call.row.scope, with_events=True))
-    return await call.replace(slot, messages.with_brief(text, board or call.board))
+    return await call.replace(slot, messages.with_brief(text, (await call.anew(with_events=True)).board))
 
 
 def _in_place(call: Call) -> Mitigation:

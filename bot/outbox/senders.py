@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 
 from bot import board as boards
@@ -14,7 +13,7 @@ from bot import telemetry
 from bot.board import Board
 from bot.errors import Permanent, Retryable
 from bot.incidents.escalation import is_needless
-from bot.incidents.wording import worded
+from bot.incidents.wording import is_in_slack, mention, worded
 from bot.outbox import homes, periodic, reactions, runbooks, triage
 from bot.outbox.call import Call, Result, Tools
 from bot.outbox.worker import Superseded
@@ -162,7 +161,7 @@ async def _page(call: Call) -> Result:
     found = await _people(call)
     if posted is None:
         # Those calls took a while: nobody is paged after an acknowledgement that came meanwhile.
-        call = await _anew(call, with_events=True)
+        call = await call.anew(with_events=True)
         if is_needless(call.board.incident, reason):
             raise Superseded
         posted = await call.post(messages.page(call.board, call.row.data, found.mentions), looked_for=True)
@@ -172,21 +171,22 @@ async def _page(call: Call) -> Result:
 
 async def _refresh_pages(call: Call) -> Result:
     """Let pages and the notification show that they are answered: they ask for no acknowledgement any more."""
-    call = await _anew(call, with_events=True)
+    call = await call.anew(with_events=True)
     kinds = ("page", "notification")
     sent = await call.tools.store.read(
         lambda c: [row for k in kinds for row in deliveries.of_kind(c, call.row.scope, k)]
     )
     for row in sent:
-        mentions = [str(mention) for mention in row.result.get("mentions", ())]
+        mentions = [str(each) for each in row.result.get("mentions", ())]
+        if not mentions or not row.result.get("channel"):
+            continue
         if row.kind == "page":
             text, blocks = messages.page(call.board, row.data, mentions)
         else:
             text, blocks = messages.notification(call.tools.templates, call.board, mentions)
-        place = Posted(str(row.result.get("channel", "")), str(row.result.get("ts", "")))
-        if mentions and place.channel:
-            with suppress(Permanent):  # somebody has deleted it
-                await call.gateway.edit(place, text, blocks, key=row.key, number=call.row.scope)
+        place = Posted(str(row.result["channel"]), str(row.result["ts"]))
+        with suppress(Permanent):  # somebody has deleted it
+            await call.gateway.edit(place, text, blocks, key=row.key, number=call.row.scope)
     return {}
 
 
@@ -221,17 +221,11 @@ def _wait_for_slack(call: Call, found: Resolved) -> None:
 async def _reminder(call: Call) -> Result:
     if (posted := await call.find()) is not None:
         return posted
-    call = await _anew(call)
+    call = await call.anew()
     incident = call.board.incident
     if not _still_due(call) or incident.update_is_overdue:
         raise Superseded
     return await call.post(messages.reminder(incident, call.row.data), looked_for=True)
-
-
-async def _anew(call: Call, *, with_events: bool = False) -> Call:
-    """Read the incident again: what was asked of Slack before may have taken a while."""
-    load = await call.tools.store.read(lambda c: boards.load(c, call.row.scope, with_events=with_events))
-    return replace(call, maybe_board=load)
 
 
 def _still_due(call: Call) -> bool:
@@ -245,8 +239,8 @@ async def _answerable(call: Call) -> tuple[str, ...]:
     incident, by = call.board.incident, call.board.incident.acknowledged_by
     if incident.lead:
         return (f"<@{incident.lead.id}>",)
-    if by is not None and by.type == "human" and by.id.startswith(("U", "W")):
-        return (f"<@{by.id}>",)
+    if by is not None and is_in_slack(by):
+        return (mention(by),)
     if incident.ladder_level and incident.rule.ladder:
         level = incident.rule.ladder[min(incident.ladder_level, len(incident.rule.ladder)) - 1]
         return (await call.directory.resolve(level.slack)).mentions
@@ -263,7 +257,7 @@ async def _overdue(call: Call) -> Result:
     if (posted := await call.find()) is not None:
         return posted
     mentions = await _answerable(call)
-    call = await _anew(call)
+    call = await call.anew()
     waiting = await call.tools.store.read(lambda c: deliveries.unfinished(c, call.row.scope))
     newer = any(row.kind == "overdue" and row.id > call.row.id for row in waiting)
     if newer or not _still_due(call):
@@ -278,7 +272,7 @@ async def _suggest_resolve(call: Call) -> Result:
     """Suggest once that it is over, while it is quiet."""
     if (posted := await call.find()) is not None:
         return posted
-    call = await _anew(call)
+    call = await call.anew()
     board, incident = call.board, call.board.incident
     if incident.quiet_told or not incident.status.is_open or board.counts.firing:
         raise Superseded
@@ -324,7 +318,7 @@ async def _under(call: Call, slot: str, message: Message) -> Result:
 
 async def _handoff(call: Call) -> Result:
     """Brief whoever is offered the command; nothing goes out once it is accepted or withdrawn."""
-    call = await _anew(call, with_events=True)
+    call = await call.anew(with_events=True)
     offered = call.board.incident.handoff
     if offered is None or offered.to.id != call.row.data["to"]:
         raise Superseded

@@ -81,15 +81,13 @@ class Members:
 
         A request's own `user_name` is a handle of old, and would give one person two names.
         """
-        if user_id in self._known or time.monotonic() < self._quiet_until:
-            return self._known[user_id][0].name if user_id in self._known else self._or_handle(user_id, handle)
-        try:
-            return (await asyncio.wait_for(self.get(user_id), NAMED_WITHIN)).name
-        except (OutwardError, TimeoutError):
-            self._quiet_until = time.monotonic() + QUIET
-            return self._or_handle(user_id, handle)
-
-    def _or_handle(self, user_id: str, handle: str) -> str:
+        if user_id in self._known:
+            return self.name_of(user_id)
+        if time.monotonic() >= self._quiet_until:
+            try:
+                return (await asyncio.wait_for(self.get(user_id), NAMED_WITHIN)).name
+            except (OutwardError, TimeoutError):
+                self._quiet_until = time.monotonic() + QUIET
         return self._heard.get(user_id) or handle or user_id
 
     async def find(self, typed: str) -> list[Member]:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 from bot import telemetry
 from bot.errors import DatabaseUnavailable
-from bot.incidents import commands as c
 from bot.incidents.model import Refused
 from bot.slack import modals, tasks
 from handlers.slack import asking, checklists, grammar, shortcuts, steps, table, triage
@@ -26,6 +25,7 @@ LINES: Mapping[str, str] = {
     "incident_resolve": "resolve",
     "incident_reopen": "reopen",
     "incident_unmerge": "unmerge",
+    "incident_accept": "accept",
     "incident_decline": "decline",
     "incident_export": "export md",
     "incident_catchup": "catchup",
@@ -33,11 +33,10 @@ LINES: Mapping[str, str] = {
     tasks.DONE: "task done",  # and the task's number, from the value
     tasks.SKIP: "task skip",
 }
-ACCEPT, MORE, DECLARE = "incident_accept", "incident_more", "home_declare"
+MORE, DECLARE = "incident_more", "home_declare"
 _LINE = re.compile(rf"({'|'.join(LINES)}|{MORE})(_(INC-)?[0-9-]+)?")  # a suffix makes it like no other of its message
 ACTIONS: tuple[str | re.Pattern[str], ...] = (
     _LINE,
-    ACCEPT,
     DECLARE,
     steps.ACTIONS,
     checklists.ACTIONS,
@@ -72,9 +71,6 @@ async def _press(asked: Asked, action_id: str, value: str) -> Answer:
             return await shortcuts.press(asked, value)
         if action_id == DECLARE:
             return Form(modals.declare("", asked.user.id))
-        if action_id == ACCEPT:
-            await asked.apply(value, c.AcceptHandoff(asked.user))
-            return ""
         found = _LINE.fullmatch(action_id)
         name = found.group(1) if found else ""
         return await (asking.open_menu(asked, value) if name == MORE else _line(asked, LINES[name], value))

@@ -83,13 +83,13 @@ class Asked:
         """Return the time zone that the person has set in Slack; UTC where Slack does not tell in time."""
         return await self.directory.members.zone(self.user.id)
 
-    async def board(self, number: str) -> Board:
-        """Give an incident with all that its messages show.
+    async def board(self, number: str, *, with_events: bool = False) -> Board:
+        """Return an incident with what its messages show; with its timeline only where that is asked for.
 
         Raises:
             Refused: there is no such incident.
         """
-        return await self.services.store.read(lambda connection: board_of(connection, number, with_events=True))
+        return await self.services.store.read(lambda c: board_of(c, number, with_events=with_events))
 
     async def open_incidents(self) -> list[Incident]:
         """Give the open incidents."""

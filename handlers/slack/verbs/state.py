@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot import times
 from bot.incidents import commands as c
 from bot.incidents.model import Incident, Status
+from bot.incidents.people import refuse_unless_open
 from bot.incidents.responding import SETTABLE
 from bot.slack import blocks as b
 from bot.slack import catchup, modals
@@ -25,7 +26,7 @@ SHOWN = 15  # lines of a timeline
 async def update(spoken: Spoken) -> Answer:
     """Post a status update, or say that nothing has changed; alone open the form."""
     if not spoken.rest:
-        _must_be_open(spoken)
+        refuse_unless_open(spoken.subject)
         return Form(await updating.form(spoken.asked, spoken.subject))
     if spoken.rest.casefold() == "same":
         return await _next(spoken, await spoken.apply(c.KeepCadence(spoken.asked.user)), "Noted: no change.")
@@ -48,13 +49,6 @@ async def _seconds_until(spoken: Spoken, when: str) -> int:
     if not 0 < seconds <= updating.NEXT_MAX:
         raise Mistake(f"Set the next update within 24 hours. Example: `{spoken.command} update DB is back next 30m`.")
     return seconds
-
-
-def _must_be_open(spoken: Spoken) -> None:
-    """Open no form that could not be submitted."""
-    if not spoken.subject.status.is_open:
-        number, status = spoken.subject.number, spoken.subject.status.value
-        raise Mistake(f"{number} is {status}. Reopen it first: `{spoken.command} reopen`.")
 
 
 async def _next(spoken: Spoken, after: Incident, said: str) -> str:
@@ -124,7 +118,7 @@ async def resolve(spoken: Spoken) -> Answer:
     """
     before = await spoken.asked.board(spoken.subject.number)
     if not spoken.rest:
-        _must_be_open(spoken)
+        refuse_unless_open(spoken.subject)
         return Form(modals.resolve(spoken.subject, left_open(before)))
     after = await spoken.apply(c.Resolve(spoken.asked.user, text=spoken.text))
     if not before.incident.status.is_open:
@@ -140,7 +134,7 @@ async def cancel(spoken: Spoken) -> str:
         Question: they have not.
     """
     if not spoken.sure:
-        _must_be_open(spoken)
+        refuse_unless_open(spoken.subject)
         await _ask_first(spoken, "Cancel", "Cancel incident")
     after = await spoken.apply(c.Cancel(spoken.asked.user, spoken.text))
     return f"Cancelled {after.number}. Undo: `{spoken.command} {after.number} reopen`."
@@ -175,7 +169,7 @@ async def merge(spoken: Spoken) -> str:
         )
     here, into, user, desk = spoken.subject.number, other.number, spoken.asked.user, spoken.asked.services.desk
     if not spoken.sure:
-        _must_be_open(spoken)
+        refuse_unless_open(spoken.subject)
         await _ask_first(spoken, f"Merge into {into} ({esc(other.title, 100)})", "Merge")
     await spoken.asked.write(lambda tx: desk.merge(tx, here, into, user))
     return f"Merged {here} into {into}. Undo: `{spoken.command} {here} unmerge`."
@@ -222,6 +216,6 @@ async def timeline(spoken: Spoken) -> str:
 
 async def catch_up(spoken: Spoken) -> Reply:
     """Tell whoever asks, and nobody else, what they have missed."""
-    board = await spoken.asked.board(spoken.subject.number)
+    board = await spoken.asked.board(spoken.subject.number, with_events=True)
     text, blocks = catchup.catch_up(board)
     return Reply(text, blocks)
