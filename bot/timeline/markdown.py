@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 
+from bot.incidents.cadence import spell
 from bot.incidents.model import Event, Incident, Role
-from bot.text import clip
-from bot.timeline.dossier import AlertRow, Dossier, Rendered, filename, utc
-from bot.timeline.escape import inline, table
+from bot.timeline import history
+from bot.timeline.dossier import AlertRow, Dossier, Rendered, filename
+from bot.timeline.entries import clock, entry, field
+from bot.timeline.escape import at_start, block, cell, strict, table, title
 from bot.timeline.followups import follow_ups
 from bot.timeline.milestones import Milestones, milestones
+from bot.timeline.words import Names, deletions, shown
 
-RECORDED_LATER = timedelta(seconds=60)
-COMMAND = 300  # characters; JSON and CSV have all of it
 UNKNOWN = "not recorded"
 # Seeds 001 ("Audit And Postmortem") and 004 (5.4): what a report has to hold; people write it, not the bot.
-ANALYSIS = ("Root cause", "Contributing factors", "What went well", "What went poorly", "Lessons")
+ANALYSIS = ("Contributing factors", "What went well", "What went poorly", "Lessons")
 CORRECTIVE = ("Action", "Owner", "Due date", "Status")
 
 
 def render_markdown(dossier: Dossier) -> Rendered:
-    """Render as Markdown: events by the time they occurred, all times in UTC."""
+    """Render as Markdown: events by the time they occurred, all times in UTC and to the minute."""
     moments = milestones(dossier.incident, dossier.events)
+    names = Names(dossier.incident, dossier.events)
+    end, resolution = moments.resolved or moments.closed, history.resolution(dossier.events)
     lines = [
-        *_head(dossier.incident),
+        *_head(dossier.incident, names),
+        *_what_happened(dossier.incident, resolution),
         *_milestones(moments),
+        *_severities(history.severities(dossier.incident, dossier.events, names, end)),
         *_alerts(dossier.alerts),
-        *_timeline(dossier.events),
+        *_pages(history.pages(dossier.events, names)),
+        *_updates(dossier, names, end),
+        *_timeline(dossier.events, names, resolution.lines),
+        *_participants(history.participants(dossier.incident, dossier.events, names)),
         *_action_items(dossier.events),
         *_analysis(moments),
     ]
@@ -38,8 +46,8 @@ def render_markdown(dossier: Dossier) -> Rendered:
     )
 
 
-def _head(incident: Incident) -> Iterator[str]:
-    yield f"# {inline(incident.number)}: {inline(incident.title)}"
+def _head(incident: Incident, names: Names) -> Iterator[str]:
+    yield f"# {title(f'{incident.number}: {incident.title}')}"
     yield ""
     if incident.drill:
         yield "- **Drill:** yes, nothing was really broken"
@@ -53,26 +61,43 @@ def _head(incident: Incident) -> Iterator[str]:
         ("Impact", incident.impact),
         ("Tenants", incident.tenants),
     ):
-        yield f"- **{label}:** {inline(value) or UNKNOWN}"
-    yield f"- **Incident commander:** {inline(incident.lead.name) if incident.lead else UNKNOWN}"
+        yield from field(label, value or UNKNOWN)
+    lead = incident.lead
+    yield from field("Incident commander", names.of(lead.id, lead.name) if lead else UNKNOWN)
     for role, person in sorted(incident.roles.items()):
         if role != Role.LEAD:
-            yield f"- **{inline(role.replace('_', ' ').capitalize())}:** {inline(person.name)}"
-    yield f"- **Declared by:** {inline(incident.declared_by.name)}"
+            yield from field(history.role_name(role), names.of(person.id, person.name))
+    yield from field("Declared by", names.actor(incident.declared_by))
     for label, value in (
         ("Kind", "" if incident.kind == "operational" else incident.kind),
-        ("Summary", incident.summary),
         ("Correlation id", incident.correlation_id),
         ("Trace id", incident.trace_id),
         ("Error code", incident.error_code),
         ("Resource name", incident.resource_name),
         ("Host role", incident.host_role),
         ("Runbook", incident.runbook_id),
-        ("Channel", incident.channel_name),
+        ("Channel", f"#{incident.channel_name}" if incident.channel_name else ""),
     ):
-        if value:
-            yield f"- **{label}:** {inline(value)}"
+        if value.strip():
+            yield from field(label, value)
     yield ""
+
+
+def _what_happened(incident: Incident, resolution: history.Resolution) -> Iterator[str]:
+    for heading, texts in (
+        ("## Summary", (incident.summary,)),
+        ("### Root cause", resolution.causes),
+        ("### Fix", resolution.fixes),
+    ):
+        yield heading
+        yield ""
+        written = [lines for text in texts if (lines := block(text))]
+        if written and resolution.reopened and heading != "## Summary":
+            yield f"As recorded before the incident was reopened at {clock(resolution.reopened)}:"
+            yield ""
+        for lines in written or [[f"{UNKNOWN.capitalize()}."]]:
+            yield from lines
+            yield ""
 
 
 def _milestones(moments: Milestones) -> Iterator[str]:
@@ -81,7 +106,7 @@ def _milestones(moments: Milestones) -> Iterator[str]:
     yield from table(
         ("Milestone", "Time (UTC)"),
         (
-            (label, _moment(moment))
+            (label, _stamp(moment))
             for label, moment in (
                 ("Started", moments.started),
                 ("Detected", moments.detected),
@@ -91,6 +116,7 @@ def _milestones(moments: Milestones) -> Iterator[str]:
                 ("Resolved", moments.resolved),
                 ("Closed", moments.closed),
             )
+            if moment
         ),
     )
     yield ""
@@ -105,6 +131,27 @@ def _milestones(moments: Milestones) -> Iterator[str]:
     yield ""
 
 
+def _severities(ratings: Sequence[history.Rating]) -> Iterator[str]:
+    if not ratings:
+        return
+    yield "## Severity over time"
+    yield ""
+    yield from table(
+        ("Severity", "From (UTC)", "For", "By", "Why"),
+        (
+            (
+                cell(rating.severity),
+                _stamp(rating.since),
+                spell(max((rating.until - rating.since).total_seconds(), 0)) if rating.until else "ongoing",
+                cell(rating.by),
+                cell(rating.why),
+            )
+            for rating in ratings
+        ),
+    )
+    yield ""
+
+
 def _alerts(alerts: tuple[AlertRow, ...]) -> Iterator[str]:
     if not alerts:
         return
@@ -114,12 +161,12 @@ def _alerts(alerts: tuple[AlertRow, ...]) -> Iterator[str]:
         ("Alert", "Status", "Started (UTC)", "Ended (UTC)", "Value", "Labels"),
         (
             (
-                inline(alert.name),
-                inline(alert.status),
-                _moment(alert.starts_at),
-                _moment(alert.ends_at),
-                inline(alert.value),
-                inline(", ".join(f"{name}={value}" for name, value in sorted(alert.labels.items()))),
+                cell(alert.name),
+                cell(alert.status),
+                _stamp(alert.starts_at),
+                _stamp(alert.ends_at),
+                cell(alert.value),
+                cell(", ".join(f"{name}={value}" for name, value in sorted(alert.labels.items()))),
             )
             for alert in alerts
         ),
@@ -127,39 +174,99 @@ def _alerts(alerts: tuple[AlertRow, ...]) -> Iterator[str]:
     yield ""
 
 
-def _timeline(events: tuple[Event, ...]) -> Iterator[str]:
-    superseded = {old: event.seq for event in events if isinstance(old := event.data.get("supersedes"), int)}
-    yield "## Timeline"
+def _pages(pages: Sequence[history.Page]) -> Iterator[str]:
+    if not pages:
+        return
+    yield "## Pages"
     yield ""
     yield from table(
-        ("Seq", "Occurred (UTC)", "Kind", "Who", "What", "Note"),
+        ("Paged (UTC)", "Whom", "Why", "Reached", "Answered"),
         (
             (
-                str(event.seq),
-                utc(event.occurred_at),
-                inline(event.kind),
-                inline(event.actor.name or event.actor.id),
-                inline(event.text),
-                _note(event, superseded.get(event.seq)),
+                _stamp(page.at),
+                cell(page.whom),
+                cell(page.why),
+                cell("; ".join(f"{who} {clock(at)}" for at, who in page.reached)) or "nobody",
+                _answer(page),
             )
-            for event in sorted(events, key=lambda event: (event.occurred_at, event.seq))
+            for page in pages
         ),
     )
     yield ""
 
 
-def _note(event: Event, later: int | None) -> str:
-    notes = [] if later is None else [f"superseded by line {later}"]
-    author = event.data.get("author")
-    if isinstance(author, Mapping) and author.get("id") != event.actor.id:  # who said it is not who noted it
-        notes.append(f"said by {inline(str(author.get('name') or author.get('id') or 'somebody'))}")
-    if event.recorded_at - event.occurred_at > RECORDED_LATER:
-        notes.append(f"recorded later, at {utc(event.recorded_at)}")
-    if event.source:
-        notes.append(inline(event.source))
-    if command := event.data.get("command"):  # the trace of an intervention (seed 001)
-        notes.append(f"ran: {inline(clip(str(command), COMMAND))}")
-    return "; ".join(notes)
+def _answer(page: history.Page) -> str:
+    if page.answered is None:
+        return "no answer"
+    at, who = page.answered
+    return f"{cell(who)} {clock(at)}, after {spell((at - page.at).total_seconds())}"
+
+
+def _updates(dossier: Dossier, names: Names, end: datetime | None) -> Iterator[str]:
+    found, missing = history.updates(dossier.incident, dossier.events, names), history.overdue(dossier.events)
+    if not found and missing is None:
+        return
+    yield "## Gaps between updates"
+    yield ""
+    if found:
+        yield from table(
+            ("Update (UTC)", "By", "Gap", "Note"),
+            (
+                (
+                    _stamp(update.at),
+                    cell(update.by),
+                    spell(update.gap),
+                    "; ".join(
+                        note
+                        for note in (
+                            f"overdue since {clock(update.due_at)}" if update.due_at else "",
+                            "no change" if update.is_no_change else "",
+                        )
+                        if note
+                    ),
+                )
+                for update in found
+            ),
+        )
+        yield ""
+        longest = max(found, key=lambda update: update.gap)
+        begin = longest.at - timedelta(seconds=longest.gap)
+        yield f"The longest gap was {spell(longest.gap)}, from {clock(begin)} to {clock(longest.at)}."
+    else:
+        yield "No update was posted."
+    if missing:
+        until = f" until the end at {clock(end)}" if end and end > missing else ""
+        yield f"An update was overdue from {clock(missing)}{until}."
+    yield ""
+
+
+def _timeline(events: tuple[Event, ...], names: Names, told: Collection[int]) -> Iterator[str]:
+    yield "## Timeline"
+    yield ""
+    yield "All times are UTC. The JSON and CSV exports list every event, deliveries included."
+    yield ""
+    deleted = deletions(events)
+    day = ""
+    for event in shown(events):
+        if (today := f"{event.occurred_at.astimezone(UTC):%Y-%m-%d}") != day:
+            yield from ([""] if day else [])
+            day = today
+            yield f"### {day}"
+            yield ""
+        yield from entry(event, names, was_deleted=event.seq in deleted, is_told=event.seq in told)
+    yield ""
+
+
+def _participants(people: Sequence[history.Participant]) -> Iterator[str]:
+    yield "## Participants"
+    yield ""
+    for one in people:
+        roles = f" ({', '.join(role.lower() for role in one.roles)})" if one.roles else ""
+        seen = f": {clock(one.first)} to {clock(one.last)}" if one.first and one.last else ""
+        yield f"- {at_start(strict(one.name)) or UNKNOWN}{roles}{seen}"
+    if not people:
+        yield "Nobody took part."
+    yield ""
 
 
 def _action_items(events: tuple[Event, ...]) -> Iterator[str]:
@@ -171,10 +278,10 @@ def _action_items(events: tuple[Event, ...]) -> Iterator[str]:
             CORRECTIVE,
             (
                 (
-                    inline(item.text),
-                    inline(item.owner) or "nobody yet",
-                    inline(item.due) or "not set",
-                    f"done {utc(item.done_at)}" if item.done_at else "open",
+                    cell(item.text),
+                    cell(item.owner) or "nobody yet",
+                    cell(item.due) or "not set",
+                    f"done {_stamp(item.done_at)}" if item.done_at else "open",
                 )
                 for item in items
             ),
@@ -202,8 +309,9 @@ def _analysis(moments: Milestones) -> Iterator[str]:
     yield from table(CORRECTIVE, (("", "", "", ""),))
 
 
-def _moment(moment: datetime | None) -> str:
-    return "" if moment is None else utc(moment)
+def _stamp(moment: datetime | None) -> str:
+    """Write a moment to the minute, with its day."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}" if moment else ""
 
 
 def duration(seconds: int) -> str:

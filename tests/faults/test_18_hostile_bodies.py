@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -108,4 +109,7 @@ def test_fault_18_hostile_text_is_text_everywhere(bot: Client, world: World) -> 
         shown = MarkdownIt("commonmark", {"html": True}).enable("table").parse(page)
         inside = [child for token in shown for child in (token, *(token.children or ()))]
         assert not [t.content for t in inside if t.type in {"html_block", "html_inline"}]
-        assert not [t.attrs for t in inside if t.type == "link_open" and "evil.example" in str(t.attrs.get("href"))]
+        # An address is a link that shows where it leads; nothing leads elsewhere than it says.
+        for opened, word in itertools.pairwise(inside):
+            if opened.type == "link_open" and "evil.example" in str(opened.attrs.get("href")):
+                assert opened.info == "auto", word.content

@@ -87,10 +87,19 @@ def test_markdown_and_json_end_their_lines_with_a_line_feed(dossier: Dossier) ->
 
 
 def test_csv_rows_are_in_seq_order(dossier: Dossier) -> None:
-    """The rows count up, under the promised columns, with CRLF at their ends."""
-    text = text_of(render(dossier, "csv"))
+    """The rows count up, what people read in front and all promised columns there, with CRLF and a byte order mark."""
+    content = render(dossier, "csv").content
+    assert content.startswith(b"\xef\xbb\xbftime,")
+    text = content.decode("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
-    assert text.splitlines()[0] == ("seq,occurred_at,recorded_at,kind,actor_type,actor_id,actor_name,text,source,data")
+    columns = "time,what,who,text,seq,occurred_at,recorded_at,kind,actor_type,actor_id,actor_name,source,data"
+    assert text.splitlines()[0] == columns
+    assert [rows[0][name] for name in columns.split(",")[:4]] == [
+        "2026-11-20 14:32",
+        "Alert fired",
+        "Alertmanager",
+        "High",
+    ]
     assert [row["seq"] for row in rows] == [str(number) for number in range(1, 9)]
     assert json.loads(rows[1]["data"]) == {"a": {"c": [1, 2], "d": 1}, "z": 1}
     assert rows[0]["occurred_at"] == "2026-11-20T14:32:35.123Z"
@@ -139,14 +148,14 @@ def test_markdown_holds_the_incident(dossier: Dossier) -> None:
         "- **Incident commander:** Alice",
         "- **Scribe:** Bob",
         "- **Correlation id:** c-1",
-        "| Resolved | 2026-11-20T15:00:06.023Z |",
-        "| Closed |  |",
+        "| Resolved | 2026-11-20 15:00 |",
         "- **Time to resolve:** 28 min 00 s",
-        "| HighErrorRate | resolved | 2026-11-20T14:32:35.123Z | 2026-11-20T14:57:05.123Z | 0.042 | a=1, b=2 |",
-        "| raise the pool | Bob | 2026-11-20 | done 2026-11-20T14:45:25.123Z |",
+        "| HighErrorRate | resolved | 2026-11-20 14:32 | 2026-11-20 14:57 | 0.042 | a=1, b=2 |",
+        "| raise the pool | Bob | 2026-11-20 | done 2026-11-20 14:45 |",
         "| review the limits | nobody yet | not set | open |",
         "Due by 2026-11-27, five business days after the resolution (public holidays are not counted out).",
         "### Root cause",
+        "### Fix",
         "### Contributing factors",
         "### What went well",
         "### What went poorly",
@@ -155,43 +164,7 @@ def test_markdown_holds_the_incident(dossier: Dossier) -> None:
         "| Action | Owner | Due date | Status |",
     ):
         assert line in lines
-
-
-def test_markdown_is_in_the_order_of_what_happened(dossier: Dossier) -> None:
-    """An event told later stands where it occurred, with a note; one told within a minute has none."""
-    rows = text_of(render(dossier, "md")).split("## Timeline")[1].split("## ")[0].strip().splitlines()[2:]
-    assert [row.split(" | ")[0] for row in rows] == [f"| {seq}" for seq in (1, 4, 2, 3, 5, 6, 7, 8)]
-    assert rows[1].endswith(
-        "| saw it earlier | recorded later, at 2026-11-20T14:42:50.123Z; https://x.slack.com/archives/C1/p1 |"
-    )
-    assert rows[3] == "| 3 | 2026-11-20T14:34:05.123Z | acknowledged | Alice |  |  |"
-
-
-def test_markdown_says_which_command_was_run(make_incident: MakeIncident, make_event: MakeEvent) -> None:
-    """The trace of an intervention stands beside it, as far as a table can hold it."""
-    ran = make_event(
-        1, "runbook_step_done", text="Step 1 done", data={"command": "kubectl get pod | head\n" + "x" * 900}
-    )
-    text = text_of(render(Dossier(make_incident(), (ran,)), "md"))
-    (row,) = [line for line in text.splitlines() if "Step 1 done" in line]
-    assert "ran: kubectl get pod" in row
-    assert len(row) < 500
-
-
-def test_markdown_says_what_was_superseded(make_incident: MakeIncident, make_event: MakeEvent) -> None:
-    """The old line names the new one, and a message its author where somebody else has noted it."""
-    bob = {"author": {"id": "U2", "name": "Bob | <b>"}}
-    events = (
-        make_event(1, "pinned", text="Half fail", data=bob),
-        make_event(2, "pinned", text="A tenth fails", data=bob | {"supersedes": 1, "edited": True}),
-        make_event(3, "pinned", text="Line 2 was taken off", data={"supersedes": 2, "removed": True}),
-    )
-    content = render(Dossier(make_incident(), events), "md").content.decode()
-    rows = [line for line in content.splitlines() if " pinned | " in line]
-    assert "superseded by line 2; said by Bob" in rows[0]
-    assert "superseded by line 3" in rows[1]
-    assert "superseded" not in rows[2]
-    assert "<b>" not in content
+    assert not [line for line in lines if line.startswith("| Closed")]
 
 
 def test_an_open_incident_says_what_is_missing(make_incident: MakeIncident) -> None:
