@@ -31,7 +31,8 @@ def test_exports_are_the_same_bytes_twice_with_the_service_stopped(
         assert first.returncode == 0, first.stderr
         assert first.stdout == again.stdout == content
         assert b"Redis" in first.stdout
-    rows = list(csv.DictReader(io.StringIO(over_http["csv"].decode())))
+    assert over_http["csv"].startswith(b"\xef\xbb\xbf")
+    rows = list(csv.DictReader(io.StringIO(over_http["csv"].decode("utf-8-sig"))))
     assert not [cell for row in rows for cell in row.values() if cell.lstrip()[:1] in {"=", "+", "@"}]
     document = json.loads(over_http["json"])
     assert document["schema_version"] == 1
