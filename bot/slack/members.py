@@ -1,16 +1,19 @@
-"""The members of the workspace as responders type and see them: mentions, `@names`, one name for each, time zones."""
+"""The members of the workspace as responders type and see them: mentions, `@names`, one name for each, time zones.
+
+Channels and user groups are known by their names, too, where texts mention them.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from typing import Any
 
-from bot.errors import OutwardError
+from bot.errors import OutwardError, Permanent, Retryable
 from bot.incidents.model import Person
 from bot.slack.gateway import Gateway
 from bot.slack.lookups import person_of
@@ -23,6 +26,9 @@ NAMED_WITHIN = 0.8  # seconds that whoever types or presses waits for the name t
 SLACKBOT = "USLACKBOT"
 MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|([^>]*))?>")
 GROUP = re.compile(r"<!subteam\^([A-Z0-9]+)(?:\|@?([^>]*))?>")
+MENTIONED = re.compile(r"<(@|#|!subteam\^)([A-Z0-9]+)(?:\|([^>]*))?>")
+MOST = 20  # names that are asked for because one text mentions them
+HIDDEN = "private-channel"  # as Slack calls one that a reader may not be in
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +54,13 @@ class Members:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._known: dict[str, tuple[Member, float]] = {}
-        self._heard: dict[str, str] = {}  # names by id that came beside a mention or from our rows
+        self._heard: dict[str, str] = {}  # names by id that came beside a mention or from our rows; channels, groups
+        self._unknown: dict[str, float] = {}  # ids of which Slack has said that it tells no name, and when
         self._by_name: dict[str, list[Member]] = {}
         self._groups: dict[str, str] = {}
         self._listed_at = -RELIST
         self._quiet_until = 0.0
+        self._no_texts_until = 0.0
 
     def remember(self, user_id: str, name: str) -> None:
         """Take over a name that came beside an id; what Slack itself says of the member comes first."""
@@ -60,7 +68,7 @@ class Members:
             self._heard[user_id] = name
 
     def name_of(self, user_id: str) -> str:
-        """Return the name that goes with an id, or the id itself."""
+        """Return the name that goes with an id of a person, a channel or a user group, or the id itself."""
         known = self._known.get(user_id)
         return known[0].name if known else self._heard.get(user_id, user_id)
 
@@ -89,6 +97,76 @@ class Members:
             except (OutwardError, TimeoutError):
                 self._quiet_until = time.monotonic() + QUIET
         return self._heard.get(user_id) or handle or user_id
+
+    async def learn(self, *texts: str) -> None:
+        """Ask Slack for the names of those whom texts mention and that are not known; takes a moment at most.
+
+        What Slack does not tell in time is asked for again by the next text.
+        """
+        unknown = [found for text in texts for found in MENTIONED.finditer(text) if self._is_news(found)]
+        if not unknown or time.monotonic() < self._no_texts_until:
+            return
+        wanted = dict.fromkeys((found[1], found[2]) for found in unknown[:MOST])
+        groups = [group for kind, group in wanted if kind.startswith("!")]
+        asked = [self._ask(kind, each) for kind, each in wanted if not kind.startswith("!")]
+        asked += [self._ask_groups(groups)] if groups else []
+        tasks = [asyncio.ensure_future(each) for each in asked]
+        done, late = await asyncio.wait(tasks, timeout=NAMED_WITHIN)
+        for task in late:
+            task.cancel()
+        errors = [error for task in done if (error := task.exception())]
+        if late or any(isinstance(error, Retryable) for error in errors):
+            self._no_texts_until = time.monotonic() + QUIET
+        if unforeseen := next((error for error in errors if not isinstance(error, OutwardError)), None):
+            raise unforeseen
+
+    def unlabelled(self, text: str) -> str:
+        """Take the labels off mentions of people whose names are known: a label is a handle of old."""
+
+        def one(found: re.Match[str]) -> str:
+            return f"<@{found[1]}>" if found[1] in self._known else found[0]
+
+        return MENTION.sub(one, text)
+
+    def _is_news(self, mentioned: re.Match[str]) -> bool:
+        kind, each, label = mentioned.groups()
+        if time.monotonic() - self._unknown.get(each, -FRESH) < FRESH:
+            return False
+        return each not in self._known if kind == "@" else not label and each not in self._heard
+
+    async def _ask(self, kind: str, each: str) -> None:
+        """Ask for a person's or a channel's name.
+
+        Raises:
+            OutwardError: Slack did not tell.
+        """
+        try:
+            if kind == "@":
+                await self.get(each)
+                return
+            channel = (await self._gateway.call("conversations.info", channel=each)).get("channel") or {}
+            is_open = bool(channel.get("name")) and not channel.get("is_private")
+            self._heard[each] = str(channel["name"]) if is_open else HIDDEN
+        except Permanent:
+            self._unknown[each] = time.monotonic()
+            raise
+
+    async def _ask_groups(self, groups: Sequence[str]) -> None:
+        """Ask for user groups' handles, by one call.
+
+        Raises:
+            OutwardError: Slack did not tell.
+        """
+        try:
+            await self._list_groups()
+        except Permanent:
+            self._unknown |= dict.fromkeys(groups, time.monotonic())
+            raise
+        for each in groups:
+            if handle := self._groups.get(each):
+                self._heard[each] = handle
+            else:
+                self._unknown[each] = time.monotonic()
 
     async def find(self, typed: str) -> list[Member]:
         """Return whom a responder typed: `<@U...>`, `<@U...|name>` or `@name`; several where several are called so.
@@ -121,10 +199,13 @@ class Members:
         if mention[2]:
             return f"@{mention[2]}"
         if mention[1] not in self._groups:
-            listed = (await self._gateway.call("usergroups.list")).get("usergroups") or []
-            self._groups = {str(each.get("id")): str(each.get("handle") or "") for each in listed}
+            await self._list_groups()
         handle = self._groups.get(mention[1], "")
         return f"@{handle}" if handle else ""
+
+    async def _list_groups(self) -> None:
+        listed = (await self._gateway.call("usergroups.list")).get("usergroups") or []
+        self._groups = {str(each.get("id")): str(each.get("handle") or "") for each in listed}
 
     async def zone(self, user_id: str) -> tzinfo:
         """Return the time zone that a member has set in Slack; UTC where Slack does not tell in time."""

@@ -11,6 +11,7 @@ from typing import Any
 from bot.errors import OutwardError, Permanent
 from bot.incidents import envelope
 from bot.incidents.capturing import stamp
+from bot.slack.block_text import attachments_text, blocks_text, either, files_text, lines
 from bot.slack.gateway import Gateway
 
 READ_WITHIN = 1.5  # seconds that Slack gets to tell about a message
@@ -81,21 +82,29 @@ def _told(task: asyncio.Future[Any]) -> Any:
 
 
 def text_of(message: Mapping[str, Any]) -> str:
-    """Give a message's text as Slack has it; of one without, what its attachments or files are called."""
-    if text := str(message.get("text") or "").strip():
-        return text
-    parts = [str(a.get("text") or a.get("fallback") or a.get("title") or "") for a in _each(message, "attachments")]
-    parts += [f"[file: {f.get('title') or f.get('name') or 'unnamed'}]" for f in _each(message, "files")]
-    return "\n".join(part for part in parts if part).strip()
+    """Return what a message says, as mrkdwn: its text or its blocks, its attachments, and what its files are called.
 
-
-def _each(message: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    return [item for item in message.get(key) or [] if isinstance(item, Mapping)]
+    Of a text and blocks that say the same, the text is taken.
+    """
+    own = either(str(message.get("text") or "").strip(), blocks_text(message.get("blocks")))
+    attached = attachments_text(message.get("attachments"), alone=not own)
+    if own and either(own, attached) == own:
+        attached = ""
+    return lines([own, attached, files_text(message.get("files"))]).strip()
 
 
 def author_of(message: Mapping[str, Any]) -> str:
     """Give the id of whoever wrote a message: a user's, else a bot's."""
     return str(message.get("user") or message.get("bot_id") or "")
+
+
+def is_unfurled(event: Mapping[str, Any]) -> bool:
+    """True where Slack has changed a message only to show what its links lead to."""
+    before, after = event.get("previous_message"), event.get("message")
+    if not isinstance(before, Mapping) or not isinstance(after, Mapping) or edited_at(before) != edited_at(after):
+        return False
+    is_same = all((before.get(key) or None) == (after.get(key) or None) for key in ("text", "blocks", "files"))
+    return is_same and bool(after.get("attachments"))
 
 
 def edited_at(message: Mapping[str, Any]) -> str:

@@ -125,6 +125,7 @@ async def _added(services: Services, act: Act, message: Mapping[str, Any], autho
         number = await services.store.read(lambda connection: captures.by_thread(connection, channel, root) or "")
     if not number:
         return
+    await directory.members.learn(slack_says.text_of(whole))
     told = said(services, (channel, ts), whole, link=str(link or whole.get("permalink") or ""), author=author)
     who = _actor(services, user)
 
@@ -195,6 +196,8 @@ async def _changed(services: Services, event_id: str, event: Mapping[str, Any], 
             lost = partial(capturing.lose, desk=services.desk, channel=channel, ts=ts)
             await services.store.write(lambda tx: _once(tx, event_id, "deleted", lost))
         return
+    if slack_says.is_unfurled(event):
+        return
     text, edited = slack_says.text_of(message), slack_says.edited_at(message)
     if not any(kept.is_changed_by(text, edited) for kept in known):
         return
@@ -203,7 +206,9 @@ async def _changed(services: Services, event_id: str, event: Mapping[str, Any], 
         return
     by = str((message.get("edited") or {}).get("user") or author)
     assert services.directory is not None  # noqa: S101 - Slack called us
-    await in_time(*(services.directory.members.get(each) for each in sorted({by, author}) if each[:1] in {"U", "W"}))
+    members = services.directory.members
+    people = [members.get(each) for each in sorted({by, author}) if each[:1] in {"U", "W"}]
+    await in_time(members.learn(text), *people)
     told = said(services, (channel, ts), message, author=author)
     work = partial(capturing.reword, desk=services.desk, said=told, actor=_actor(services, by))
     await services.store.write(lambda tx: _once(tx, event_id, "edited", work))
@@ -218,7 +223,7 @@ def _once(tx: Tx, event_id: str, outcome: str, work: Callable[[Tx], list[str]]) 
 def said(
     services: Services, place: tuple[str, str], message: Mapping[str, Any], *, link: str = "", author: str = ""
 ) -> c.Said:
-    """Give a message as it is kept: names instead of ids, Slack's escapes undone. `place` is its channel and ts."""
+    """Return a message as it is kept: names instead of ids, Slack's escapes undone. `place` is its channel and ts."""
     channel, ts = place
     directory = services.directory
     assert directory is not None  # noqa: S101 - Slack called us
@@ -229,12 +234,19 @@ def said(
         author=Person(who, clean(name, 80)),
         channel=channel,
         ts=ts,
-        text=clean(grammar.plain(raw, directory.name_of), slack_says.LONGEST).strip(),
+        text=clean(meant(services, raw), slack_says.LONGEST).strip(),
         raw=raw,
         at=slack_says.moment_of(ts),
         source=clean(link, 1000),
         edited=slack_says.edited_at(message),
     )
+
+
+def meant(services: Services, raw: str) -> str:
+    """Return what a message says, with everyone by the one name that goes with them."""
+    directory = services.directory
+    assert directory is not None  # noqa: S101 - Slack called us
+    return grammar.plain(directory.members.unlabelled(raw), directory.name_of, labels=True)
 
 
 def _actor(services: Services, user: str) -> Actor:

@@ -66,7 +66,8 @@ async def _answer(asked: Asked, line: grammar.Line, typed: str, *, sure: bool) -
     if verb is None:
         near = table.nearest(line.word, cutoff=table.NEAR if incident else SURE)
         if near is None and incident is None:
-            read = grammar.titled(grammar.plain(typed, asked.directory.name_of), asked.severities)
+            title = grammar.plain(asked.directory.members.unlabelled(typed), asked.directory.name_of)
+            read = grammar.titled(title, asked.severities)
             return Form(modals.declare(read.title, asked.channel, severity=read.severity))
         word = esc(line.word, 40)
         if near:
@@ -81,6 +82,8 @@ async def _answer(asked: Asked, line: grammar.Line, typed: str, *, sure: bool) -
             f"This channel belongs to no incident. Type it in an incident's channel, or name the incident: {example}. "
             f"{await open_ones(asked)}"
         )
+    if verb.text is Text.ALL:
+        await asked.directory.members.learn(rest)
     return await asking.do(verb, Spoken(asked, rest, incident, verb.name, sure))
 
 

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from bot import times
 from bot.incidents.policy import Severity
@@ -43,6 +44,8 @@ _TO = re.compile(r"^(?:to|for|with|from|the)\s+(?=[<@(])", re.IGNORECASE)
 _AND = re.compile(r"^\s*(?:[,;:.!&+/\u2013\u2014-]+\s*)*(?:(?:and|or|plus|then)\s+(?=[<@(]))?", re.IGNORECASE)
 _PERSON = re.compile(rf"(?:^|[\s,;(])(?:owner:\s*)?({PERSON})[,;:.!)]*\s*$", re.IGNORECASE)
 _AROUND = " ,;:.!?-\u2013\u2014\"'"  # what may stand between a severity and the end of a title
+_ESCAPED = re.compile(r"<([@#!](?=[A-Za-z0-9])[^<>]*|[a-zA-Z][a-zA-Z0-9+.-]*:[^<>\s|][^<>]*)>")
+_BROADCASTS = frozenset({"here", "channel", "everyone"})
 _QUOTES = {'"': '"', "'": "'", "\u201c": "\u201d", "\u2018": "\u2019", "\u00ab": "\u00bb", "\u201e": "\u201c"}
 # How every company may call its severities; a configuration adds its own names.
 NAMES: Mapping[str, Severity] = {severity.value: severity for severity in Severity}
@@ -163,14 +166,57 @@ def unquote(text: str) -> str:
     return short
 
 
-def plain(text: str, name_of: Callable[[str], str]) -> str:
-    """Turn Slack's escapes in typed text (`<@U1>`, `<#C1|ops>`, `<https://x|x>`, `&amp;`) into what was meant."""
-    text = re.sub(r"<@([UW][A-Z0-9]+)\|([^>]+)>", r"@\2", text)
-    text = re.sub(r"<@([UW][A-Z0-9]+)\|?>", lambda m: f"@{name_of(m.group(1))}", text)
-    text = re.sub(r"<#[A-Z0-9]+\|([^>]+)>", r"#\1", text)
-    text = re.sub(r"<!subteam\^[A-Z0-9]+\|([^>]+)>", r"\1", text)
-    text = re.sub(r"<!(here|channel|everyone)(?:\|[^>]*)?>", r"@\1", text)
-    text = re.sub(r"<((?:https?|mailto):[^|>]+)(?:\|[^>]*)?>", r"\1", text)
+def plain(text: str, name_of: Callable[[str], str], *, labels: bool = False) -> str:
+    """Turn Slack's escapes in a text (`<@U1>`, `<#C1|ops>`, `<https://x|x>`, `&amp;`) into what was meant.
+
+    Args:
+        text: the text as Slack sends it.
+        name_of: returns the name of a person, a channel or a user group by its id, or the id.
+        labels: keep what links are labelled with beside their addresses, as in a message that people read.
+    """
+    parts, place = [], 0
+    for found in _ESCAPED.finditer(text):
+        parts += [_unescaped(text[place : found.start()]), _meant(found[1], name_of, labels=labels)]
+        place = found.end()
+    return "".join([*parts, _unescaped(text[place:])])
+
+
+def _meant(inside: str, name_of: Callable[[str], str], *, labels: bool) -> str:
+    """Return what stands for an escape of Slack's, which is given without its brackets."""
+    what, _, label = inside.partition("|")
+    label = _unescaped(label.strip())
+    if what[0] == "@":
+        return f"@{label.removeprefix('@') or name_of(what[1:])}"
+    if what[0] == "#":
+        return f"#{label.removeprefix('#') or name_of(what[1:])}"
+    if what.startswith("!subteam^"):
+        return f"@{(label or name_of(what.partition('^')[2])).removeprefix('@')}"
+    if what.startswith("!date^"):
+        return label or _date(what)
+    if what[0] == "!":
+        return f"@{what[1:]}" if what[1:] in _BROADCASTS or not label else label
+    address = _unescaped(what)
+    if not label or label == address:
+        return address
+    if label == _bare(address):  # Slack has made a link of what was typed
+        return label
+    return f"{label} ({address})" if labels else address
+
+
+def _bare(address: str) -> str:
+    """Return an address as people type it."""
+    return re.sub(r"^(?:https?://|mailto:|tel:)", "", address, flags=re.IGNORECASE)
+
+
+def _date(what: str) -> str:
+    """Return the moment that a date without a fallback names."""
+    seconds = what.split("^")[1]
+    if not (seconds.isascii() and seconds.isdecimal() and len(seconds) <= 11):
+        return "an unknown date"
+    return f"{datetime.fromtimestamp(int(seconds), UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _unescaped(text: str) -> str:
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 

@@ -22,8 +22,9 @@ from bot.slack import said as slack_says
 from bot.slack import shortcuts as forms
 from bot.slack.shortcuts import FOLLOW, PICK, TAKE_OFF, Noted, Spot
 from bot.store import captures, incidents
-from handlers.slack import asking, grammar
+from handlers.slack import asking
 from handlers.slack.answers import Answer, Form, Reply
+from handlers.slack.captures import meant as all_of_it
 from handlers.slack.captures import said
 from handlers.slack.context import DATABASE_AWAY, WRITE_WITHIN, Asked
 
@@ -51,6 +52,8 @@ async def _use(asked: Asked, callback: str, message: Mapping[str, Any]) -> Answe
         return Form(modals.declare("", asked.channel))
     if callback == WORK_ON_ONE:
         return await asking.open_menu(asked)
+    if callback in {FROM_MESSAGE, FOLLOW_UP}:
+        await asked.directory.members.learn(slack_says.text_of(message))
     meant = _meant(asked, message)
     if callback == FROM_MESSAGE:
         title = next((line.strip() for line in meant.splitlines() if line.strip(" `")), "")
@@ -77,7 +80,7 @@ async def _use(asked: Asked, callback: str, message: Mapping[str, Any]) -> Answe
 
 
 def _meant(asked: Asked, message: Mapping[str, Any]) -> str:
-    return grammar.plain(slack_says.text_of(message), asked.directory.name_of)
+    return all_of_it(asked.services, slack_says.text_of(message))
 
 
 def _here(connection: Connection, channel: str, message: Mapping[str, Any]) -> str | None:
@@ -96,7 +99,7 @@ async def _capture(asked: Asked, number: str, message: Mapping[str, Any], *, els
     ts, author = str(message.get("ts") or ""), slack_says.author_of(message)
     looks = [slack_says.permalink(asked.gateway, asked.channel, ts)]
     names = [asked.directory.members.get(author)] if author[:1] in {"U", "W"} else []
-    link, *_ = await slack_says.in_time(*looks, *names)
+    link, *_ = await slack_says.in_time(*looks, asked.directory.members.learn(slack_says.text_of(message)), *names)
     told = said(asked.services, (asked.channel, ts), message, link=str(link or ""), author=author)
     desk = asked.services.desk
     put = partial(capturing.capture, desk=desk, number=number, said=told, actor=asked.user, via=SHORTCUT)

@@ -141,7 +141,8 @@ class Spoken:
 
     def meant(self, typed: str) -> str:
         """Undo Slack's escapes in a part of what follows."""
-        return grammar.plain(typed, self.asked.directory.name_of)
+        directory = self.asked.directory
+        return grammar.plain(directory.members.unlabelled(typed), directory.name_of)
 
     async def apply(self, command: Any) -> Incident:
         """Do a command on the incident.

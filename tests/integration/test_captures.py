@@ -309,6 +309,70 @@ def test_hostile_text_is_kept_and_runs_nowhere(bot: Client, world: World, text: 
     assert {len(row.replace("\\|", "").split("|")) for row in md.splitlines() if row.startswith("| <")} <= {6}
 
 
+@pytest.mark.parametrize("way", ["pin", "react", "shortcut"])
+def test_what_an_app_says_is_kept(bot: Client, way: str) -> None:
+    """Blocks, attachments and files, with everyone by name; the fallback text that nobody sees is left out."""
+    number, channel = bot.open_one()
+    group = bot.workspace.add_usergroup("db-team", ["dana"])
+    bob, there = bot.workspace.user("bob").id, bot.workspace.channel(channel).id
+    bot.workspace.add_user("ci", is_bot=True)
+    elements = [
+        {"type": "text", "text": "ask "},
+        {"type": "usergroup", "usergroup_id": group.id},
+        {"type": "text", "text": " in "},
+        {"type": "channel", "channel_id": there},
+        {"type": "text", "text": ", see "},
+        {"type": "link", "url": "https://ci.example/42?a=1&b=2", "text": "the log"},
+    ]
+    blocks = [
+        {"type": "header", "text": {"type": "plain_text", "text": "Deploy failed"}},
+        {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": elements}]},
+        {"type": "context", "elements": [{"type": "mrkdwn", "text": f"by <@{bob}>"}]},
+    ]
+    extra = {"attachments": [{"title": "main", "fields": [{"title": "Tests", "value": "2 &lt; 3"}]}]}
+    message = bot.workspace.post(channel, "ci", "fallback", blocks=blocks, extra=extra)
+    act(bot, way, message)
+    line = wait_line(bot, number)
+    place = bot.workspace.channel(channel).name
+    assert line["text"].splitlines() == [
+        "Deploy failed",
+        f"ask @db-team in #{place}, see the log (https://ci.example/42?a=1&b=2)",
+        f"by @{bot.workspace.user('bob').name}",
+        "main",
+        "Tests: 2 < 3",
+    ]
+
+
+def test_a_preview_of_a_link_is_no_edit(bot: Client, world: World) -> None:
+    """Slack adds it a moment later, as a change of the message."""
+    number, channel = bot.open_one()
+    message = say(bot, channel, "see <https://acme.slack.com/archives/C1/p1>")
+    act(bot, "pin", message)
+    wait_line(bot, number)
+    before = message.api()
+    shown = {"from_url": "https://acme.slack.com/archives/C1/p1", "message_blocks": [{"message": {"text": "x"}}]}
+    event = {"type": "message", "subtype": "message_changed", "channel": message.channel, "hidden": True}
+    bot.people.event(event | {"message": before | {"attachments": [shown]}, "previous_message": before, "ts": "9.1"})
+    heard_all(bot, world, channel)
+    assert [line["text"] for line in lines(bot, number)][:-1] == ["see https://acme.slack.com/archives/C1/p1"]
+
+
+@pytest.mark.parametrize("labelled", ["<@{id}>", "<@{id}|bob>", "<@{id}|>"])
+def test_one_person_has_one_name(bot: Client, labelled: str) -> None:
+    """In a note, in a message and in the export, whatever handle came beside the mention."""
+    number, channel = bot.open_one()
+    person = bot.workspace.user("bob")
+    person.display_name = "Bob Young"
+    mention = labelled.format(id=person.id)
+    bot.slash(f"note {mention} restarts it", channel=channel)
+    assert bot.wait_event(number, "note")["text"] == "@Bob Young restarts it"
+    act(bot, "pin", say(bot, channel, f"{mention} is on it"))
+    line = wait_line(bot, number)
+    assert (line["text"], line["data"]["author"]["name"]) == ("@Bob Young is on it", "Bob Young")
+    export = bot.get(f"/api/v1/incidents/{number}/timeline", format="md").text
+    assert "**Message** (Bob Young, added by " in export
+
+
 def test_from_elsewhere_the_incident_is_chosen(bot: Client) -> None:
     """A form lists the open incidents; the answer comes to whoever chose, and the message is kept with its address."""
     first, _ = bot.open_one()

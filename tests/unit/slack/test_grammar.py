@@ -257,6 +257,53 @@ def test_slacks_escapes_are_undone() -> None:
     )
 
 
+NAMES = {"U1": "Ann Lee", "C1": "ops", "S1": "db-team", "U9": "<!here> &lt;b&gt;"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("<@U1> <@W7> <@U1|>", "@Ann Lee @W7 @Ann Lee"),
+        ("<@U7|ann>, <@U7|>", "@ann, @U7"),
+        ("<@U9>", "@<!here> &lt;b&gt;"),
+        ("<#C1> <#C1|> <#C1|#ops-2> <#C7>", "#ops #ops #ops-2 #C7"),
+        ("<!subteam^S1> <!subteam^S1|@dba> <!subteam^S7|>", "@db-team @dba @S7"),
+        (
+            "<!here> <!channel|channel> <!everyone|x> <!of|tomorrow> <!today>",
+            "@here @channel @everyone tomorrow @today",
+        ),
+        ("<!date^1763712000^{date} {time}^https://x.example|21 Nov, 08:00>", "21 Nov, 08:00"),
+        (
+            "<!date^1763712000^{time}> <!date^x^{time}> <!date^99999999999999^>",
+            "2025-11-21 08:00 UTC an unknown date an unknown date",
+        ),
+        ("<https://x.example/?a=1&amp;b=(2)>", "https://x.example/?a=1&b=(2)"),
+        ("<https://x.example/a|the log>", "https://x.example/a"),
+        ("<http://db-1.example.com|db-1.example.com>", "db-1.example.com"),
+        ("<mailto:ann@example.com|ann@example.com> <tel:+15550100|+15550100>", "ann@example.com +15550100"),
+        ("&lt;script&gt; &amp;lt; <3 <> < <@> <!> <javascript>", "<script> &lt; <3 <> < <@> <!> <javascript>"),
+        ("<@U1\n|x>", "@x"),
+    ],
+)
+def test_mentions_are_names(typed: str, meant: str) -> None:
+    """Of people, channels, groups and moments; what is no escape of Slack's stays, and no name is read again."""
+    assert grammar.plain(typed, lambda each: NAMES.get(each, each)) == meant
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("<https://x.example/a?b&amp;c|the &lt;log&gt;>", "the <log> (https://x.example/a?b&c)"),
+        ("<https://x.example|https://x.example>", "https://x.example"),
+        ("<https://x.example/|x.example/> <https://x.example|>", "x.example/ https://x.example"),
+        ("<mailto:ann@example.com|Ann>", "Ann (mailto:ann@example.com)"),
+    ],
+)
+def test_a_message_keeps_what_its_links_are_called(typed: str, meant: str) -> None:
+    """Both the words and the address are part of what was said."""
+    assert grammar.plain(typed, str, labels=True) == meant
+
+
 def test_every_verb_is_in_the_help_and_in_the_docs() -> None:
     """Both are made from the table; what an example shows is what the verb takes."""
     shown, docs = table.help_text("/incident"), (ROOT / "docs" / "commands.md").read_text()
