@@ -26,7 +26,7 @@ _FORMULA = re.compile(r"\$(?=\S(?:[^$\n]*\S)?\$)")  # GitHub would set it as mat
 # What Markdown reads at the beginning of a line only: the character to escape is the mark.
 _BLOCK = re.compile(
     r"(?P<before>\d{1,9}(?=[.)](?:\s|$))|)"
-    r"(?P<mark>(?<=\d)[.)]|>|\#(?=\#{0,5}(?:\s|$))|[-+*](?=\s|$)|[-_*=](?=[-_*=\s]*$)|~(?=~~)|`(?=``[^`]*$)"
+    r"(?P<mark>(?<=\d)[.)]|>|\#(?=\#{0,5}(?:\s|$))|[-+*](?=\s|$)|[-_*=](?=[-_*=\s]*$)|~(?=~~)"
     r"|[|:-](?=[|:\s-]*$)|\[(?=!|[ xX]\](?:\s|$)))"
 )
 
@@ -203,27 +203,28 @@ def _end_of_code(text: str, opening: re.Match[str]) -> int | None:
 
 
 def _marks(text: str, shields: Mapping[int, tuple[int, str]], *, alone: bool) -> set[int]:
-    """Find the marks that Markdown could pair: emphasis, strikethrough, and backticks of code over several lines."""
+    """Find the marks that Markdown could pair: emphasis, strikethrough, and every backtick that begins no code."""
     waiting: dict[str, list[range]] = {}
     marks: set[int] = set()
     covered = [(start, end) for start, (end, _) in shields.items()]
     for found in _RUNS.finditer(text):
-        run = range(found.start(), found.end())
+        run, kind = range(found.start(), found.end()), found[0][0]
         if any(start <= run.start < end for start, end in covered):
             continue
-        before, after = text[: run.start][-1:], text[run.stop : run.stop + 1]
-        is_code = found[0][0] == "`"
+        before, after = text[max(run.start - 1, 0) : run.start], text[run.stop : run.stop + 1]
+        if kind == "`":
+            marks.update(run)
+            continue
         if not alone:
-            if is_code or before.strip() or after.strip():
+            if not (before.isspace() and after.isspace()):
                 marks.update(run)
             continue
-        if found[0][0] == "_" and _is_word(before) and _is_word(after):
+        if kind == "_" and _is_word(before) and _is_word(after):
             continue
-        kind = found[0] if is_code else found[0][0]
-        if kind in waiting and (is_code or before.strip()):
+        if kind in waiting and before.strip():
             marks.update(run, *waiting[kind])
             waiting[kind] = []
-        if is_code or after.strip():
+        if after.strip():
             waiting.setdefault(kind, []).append(run)
     return marks
 

@@ -234,8 +234,9 @@ def _words(node: SyntaxTreeNode) -> str:
         ("\u05e9\u05dc\u05d5\u05dd [x]", "\u05e9\u05dc\u05d5\u05dd [x]"),
         ("\u2067x\u2069", "\ufffdx\ufffd"),
         ("👩\u200d🚒", "👩\u200d🚒"),
-        ("run `a | b` and ` alone", "run `a | b` and ` alone"),
+        ("run `a | b` and ` alone", "run `a | b` and \\` alone"),
         ("``a`b``", "``a`b``"),
+        ("` ```x", "\\` \\`\\`\\`x"),
         ("$5 and $6, $x$", "$5 and $6, \\$x$"),
     ],
 )
@@ -260,7 +261,7 @@ def test_escapes_are_these(text: str, escaped: str) -> None:
         ("[!NOTE]", "\\[!NOTE]"),
         ("[x]: https://evil.example", "[x\\]: https://evil.example"),
         ("~~~", "\\~~~"),
-        ("```", "\\```"),
+        ("```", "\\`\\`\\`"),
         ("    at pool.get()", "\u00a0\u00a0\u00a0\u00a0at pool.get()"),
     ],
 )
@@ -278,6 +279,7 @@ def test_at_the_start_of_a_line_more_is_read(line: str, escaped: str) -> None:
         ("```a\n<b>|</b>```\nend", ["```", "a", "<b>|</b>", "```", "", "end"]),
         ("```\n\u202e# x\n```", ["```", "\ufffd# x", "```"]),
         ("```one line```", ["```one line```"]),
+        ("a ` b\n`c` d", ["a \\` b  ", "`c` d"]),
         ("\n \n", []),
     ],
 )

@@ -363,3 +363,14 @@ def test_names_are_names(make_incident: MakeIncident, make_event: MakeEvent, nam
     assert " ".join(seen.text.split()).count(name.replace("\u202e", "\ufffd").strip("`")) >= 8
     assert not {"b", "em", "input", "ol", "blockquote"} & seen.tags
     assert seen.count["h1"] == 1
+
+
+@pytest.mark.parametrize(("name", "text"), [("~", "0~"), ("*", "a*"), ("_", "b_"), ("`", "c`"), ("a *", "* b*")])
+def test_a_name_and_a_text_make_no_pair(
+    make_incident: MakeIncident, make_event: MakeEvent, name: str, text: str
+) -> None:
+    """What stands on one line was written by several people."""
+    page = page_of(make_incident(), make_event(1, actor=Actor("human", "U1", name), text=text, source=name))
+    seen = Seen.of(page)
+    assert f"Note ({name}): {text} ({name})" in seen.text
+    assert not {"del", "em", "code"} & seen.tags
