@@ -234,9 +234,10 @@ def _answer(page: Event, later: Sequence[Event], people: set[str], names: Names)
         if event.kind == wanted and page.data.get("reason") != "asked":
             how = "" if wanted == "acknowledged" else " (update)"
             return max(event.occurred_at, page.occurred_at), f"{who}{how}"
-        is_them = event.actor.type == "human" and who.casefold() in people
-        if is_them and page.data.get("reason") in {"asked", "joined"}:
-            return max(event.occurred_at, page.occurred_at), f"{who} ({kind_of(event).lower()})"
+        speaker = names.author(event)  # a message counts for its author, even if someone else added it
+        is_them = event.actor.type == "human" and speaker.casefold() in people
+        if is_them and page.data.get("reason") in {"asked", "joined"} and event.occurred_at >= page.occurred_at:
+            return event.occurred_at, f"{speaker} ({kind_of(event).lower()})"
         if event.kind in _ENDS:
             return None
     return None

@@ -12,7 +12,7 @@ from bot.timeline.dossier import AlertRow, Dossier, Rendered, filename
 from bot.timeline.entries import clock, entry, field
 from bot.timeline.escape import at_start, block, cell, strict, table, title
 from bot.timeline.followups import follow_ups
-from bot.timeline.milestones import Milestones, milestones
+from bot.timeline.milestones import Milestones, earlier_rounds, milestones
 from bot.timeline.words import Names, deletions, shown
 
 UNKNOWN = "not recorded"
@@ -29,7 +29,7 @@ def render_markdown(dossier: Dossier) -> Rendered:
     lines = [
         *_head(dossier.incident, names),
         *_what_happened(dossier.incident, resolution),
-        *_milestones(moments),
+        *_milestones(moments, earlier_rounds(dossier.events)),
         *_severities(history.severities(dossier.incident, dossier.events, names, end)),
         *_alerts(dossier.alerts),
         *_pages(history.pages(dossier.events, names)),
@@ -100,7 +100,7 @@ def _what_happened(incident: Incident, resolution: history.Resolution) -> Iterat
             yield ""
 
 
-def _milestones(moments: Milestones) -> Iterator[str]:
+def _milestones(moments: Milestones, earlier: Sequence[tuple[str, datetime]]) -> Iterator[str]:
     yield "## Milestones"
     yield ""
     yield from table(
@@ -112,9 +112,16 @@ def _milestones(moments: Milestones) -> Iterator[str]:
                 ("Detected", moments.detected),
                 ("Declared", moments.declared),
                 ("Acknowledged", moments.acknowledged),
-                ("Mitigated", moments.mitigated),
-                ("Resolved", moments.resolved),
-                ("Closed", moments.closed),
+                *((kind.capitalize(), moment) for kind, moment in earlier),
+                *(
+                    (label, moment)
+                    for label, moment in (
+                        ("Mitigated", moments.mitigated),
+                        ("Resolved", moments.resolved),
+                        ("Closed", moments.closed),
+                    )
+                    if (label.lower(), moment) not in earlier  # an incident may keep a moment from before
+                ),
             )
             if moment
         ),

@@ -10,6 +10,7 @@ from bot.incidents.model import Event, Incident
 
 RETROSPECTIVE_DAYS = 5  # business days after the resolution (seed 001, "Audit And Postmortem")
 SATURDAY = 5
+_ROUND = frozenset({"mitigated", "resolved", "closed", "cancelled", "declined", "merged", "reopened"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,16 @@ def milestones(incident: Incident, events: Iterable[Event] = ()) -> Milestones:
         resolved=incident.resolved_at or _first(since, "resolved"),
         closed=incident.closed_at or _first(since, "closed"),
     )
+
+
+def earlier_rounds(events: Iterable[Event]) -> list[tuple[str, datetime]]:
+    """Return the milestones up to the last reopening, by seq: each kind and its time.
+
+    Empty for an incident that was never reopened.
+    """
+    ordered = sorted(events, key=lambda event: event.seq)
+    last = max((index for index, event in enumerate(ordered) if event.kind == "reopened"), default=-1)
+    return [(event.kind, event.occurred_at) for event in ordered[: last + 1] if event.kind in _ROUND]
 
 
 def business_days_after(day: date, count: int) -> date:

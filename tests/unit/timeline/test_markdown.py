@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote
 
 import pytest
 
@@ -121,6 +119,36 @@ def test_a_reopening_makes_the_root_cause_old(make_incident: MakeIncident, make_
     assert "- 14:32 **Resolved** (Alice): after 9 min: a" in timeline(page)
 
 
+def test_a_reopened_incident_has_both_resolutions_in_its_milestones(
+    make_incident: MakeIncident, make_event: MakeEvent, at: Any
+) -> None:
+    """Each round stands in its order, and a moment that the incident kept from the first round is not told twice."""
+    events = (
+        make_event(4, "resolved", when=1680),
+        make_event(1, "mitigated", when=300),
+        make_event(2, "resolved", when=600),
+        make_event(3, "reopened", when=900),
+    )
+    incident = make_incident(mitigated_at=at(300), resolved_at=at(1680))
+    assert section(page_of(incident, *events), "## Milestones")[-8:-4] == [
+        "| Mitigated | 2026-11-20 14:37 |",
+        "| Resolved | 2026-11-20 14:42 |",
+        "| Reopened | 2026-11-20 14:47 |",
+        "| Resolved | 2026-11-20 15:00 |",
+    ]
+
+
+@pytest.mark.parametrize("kinds", [("reopened",), ("reopened", "reopened"), ("resolved", "resolved", "reopened")])
+def test_a_reopening_without_its_pair_is_told_as_it_is(
+    make_incident: MakeIncident, make_event: MakeEvent, kinds: tuple[str, ...]
+) -> None:
+    """A timeline with a gap or a double still lists what it has, while the incident is open again."""
+    events = [make_event(seq, kind) for seq, kind in enumerate(kinds, 1)]
+    page = page_of(make_incident(status=Status.INVESTIGATING, mitigated_at=None, resolved_at=None), *events)
+    rows = [line.split(" | ")[0][2:] for line in section(page, "## Milestones") if line.startswith("| Re")]
+    assert rows == [kind.capitalize() for kind in kinds]
+
+
 def test_an_update_has_its_action_owner_and_eta(make_incident: MakeIncident, make_event: MakeEvent) -> None:
     """Several lines are quoted, one stands beside the kind; fields that were left empty are not there."""
     data = {"action": "restart", "owner": "Bob", "owner_id": "U2", "eta": "15:00 UTC", "impact": ""}
@@ -195,6 +223,29 @@ def test_pages_name_who_was_reached_and_who_answered(make_incident: MakeIncident
         "| 2026-11-20 14:40 | Dana | asked for by Alice | Dana 14:40 | Dana (note) 14:42, after 2 min |",
         "| 2026-11-20 14:52 | Manager (level 3) | update_overdue | nobody | no answer |",
     ]
+
+
+@pytest.mark.parametrize(
+    ("message", "answered"),
+    [
+        ({"author": {"id": "U4", "name": "Dana"}}, "Dana (message) 14:36, after 2 min"),
+        ({"author": {"id": "U2", "name": "Bob"}}, "no answer"),
+        ({"author": {"id": "U4", "name": "Dana"}, "before": True}, "no answer"),
+        ({"author": None}, "no answer"),
+    ],
+)
+def test_a_message_answers_a_page_for_its_author(
+    make_incident: MakeIncident, make_event: MakeEvent, message: dict[str, Any], answered: str
+) -> None:
+    """A message answers for its author whoever added it, and only one said after the page."""
+    when = 60 if message.get("before") else 240
+    events = (
+        make_event(1, "paged", when=120, data={"name": "Dana", "reason": "asked", "level": 0}),
+        make_event(2, "page_delivered", when=121, actor=SYSTEM, data={"level": 0, "people": ["Dana"]}),
+        make_event(3, "pinned", when=when, text="I see it", data=message),
+    )
+    (row,) = section(page_of(make_incident(), *events), "## Pages")[2:]
+    assert row.endswith(f"| {answered} |")
 
 
 def test_severity_over_time(make_incident: MakeIncident, make_event: MakeEvent) -> None:
@@ -272,43 +323,6 @@ def test_a_night_is_told_by_its_days(make_incident: MakeIncident, make_event: Ma
     assert headings == ["### 2026-11-20", "### 2026-11-21"]
 
 
-ADDRESSES = [
-    "https://grafana.example.com/d/abc?var-region=eu-1&from=now-1h&to=now",
-    "https://en.wikipedia.org/wiki/Pool_(computer_science)",
-    "http://prom:9090/graph?g0.expr=rate(http_5xx%5B5m%5D)&g0.tab=1",
-    "https://x.example.com/?a=1&copy=2&lt=3",
-    "https://x.example.com/?a=1&amp;b=2",
-    "https://x.example.com/~bob/*a*/_b_/c__d",
-    "https://my_host/x_y",
-    "https://x.example.com/a[0]?q={b}",
-    "https://x.example.com/$HOME/$USER",
-    "https://de.wikipedia.org/wiki/Größe",
-]
-
-
-AROUND = ["{}", "see {}.", "({}), then", "[{}]", "*{}*", "<{}>", "`x` {}\nnext", "a|{} b", "|{}|b|"]
-
-
-@pytest.mark.parametrize("around", AROUND)
-@pytest.mark.parametrize("address", ADDRESSES)
-def test_links_are_the_addresses_that_were_recorded(
-    make_incident: MakeIncident, make_event: MakeEvent, address: str, around: str
-) -> None:
-    """GitHub's renderer links to exactly the addresses of the JSON export, in text and as a source, in tables too."""
-    event = make_event(1, "pinned", text=around.format(address), source=address)
-    added = make_event(2, "followup_added", text=around.format(address))
-    dossier = Dossier(make_incident(summary=around.format(address)), (event, added))
-    seen = Seen.of(render(dossier, "md").content.decode())
-    exported = json.loads(render(dossier, "json").content)
-    assert {_read(link) for link in seen.links} == {_read(exported["events"][0]["source"])}
-    assert len(seen.links) == 4
-
-
-def _read(address: str) -> str:
-    """Undo what renderers do to an address of their own accord: characters beyond ASCII are written as percentages."""
-    return unquote(address)
-
-
 @pytest.mark.parametrize(
     "source", ["javascript:alert(1)", "https://x/ [a](https://evil.example)", "data:text/html,<b>", "ftp://x\n# h"]
 )
@@ -374,3 +388,27 @@ def test_a_name_and_a_text_make_no_pair(
     seen = Seen.of(page)
     assert f"Note ({name}): {text} ({name})" in seen.text
     assert not {"del", "em", "code"} & seen.tags
+
+
+UNKIND = [
+    "# x\n## Timeline\n- 14:32 **Resolved** (Alice)",
+    "<img src=x onerror=alert(1)>\n<b>|</b>\n[x](https://evil.example)",
+    "| a |\n|---|\n```\n# b",
+]
+
+
+@pytest.mark.parametrize("text", UNKIND)
+@pytest.mark.parametrize("kind", sorted({*KINDS, "a_kind_to_come"}))
+def test_no_kind_lets_text_become_structure(
+    make_incident: MakeIncident, make_event: MakeEvent, kind: str, text: str
+) -> None:
+    """Whatever a line's text and data hold, GitHub sees no heading, image, HTML or named link of theirs."""
+    keys = ("name", "why", "root_cause", "fix", "action", "owner", "eta", "impact", "command", "text", "to", "from")
+    clean = Seen.of(page_of(make_incident(), make_event(1, kind, text="x", data=dict.fromkeys(keys, "x"))))
+    page = page_of(make_incident(), make_event(1, kind, text=text, data=dict.fromkeys(keys, text)))
+    seen = Seen.of(page)
+    for tag in ("h1", "h2", "h3", "table"):
+        assert seen.count[tag] == clean.count[tag]
+    assert not {"b", "img"} & seen.tags
+    assert all(link.startswith("https://evil.example") for link in seen.links)
+    assert ">x</a>" not in page
