@@ -8,7 +8,7 @@ import pytest
 
 from bot.sandbox.model import Message
 from tests.conftest import Client, both_databases, wait_for
-from tests.integration.test_captures import act, in_thread, lines, marked, say, wait_line
+from tests.integration.test_captures import act, heard_all, in_thread, lines, marked, say, wait_line
 from tests.integration.world import World
 
 pytestmark = pytest.mark.events
@@ -75,7 +75,7 @@ def test_whoever_added_it_takes_it_off(bot: Client) -> None:
     ]
 
 
-def test_the_shortcut_used_again_offers_the_button_again(bot: Client) -> None:
+def test_the_shortcut_used_again_offers_the_button_again(bot: Client, world: World) -> None:
     """To whoever added it; anybody else is told that it is there, and a pin or a reaction of theirs changes nothing."""
     number, channel = bot.open_one()
     message = say(bot, channel, "The pool is empty")
@@ -90,9 +90,10 @@ def test_the_shortcut_used_again_offers_the_button_again(bot: Client) -> None:
     act(bot, "pin", message)
     act(bot, "react", message, "bob")
     act(bot, "unpin", message)
+    heard_all(bot, world, channel)  # whose own message is the second line
     press(bot, again)
-    assert wait_line(bot, number, 2)["data"]["removed"] is True
-    assert len(lines(bot, number)) == 2
+    assert wait_line(bot, number, 3)["data"]["removed"] is True
+    assert len(lines(bot, number)) == 3
 
 
 def test_after_somebody_has_put_it_there_anew_the_old_button_is_no_more(bot: Client) -> None:
