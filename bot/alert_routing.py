@@ -11,7 +11,7 @@ from bot.gate import Gate, Passage
 from bot.incidents import commands as c
 from bot.incidents.heard import Heard, Joined
 from bot.incidents.intake import STALE_WITHIN, News, Occurrence, Rule, Then, Verdict
-from bot.incidents.model import SYSTEM, Actor, Alert, Delivery, Incident
+from bot.incidents.model import Actor, Alert, Delivery, Incident
 from bot.incidents.sources import PAGERDUTY, is_alertmanager
 from bot.incidents.storm import Course, FlapPolicy, StormPolicy, flapping
 from bot.incidents.triage import Decision, Outcome
@@ -198,7 +198,7 @@ class AlertRouting:
         incident, incident_id = self._desk.declare(tx, replace(command, heard=heard))
         self._gate.settle(tx, passage, number=incident.number, incident_id=incident_id)
         if why:
-            self._desk.apply(tx, incident.number, c.AddNote(why, SYSTEM))
+            self._desk.apply(tx, incident.number, c.OfferMerge(why, passage.before))
         self.link(tx, group, incident_id, incident.number)
         self._carry(tx, group, incident.number, opened)
         return f"declared {incident.number}"

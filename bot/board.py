@@ -14,12 +14,17 @@ from bot.store.alerts import Counts, Group, Shown
 from bot.store.deliveries import Outgoing, State
 from bot.store.lateness import HeldUp
 
+LATEST = 3  # acts that the card lists
 LIVE = ("card", "thread", "announcement")  # the slots of messages that are edited in place
 
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """A consistent view of one incident. `alerts` holds the first of them, firing ones first; `counts` counts all."""
+    """A consistent view of one incident.
+
+    `alerts` holds the first of them, firing ones first; `counts` counts all. `latest` and `held_up` are what the card
+    shows besides.
+    """
 
     incident: Incident
     alerts: tuple[Shown, ...] = ()
@@ -28,6 +33,7 @@ class Board:
     groups: tuple[Group, ...] = ()
     counts: Counts = Counts()  # noqa: RUF009 - frozen
     held_up: HeldUp | None = None
+    latest: tuple[Event, ...] = ()
 
     def result(self, slot: str) -> Mapping[str, Any]:
         """What a delivered slot brought back; empty while it is not delivered."""
@@ -43,9 +49,7 @@ class Board:
         return ""
 
 
-def load(
-    connection: Connection, number: str, *, with_events: bool = False, with_lateness: bool = False
-) -> Board | None:
+def load(connection: Connection, number: str, *, with_events: bool = False, for_card: bool = False) -> Board | None:
     """Read an incident's board."""
     incident = incidents.load(connection, number)
     incident_id = incidents.identity(connection, number)
@@ -59,5 +63,6 @@ def load(
         events=incidents.timeline(connection, number) if with_events else (),
         groups=tuple(alerts.groups_of(connection, incident_id)),
         counts=roll.counts,
-        held_up=lateness.held_up(connection, number) if with_lateness else None,
+        held_up=lateness.held_up(connection, number) if for_card else None,
+        latest=incidents.acts(connection, number, LATEST) if for_card else (),
     )

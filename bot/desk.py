@@ -58,8 +58,10 @@ class Desk:
         if edit is not None:
             self.post(tx, *edit)
 
-    def merge(self, tx: Tx, number: str, into: str, actor: Actor) -> Incident:
+    def merge(self, tx: Tx, number: str, into: str, actor: Actor, *, told: bool = False) -> Incident:
         """Make an incident a part of another one, where its alerts go on; returns what has become of it.
+
+        `told` says that the other one's people are told of it otherwise.
 
         Raises:
             Refused: one of them is over, or they are the same.
@@ -72,9 +74,24 @@ class Desk:
             raise Refused("no_incident", f"There is no {into}. See `/incident list`.")
         groups = tuple(group.id for group in alerts.groups_of(tx.connection, from_id))
         gone = self.apply(tx, number, c.MergeInto(into, actor, other.channel_id, groups))
-        self.apply(tx, into, c.MergedFrom(number, gone.title, actor, gone.heard))
+        self.apply(tx, into, c.MergedFrom(number, gone.title, actor, gone.heard, told))
         alerts.hand_over(tx.connection, from_id, to_id)  # the cards show it: they are rendered when they are sent
         return gone
+
+    def gather(self, tx: Tx, numbers: Iterable[str], into: str, actor: Actor) -> tuple[str, ...]:
+        """Merge those of several incidents that are open into another one; returns which.
+
+        Raises:
+            Refused: none of them is open, or the other one is not.
+        """
+        there = {each: incidents.take(tx.connection, each) for each in sorted({*numbers, into})}
+        still = tuple(each for each, found in there.items() if each != into and found and found.status.is_open)
+        if not still:
+            raise Refused("no_change", "These incidents are over or merged already. See `/incident list`.")
+        for each in still:
+            self.merge(tx, each, into, actor, told=True)
+        self.apply(tx, into, c.Gathered(still, actor))
+        return still
 
     def unmerge(self, tx: Tx, number: str, actor: Actor, why: str = "") -> Incident:
         """Undo a merge: the incident is investigated again, and its alert groups belong to it again.

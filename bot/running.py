@@ -60,7 +60,8 @@ class Runner:
         incident = board.incident
         version = (book.id, book.version)
         if version not in self.kept:
-            runbooks.keep_version(tx.connection, *version, book.model_dump(mode="json", exclude=FOR_MATCHING))
+            document = book.model_dump(mode="json", exclude=FOR_MATCHING, exclude_none=True)
+            runbooks.keep_version(tx.connection, *version, document)
             tx.on_commit(partial(self.kept.add, version))
         known = self._known(board, tx.now)
         run = Run(
@@ -74,6 +75,7 @@ class Runner:
             reason=reason,
             facts={name: clip(value, FACT) for name, value in known.items()},
             checklist=isinstance(book, Checklist),
+            points={step.key: step.number for step in book.steps},
         )
         after = self.desk.apply(tx, incident.number, c.StartRun(run))
         incident_id = incidents.identity(tx.connection, incident.number)

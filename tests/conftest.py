@@ -197,7 +197,7 @@ class Client:
         channel = f"incident-{number.removeprefix('INC-')}"
         wait_for(lambda: self.workspace.pinned(channel), what="the pinned card")
         wait_for(lambda: self.workspace.find(channel, "declared"), what="the notification")
-        wait_for(lambda: self.workspace.find(channel, " points."), what="the checklist")
+        wait_for(lambda: self.workspace.find(channel, "Runbook for this incident"), what="the runbook")
         wait_for(lambda: self.workspace.find("incidents", number), what="the announcement")
         if "paged" in self.kinds(number):
             self.wait_event(number, "page_delivered")

@@ -16,6 +16,7 @@ from bot.incidents.model import CADENCE_KINDS, Timer, TimerKind
 
 REMIND_AT = 0.8
 CLIMB_AFTER = 1 / 3
+REMINDED = 1  # the level of the timer that follows a reminder
 OPERATORS_EVERY = 3600  # seconds
 
 
@@ -45,7 +46,7 @@ def pace(draft: Draft, before: int | None) -> None:
     if every < before:
         restart(draft)
         return
-    draft.disarm(lambda t: t.kind in CADENCE_KINDS)
+    _disarm(draft)
     remind_at = base + timedelta(seconds=every * REMIND_AT)
     if remind_at > draft.now:
         draft.arm(TimerKind.UPDATE_REMINDER, remind_at)
@@ -54,9 +55,28 @@ def pace(draft: Draft, before: int | None) -> None:
 
 
 def stop(draft: Draft) -> None:
-    """Cancel whatever the cadence has armed."""
-    draft.disarm(lambda t: t.kind in CADENCE_KINDS or t.kind is TimerKind.CADENCE_RESUME)
+    """Cancel whatever the cadence has armed, and take its reminder back."""
+    _disarm(draft)
+    draft.disarm(lambda t: t.kind is TimerKind.CADENCE_RESUME)
     draft.set(paused_until=None, cadence_from=None)
+
+
+def _disarm(draft: Draft) -> None:
+    """Cancel the cadence's timers; a reminder that is out has been answered, or counts no more."""
+    for timer in draft.incident.timers:
+        _take_reminder_back(draft, timer)
+    draft.disarm(lambda t: t.kind in CADENCE_KINDS)
+
+
+def _take_reminder_back(draft: Draft, timer: Timer) -> None:
+    base = draft.incident.cadence_from
+    if timer.kind is TimerKind.UPDATE_OVERDUE and timer.level == REMINDED and base is not None:
+        draft.take_back(_reminder(base, timer.due_at))
+
+
+def _reminder(base: datetime, due: datetime) -> str:
+    """Return the slot of the reminder of an update, whose interval began at `base`."""
+    return f"reminder:{base:%Y%m%dT%H%M%S.%f}:{due:%Y%m%dT%H%M%S.%f}"
 
 
 def pause(draft: Draft, until: datetime) -> None:
@@ -81,8 +101,9 @@ def fired(draft: Draft, timer: Timer) -> None:
     late = int((draft.now - due).total_seconds())
     if timer.kind is TimerKind.UPDATE_REMINDER and draft.now < due:
         draft.event("update_due", f"Update due at {due:%H:%M} UTC", data={"due_at": due.isoformat()})
-        draft.deliver("reminder", "notice", needs=(draft.incident.home_slot,), data={"due_at": due.isoformat()})
-        draft.arm(TimerKind.UPDATE_OVERDUE, due)
+        facts = {"due_at": due.isoformat()}
+        draft.deliver("reminder", "notice", slot=_reminder(base, due), needs=(draft.incident.home_slot,), data=facts)
+        draft.arm(TimerKind.UPDATE_OVERDUE, due, level=REMINDED)
     elif timer.kind is TimerKind.UPDATE_CLIMB:
         said = timer.level  # notices since the ladder's top
         if escalation.climb(draft, reason="update_overdue", late_seconds=late):
@@ -95,6 +116,7 @@ def fired(draft: Draft, timer: Timer) -> None:
             again = max(every, OPERATORS_EVERY)
         draft.arm(TimerKind.UPDATE_CLIMB, draft.now + timedelta(seconds=again), level=said)
     else:
+        _take_reminder_back(draft, timer)
         _overdue(draft, due, late)
         climb_at = due + timedelta(seconds=every * CLIMB_AFTER)
         if climb_at <= draft.now:

@@ -11,6 +11,7 @@ from bot.incidents.draft import Draft
 from bot.incidents.model import Refused, Status
 from bot.incidents.people import must_be_open
 from bot.incidents.runs import Done, Run, Tick, run_of
+from bot.incidents.ticking import caught_up, keep, mark
 from bot.incidents.wording import short
 
 BY_HAND = "asked for by"  # how the reason begins of a runbook that a person chose
@@ -19,18 +20,30 @@ ALSO = (Status.RESOLVED,)  # a runbook goes on after the resolution: verificatio
 
 
 def start(draft: Draft, command: c.StartRun) -> None:
-    """Keep what is about to be posted; a runbook that has been posted before goes on in its new place."""
+    """Keep what is about to be posted; a runbook that has been posted before goes on in its new place.
+
+    A checklist that stands in the runbook's message moves with it.
+    """
     new = command.run
     known, current = run_of(draft.incident.runs, new.book), draft.incident.run
     if known is not None and known.slot == new.slot:  # a second attempt to post it
         return
     folded = known if new.checklist else current
-    _keep(draft, replace(known, slot=new.slot, page=None) if known else new)
+    beside = draft.incident.beside
+    keep(draft, replace(known, slot=new.slot, page=None) if known else caught_up(draft.incident, new))
     if not new.checklist:
         draft.set(runbook_id=new.book)
-    if folded is not None:
-        facts = {"slot": folded.slot, "book": folded.book}
-        draft.deliver("fold_runbook", "runbook_edit", needs=(folded.slot,), after=(new.slot,), data=facts)
+        if beside is not None:
+            keep(draft, replace(beside, slot=new.slot))
+    elif current is not None and new.slot == current.slot:
+        return
+    if folded is None:
+        return
+    if folded is beside and current is not None:  # what is left of the message is the runbook
+        draft.refresh_run(current)
+        return
+    facts = {"slot": folded.slot, "book": folded.book}
+    draft.deliver("fold_runbook", "runbook_edit", needs=(folded.slot,), after=(new.slot,), data=facts)
 
 
 def swap(draft: Draft, command: c.PostRunbook) -> None:
@@ -85,7 +98,7 @@ def tick(draft: Draft, command: c.TickStep) -> None:
         data["mitigation"] = mitigating.facts(made)
     when = draft.moment(command.occurred_at)
     ticked = Tick(Done.DONE, actor.id, actor.name, when, approved_by=command.approved_by)
-    _mark(draft, run, step, ticked)
+    mark(draft, run, step.number, ticked)
     approved = f" (approved by {command.approved_by})" if command.approved_by else ""
     text = f"Step {step.number} of {run.book} done: {short(step.text, SHOWN)}{approved}"
     draft.event("runbook_step_done", text, actor=actor, data=data, occurred_at=when)
@@ -98,7 +111,7 @@ def skip(draft: Draft, command: c.SkipStep) -> None:
     if not why:
         raise Refused("no_reason", "Say why the step is skipped.")
     step, actor = command.step, command.actor
-    _mark(draft, run, step, Tick(Done.SKIPPED, actor.id, actor.name, draft.now, why=why))
+    mark(draft, run, step.number, Tick(Done.SKIPPED, actor.id, actor.name, draft.now, why=why))
     text = f"Step {step.number} of {run.book} skipped: {short(step.text, SHOWN)} ({why})"
     draft.event("runbook_step_skipped", text, actor=actor, data=_facts(run, step) | {"why": why})
 
@@ -110,7 +123,7 @@ def undo(draft: Draft, command: c.UndoStep) -> None:
     before = run.ticks.get(step.number)
     if before is None:
         raise Refused("no_change", f"Step {step.number} is open already.")
-    _mark(draft, run, step, None)
+    mark(draft, run, step.number, None)
     ended = mitigating.forget(draft, run.book, step.number)
     data = _facts(run, step) | {"was": before.state.value, "by": before.name}
     if ended is not None:
@@ -125,7 +138,7 @@ def turn(draft: Draft, command: c.TurnPage) -> None:
     if run is None:
         raise Refused("no_run", _NOT_POSTED)
     if run.page != command.page:
-        _keep(draft, replace(run, page=command.page))
+        keep(draft, replace(run, page=command.page))
         draft.refresh_run(run)
 
 
@@ -138,7 +151,7 @@ def review(draft: Draft) -> None:
             continue
         text = f"Review runbook {run.book}: {run.title}"
         draft.event("followup_added", text, data={"text": text, "owner": run.owner, "runbook_id": run.book})
-        _keep(draft, replace(run, due_review=False))
+        keep(draft, replace(run, due_review=False))
 
 
 _NOT_POSTED = "This runbook is not posted in the incident. Post it: `/incident runbook <id>`."
@@ -164,23 +177,6 @@ def _open_step(draft: Draft, step: c.Step) -> Run:
             "no_change", f"Step {step.number} is {known.state.value} already: {said}. Undo it to change that."
         )
     return run
-
-
-def _mark(draft: Draft, run: Run, step: c.Step, tick: Tick | None) -> None:
-    ticks = {number: known for number, known in run.ticks.items() if number != step.number}
-    if tick is not None:
-        ticks[step.number] = tick
-    _keep(draft, replace(run, ticks=ticks, page=None))
-    draft.refresh_run(run)
-    draft.refresh_card()
-
-
-def _keep(draft: Draft, run: Run) -> None:
-    runs = draft.incident.runs
-    if run_of(runs, run.book) is None:
-        draft.set(runs=(*runs, run))
-    else:
-        draft.set(runs=tuple(run if known.book == run.book else known for known in runs))
 
 
 def _facts(run: Run, step: c.Step) -> dict[str, Any]:

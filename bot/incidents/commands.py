@@ -37,16 +37,69 @@ from bot.incidents.work import (
 
 # fmt: off
 __all__ = [
-    "AcceptHandoff", "Acknowledge", "AddFollowUp", "AddNote", "AddTask", "AlertsChanged", "AlertsConfirmed",
-    "AlertsFlagged", "AnswerAgain", "AssignRole", "BringIn", "Cancel", "CaptureMessage", "ComeBack", "Command",
-    "Declare", "DeclineHandoff", "Delivered", "DeliveryFailed", "Describe", "EndMitigation", "EndTask", "Escalate",
-    "Export", "FiresAgain",
-    "FitRunbook", "GetsWorse", "Intervene", "KeepCadence", "LoseMessage", "MergeInto", "MergedFrom", "Mitigate",
+    "AcceptHandoff",
+    "Acknowledge",
+    "AddFollowUp",
+    "AddNote",
+    "AddTask",
+    "AlertsChanged",
+    "AlertsConfirmed",
+    "AlertsFlagged",
+    "AnswerAgain",
+    "AssignRole",
+    "BringIn",
+    "Cancel",
+    "CaptureMessage",
+    "ComeBack",
+    "Command",
+    "Declare",
+    "DeclineHandoff",
+    "Delivered",
+    "DeliveryFailed",
+    "Describe",
+    "EndMitigation",
+    "EndTask",
+    "Escalate",
+    "Export",
+    "FiresAgain",
+    "FitRunbook",
+    "Gathered",
+    "GetsWorse",
+    "Intervene",
+    "KeepCadence",
+    "LoseMessage",
+    "MergeInto",
+    "MergedFrom",
+    "Mitigate",
     "OfferHandoff",
-    "PageLost", "PagePeople", "PauseCadence", "PostRunbook", "PostUpdate", "Record", "Refresh", "ReleaseMessage",
-    "Reopen", "Resolve", "RewordMessage", "Said", "SetSeverity", "SetStatus", "SkipStep",
-    "SplitOff", "StartRun", "Step",
-    "Subscribe", "TickStep", "TimerFired", "TurnPage", "UndoStep", "Unmerge", "VoidAcknowledgement", "with_number",
+    "OfferMerge",
+    "PageLost",
+    "PagePeople",
+    "PauseCadence",
+    "PostRunbook",
+    "PostUpdate",
+    "Record",
+    "Refresh",
+    "ReleaseMessage",
+    "Reopen",
+    "Resolve",
+    "RewordMessage",
+    "Said",
+    "SeeStorm",
+    "SetSeverity",
+    "SetStatus",
+    "SkipStep",
+    "SplitOff",
+    "StartRun",
+    "Step",
+    "Subscribe",
+    "TickStep",
+    "TimerFired",
+    "TurnPage",
+    "UndoStep",
+    "Unmerge",
+    "VoidAcknowledgement",
+    "with_number",
 ]
 # fmt: on
 
@@ -286,12 +339,40 @@ class SplitOff:
 
 @dataclass(frozen=True, slots=True)
 class MergedFrom:
-    """Another incident has become a part of this one, with what its people had `heard`."""
+    """Another incident has become a part of this one, with what its people had `heard`.
+
+    `told` says that a message tells of it and others together.
+    """
 
     number: str
     title: str
     actor: Actor
     heard: Heard = Heard()  # noqa: RUF009 - frozen
+    told: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OfferMerge:
+    """This incident is a storm's: `why`, and the incidents that opened just before it."""
+
+    why: str
+    numbers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SeeStorm:
+    """A storm's incident, and its channel, takes what this one is probably a part of."""
+
+    number: str
+    channel: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Somebody has merged these incidents into this one, at once."""
+
+    numbers: tuple[str, ...]
+    actor: Actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -468,6 +549,9 @@ Command = (
     | Cancel
     | MergeInto
     | MergedFrom
+    | OfferMerge
+    | SeeStorm
+    | Gathered
     | Unmerge
     | SplitOff
     | Describe

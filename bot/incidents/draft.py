@@ -79,6 +79,14 @@ class Draft:
         made = Delivery(kind, slot or f"{kind}:{seq}", lane, data or {}, needs, after, coalesce, wait)
         self._deliveries.append(made)
 
+    def take_back(self, slot: str) -> None:
+        """Have a message deleted that asked for something; where it never came nothing is done."""
+        self.deliver("take_back", "tidy", needs=(slot,), data={"slot": slot})
+
+    def take_back_all(self, kind: str) -> None:
+        """Have the messages of a kind deleted."""
+        self.deliver("take_back", "tidy", data={"kind": kind})
+
     def refresh(self) -> None:
         """Have the live messages (card, announcement, topic) show the new state, once however often it is asked."""
         self.refresh_card()
@@ -97,7 +105,9 @@ class Draft:
 
     def refresh_run(self, run: Run) -> None:
         """Have a runbook's or checklist's message show what has been done of it."""
-        kind = "refresh_checklist" if run.checklist else "refresh_runbook"
+        beside = self.incident.beside
+        stands_alone = run.checklist and (beside is None or beside.book != run.book)
+        kind = "refresh_checklist" if stands_alone else "refresh_runbook"
         self._edit(kind, "runbook_edit", run.slot)
 
     def _edit(self, kind: str, lane: str, what: str, wait: int = 0) -> None:

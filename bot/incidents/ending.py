@@ -73,7 +73,8 @@ def take_in(draft: Draft, command: c.MergedFrom) -> None:
     draft.set(heard=draft.incident.heard.with_all_of(command.heard))
     text = f"{command.number} was merged into this: {command.title}"
     draft.event("merged", text, actor=command.actor, data={"from_incident": command.number})
-    say(draft, f"{mention(command.actor)} merged {command.number} into this: {plain(command.title)}")
+    if not command.told:
+        say(draft, f"{mention(command.actor)} merged {command.number} into this: {plain(command.title)}")
     checking.rematch(draft)
     draft.refresh()
 

@@ -10,10 +10,12 @@ from datetime import datetime
 from typing import Any
 
 from bot.incidents import (
+    acts,
     capturing,
     checking,
     ending,
     flagging,
+    gathering,
     happenings,
     mitigating,
     opening,
@@ -74,6 +76,9 @@ _HANDLERS: Mapping[type, Callable[[Draft, Any], None]] = {
     c.Cancel: ending.cancel,
     c.MergeInto: ending.merge,
     c.MergedFrom: ending.take_in,
+    c.OfferMerge: gathering.offer,
+    c.SeeStorm: gathering.see,
+    c.Gathered: gathering.gathered,
     c.Unmerge: reopening.unmerge,
     c.SplitOff: ending.split_off,
     c.Describe: responding.describe,
@@ -89,7 +94,7 @@ _HANDLERS: Mapping[type, Callable[[Draft, Any], None]] = {
     c.StartRun: checking.start,
     c.PostRunbook: checking.swap,
     c.FitRunbook: checking.fit,
-    c.TickStep: checking.tick,
+    c.TickStep: acts.tick,
     c.SkipStep: checking.skip,
     c.UndoStep: checking.undo,
     c.TurnPage: checking.turn,

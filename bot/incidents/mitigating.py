@@ -10,7 +10,7 @@ from bot.incidents import commands as c
 from bot.incidents.draft import Draft
 from bot.incidents.model import Actor, Refused, TimerKind
 from bot.incidents.runs import Mitigation
-from bot.incidents.wording import iso, mention, plain, short
+from bot.incidents.wording import iso, plain, short
 
 TEXT = 300  # characters of what was done
 
@@ -65,9 +65,7 @@ def intervene(draft: Draft, command: c.Intervene) -> None:
         )
         data["mitigation"] = facts(made)
     draft.event("note", command.text, actor=command.actor, data=data, occurred_at=when)
-    if not command.rollback:  # the message of a change says it already
-        said = {"text": command.text, "author": mention(command.actor), "warning": ""}
-        draft.deliver("note", "notice", needs=(draft.incident.home_slot,), data=said)
+    draft.refresh_card()
 
 
 def end(draft: Draft, command: c.EndMitigation) -> None:

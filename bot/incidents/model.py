@@ -314,6 +314,12 @@ class Incident:
         return run_of(self.runs, self.runbook_id)
 
     @property
+    def beside(self) -> Run | None:
+        """The checklist that stands in the runbook's message."""
+        run = self.run
+        return next((each for each in self.runs if each.checklist and run and each.slot == run.slot), None)
+
+    @property
     def rule(self) -> SeverityPolicy:
         """What the policy frozen on the incident says of its present severity."""
         return self.policy.of(self.severity)

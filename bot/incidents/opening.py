@@ -10,6 +10,7 @@ from bot.incidents import commands as c
 from bot.incidents.draft import Draft
 from bot.incidents.model import Decision, Incident, Status
 from bot.incidents.policy import Policy
+from bot.incidents.wording import is_in_slack
 
 DRILL = "[TEST]"  # before the title, so that no message, list or export can be taken for real
 
@@ -78,11 +79,24 @@ def open_up(draft: Draft, *, has_thread: bool = False, reason: str = "declared")
     in_channel = ("channel",)
     if not private:
         draft.deliver("announcement", "announce", slot="announcement", needs=in_channel)
-    elif draft.incident.declared_by.type == "human":  # nobody finds the way in without an invitation
-        people.bring_in(draft, draft.incident.declared_by.id, "Whoever declared it")
+    _bring_in(draft, has_thread=has_thread)
     draft.deliver("topic", "topic", needs=in_channel)
     draft.deliver("pin", "pin", slot="pin", needs=("card",))
     first = ("card", invite) if invite else ("card",)
     draft.deliver("notification", "page", slot="notification", needs=in_channel, after=first)
-    draft.deliver("runbook", "channel", slot="runbook", needs=in_channel)
-    draft.deliver("checklist", "channel", slot="checklist", needs=in_channel)
+    draft.deliver("runbook", "channel", slot="runbook", needs=in_channel, data={"first": True})
+    if has_thread:
+        draft.deliver("moved", "notice", needs=("channel", "thread"))
+        draft.deliver("came_from", "channel", needs=("channel", "thread"))
+
+
+def _bring_in(draft: Draft, *, has_thread: bool) -> None:
+    """Invite whoever declared the incident, and those who have worked on it in its thread."""
+    incident = draft.incident
+    known = [incident.declared_by.id] if is_in_slack(incident.declared_by) else []
+    if has_thread:
+        by = incident.acknowledged_by
+        known += [person.id for person in incident.roles.values()] + list(incident.subscribers)
+        known += [by.id] if by is not None and is_in_slack(by) else []
+    for user in dict.fromkeys(known):
+        people.bring_in(draft, user, "Responder")

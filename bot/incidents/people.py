@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from bot.incidents import commands as c
-from bot.incidents import escalation
+from bot.incidents import escalation, ticking
 from bot.incidents.draft import Draft
 from bot.incidents.model import Actor, Handoff, Incident, Person, Refused, Role, Status, TimerKind
 from bot.incidents.wording import mention, plain, say
@@ -62,7 +62,8 @@ def assign(draft: Draft, command: c.AssignRole) -> None:
     was = f" from <@{before.id}>" if before and before.id != command.actor.id else ""
     if person.id == command.actor.id:
         took = "took the lead" if role is Role.LEAD else f"took over as {word.lower()}"
-        say(draft, f"<@{person.id}> {took}{was}.")
+        if role is Role.LEAD or was:
+            say(draft, f"<@{person.id}> {took}{was}.")
     else:
         was = f" (was <@{before.id}>)" if before else ""
         say(draft, f"{mention(command.actor)} made <@{person.id}> {word.lower()}{was}.")
@@ -241,6 +242,8 @@ def invite(draft: Draft, command: c.BringIn) -> None:
 def _give(draft: Draft, role: Role, person: Person, actor: Actor) -> None:
     before = draft.incident.roles.get(role)
     draft.set(roles={**draft.incident.roles, role.value: person})
+    if role is Role.LEAD:
+        ticking.acted(draft, "lead", Actor("human", person.id, person.name))
     draft.event(
         "role_assigned",
         f"{word_of(role)}: {person.name}" + (f" (was {before.name})" if before else ""),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from bot.incidents import cadence, checking, correlating, envelope, escalation, opening
+from bot.incidents import cadence, checking, correlating, envelope, escalation, opening, ticking
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
 from bot.incidents.model import Actor, Refused, Status
@@ -66,6 +66,8 @@ def _share(draft: Draft, actor: Actor, state: str, *, next_in: int | None = None
         "next_update_at": iso(incident.next_update_at),
     }
     draft.event("update_posted", state, actor=actor, data=data)
+    if "no_change" not in facts:
+        ticking.acted(draft, "update", actor)
     draft.deliver("update", "notice", needs=(incident.home_slot,), data={**data, "author": mention(actor)})
     if incident.opened_channel and not incident.private and "no_change" not in facts:
         # Under the announcement, so that whoever follows it there sees what has been said and not only how it stands.
@@ -95,7 +97,6 @@ def pause(draft: Draft, command: c.PauseCadence) -> None:
         actor=command.actor,
         data={"until": until.isoformat(), "why": command.why},
     )
-    say(draft, f"{mention(command.actor)} paused updates until {until:%H:%M} UTC{plain(why)}.")
     draft.refresh()
 
 
@@ -188,11 +189,9 @@ def describe(draft: Draft, command: c.Describe) -> None:
     if title:
         draft.set(title=title)
         draft.event("note", f"Renamed: {title}", actor=command.actor, data={"title": title})
-        say(draft, f"{mention(command.actor)} renamed the incident: {plain(title)}")
     if command.summary is not None:
         draft.set(summary=command.summary.strip())
         draft.event("note", f"Summary: {command.summary.strip()}", actor=command.actor, data={"summary": True})
-        say(draft, f"{mention(command.actor)} wrote a summary: {plain(command.summary.strip())}")
     draft.refresh()
 
 
@@ -210,6 +209,7 @@ def acknowledge(draft: Draft, command: c.Acknowledge) -> None:
     moment = draft.moment(command.occurred_at)
     draft.set(acknowledged_at=moment, acknowledged_by=command.actor)
     escalation.stop(draft)
+    ticking.acted(draft, "acknowledge", command.actor)
     from_pagerduty = command.via == "pagerduty"  # whose user ids are not Slack's
     place = " in PagerDuty" if from_pagerduty else ""
     draft.event(
@@ -219,8 +219,6 @@ def acknowledge(draft: Draft, command: c.Acknowledge) -> None:
         occurred_at=moment,
         data={"via": command.via},
     )
-    who = plain(command.actor.name) if from_pagerduty else mention(command.actor)
-    say(draft, f"{who} acknowledged{place}. Nobody else is paged.")
     draft.refresh_pages()
     escalation.tell_pagerduty(draft)
     draft.refresh()
@@ -235,13 +233,8 @@ def add_note(draft: Draft, command: c.AddNote) -> None:
     ids = {**found, "warning": warning} if warning else found
     when = draft.moment(command.occurred_at)
     draft.event("note", command.text, actor=command.actor, data=dict(ids), occurred_at=when)
-    draft.deliver(
-        "note",
-        "notice",
-        needs=(draft.incident.home_slot,),
-        data={"text": command.text, "author": mention(command.actor), "warning": warning},
-    )
     correlating.keep(draft, found)
+    draft.refresh_card()
 
 
 def resolve(draft: Draft, command: c.Resolve) -> None:

@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+ACTS = frozenset({"acknowledge", "lead", "update"})  # points that are done by an act, and that do it when ticked
+
 
 class Done(StrEnum):
     """What became of a step."""
@@ -35,7 +37,8 @@ class Run:
     `version` is the one that was posted: later edits of the file change nothing. `facts` are what the incident knew
     then, so that a command does not change under somebody's hand. `slot` is the delivery that shows it, `reason` says
     why it was chosen. `page` is the page that somebody turned to, counted from 0; None follows the next step.
-    `due_review` is False once its owner has been asked to review it.
+    `due_review` is False once its owner has been asked to review it. `points` are the numbers of steps by what they
+    have in common with steps of other runs.
     """
 
     book: str
@@ -51,6 +54,7 @@ class Run:
     page: int | None = None
     checklist: bool = False
     due_review: bool = True
+    points: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def next_step(self) -> int | None:
@@ -65,16 +69,17 @@ class Run:
         """Give a JSON-ready copy."""
         ticks = {str(number): _dated(asdict(tick), "at") for number, tick in sorted(self.ticks.items())}
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
-        return _dated(plain, "posted_at") | {"facts": dict(self.facts), "ticks": ticks}
+        return _dated(plain, "posted_at") | {"facts": dict(self.facts), "ticks": ticks, "points": dict(self.points)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Run:
-        """Read what `to_json` wrote."""
+        """Read what `to_json` wrote, here or in a newer version."""
         ticks = {
             int(number): Tick(**{**tick, "state": Done(tick["state"]), "at": datetime.fromisoformat(tick["at"])})
             for number, tick in data["ticks"].items()
         }
-        return cls(**{**data, "ticks": ticks, "posted_at": datetime.fromisoformat(data["posted_at"])})
+        known = {name: data[name] for name in (f.name for f in fields(cls)) if name in data}
+        return cls(**{**known, "ticks": ticks, "posted_at": datetime.fromisoformat(data["posted_at"])})
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,5 +11,7 @@ def stop(draft: Draft) -> None:
     telling.now(draft, ends=True)
     alerting.sum_up(draft)
     cadence.stop(draft)
+    if draft.incident.quiet_told:
+        draft.take_back_all("suggest_resolve")
     escalation.stop(draft)
     people.drop_handoff(draft, "withdrawn")

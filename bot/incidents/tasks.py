@@ -7,7 +7,7 @@ from dataclasses import replace
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
 from bot.incidents.model import Actor, Refused, Task, TaskState
-from bot.incidents.wording import mention, plain, say
+from bot.incidents.wording import plain, say
 
 MOST = 100  # tasks of one incident
 
@@ -27,8 +27,8 @@ def add(draft: Draft, command: c.AddTask) -> None:
     draft.set(tasks=(*draft.incident.tasks, task))
     whom = f", {owner.name}" if owner else ""
     _tell(draft, command.actor, task, f"Task {task.id} added: {text}{whom}")
-    who = f" for <@{owner.id}>" if owner else ""
-    say(draft, f":ballot_box_with_check: Task {task.id}{who}: {plain(text)}")
+    if owner and owner.id != command.actor.id:  # who is to do it must hear of it
+        say(draft, f":ballot_box_with_check: Task {task.id} for <@{owner.id}>: {plain(text)}")
 
 
 def end(draft: Draft, command: c.EndTask) -> None:
@@ -45,7 +45,6 @@ def end(draft: Draft, command: c.EndTask) -> None:
     draft.set(tasks=tuple(ended if each.id == task.id else each for each in draft.incident.tasks))
     why = f" ({command.why})" if command.why else ""
     _tell(draft, command.actor, ended, f"Task {task.id} {state.value}: {task.text}{why}")
-    say(draft, f"{mention(command.actor)}: task {task.id} is {state.value}: {plain(task.text)}{plain(why)}")
 
 
 def follow_up(draft: Draft, command: c.AddFollowUp) -> None:
@@ -57,9 +56,7 @@ def follow_up(draft: Draft, command: c.AddFollowUp) -> None:
     data = {"text": text, "owner": owner, "due": command.due}
     facts = {k: v for k, v in data.items() if v}
     draft.event("followup_added", text, actor=command.actor, data=facts, source=command.source)
-    whom = f", {owner}" if owner else ""
-    due = f", by {command.due}" if command.due else ""
-    say(draft, f"{mention(command.actor)} noted a follow-up: {plain(text + whom + due)}")
+    draft.refresh_card()
 
 
 def _tell(draft: Draft, actor: Actor, task: Task, text: str) -> None:

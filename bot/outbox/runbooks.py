@@ -53,7 +53,10 @@ async def next_step(call: Call) -> str:
 
 
 async def _runbook(call: Call) -> Result:
-    """Post what somebody asked for, else the best runbook that matches; what is posted is kept before."""
+    """Post what somebody asked for, else the best runbook that matches; what is posted is kept before.
+
+    The first one of a channel has the checklist of the first minutes beside it.
+    """
     catalog, asked = call.tools.catalog, call.row.data
     book = catalog.book(str(asked["book"])) if "book" in asked else None
     if isinstance(book, Checklist):
@@ -63,7 +66,9 @@ async def _runbook(call: Call) -> Result:
     found = _found(call)
     best = best_of(catalog, call.board, found) if book is None else Match(book, str(asked["reason"]))
     run = await _begin(call, best.runbook, best.reason)
-    posted = await call.post(await _page(call, run, found))
+    if asked.get("first"):
+        await _begin(call, catalog.checklist)
+    posted = await call.post(await _page(await call.anew(), run, found))
     reason = best.reason if book is not None else run.reason
     return {**posted, **_told(run, reason)}
 
@@ -140,7 +145,8 @@ async def _refresh_runbook(call: Call) -> Result:
 async def _refresh_checklist(call: Call) -> Result:
     """Have each checklist of the incident show what has been done: edits that wait are one, whichever it was for."""
     edited = False
-    for run in [run for run in call.board.incident.runs if run.checklist]:
+    incident = call.board.incident
+    for run in [run for run in incident.runs if run.checklist and run != incident.beside]:
         if await call.there(run.slot) is not None:
             await _edit(call, run)
             edited = True
@@ -208,7 +214,9 @@ async def _message(call: Call, run: Run) -> Message:
 
 async def _page(call: Call, run: Run, found: Sequence[Match]) -> Message:
     others = [each for each in found if each.runbook.id not in {run.book, GENERAL_ID}]
-    return shown.runbook(await _sheet(call, run), others, call.tools.places)
+    beside = call.board.incident.beside if run.book == call.board.incident.runbook_id else None
+    first = await _sheet(call, beside) if beside else None
+    return shown.runbook(await _sheet(call, run), others, call.tools.places, first)
 
 
 async def _sheet(call: Call, run: Run) -> Sheet:

@@ -12,7 +12,9 @@ from bot import board as boards
 from bot import telemetry
 from bot.board import Board
 from bot.errors import Permanent, Retryable
+from bot.incidents import commands as c
 from bot.incidents.escalation import is_needless
+from bot.incidents.model import Incident
 from bot.incidents.wording import is_in_slack, mention, worded
 from bot.outbox import homes, periodic, reactions, runbooks, triage
 from bot.outbox.call import Call, Result, Tools
@@ -21,8 +23,10 @@ from bot.slack import card, messages
 from bot.slack.directory import Resolved
 from bot.slack.gateway import Posted
 from bot.slack.messages import Message
-from bot.store import deliveries
+from bot.slack.said import permalink
+from bot.store import deliveries, incidents
 from bot.store.deliveries import Outgoing
+from bot.store.tx import Tx
 from bot.timeline.collect import collect
 from bot.timeline.export import render
 
@@ -64,7 +68,7 @@ class Sender:
 
     async def _load(self, row: Outgoing) -> Board | None:
         page, edit = row.kind == "page", row.kind == "refresh_card"
-        return await self._tools.store.read(lambda c: boards.load(c, row.scope, with_events=page, with_lateness=edit))
+        return await self._tools.store.read(lambda c: boards.load(c, row.scope, with_events=page, for_card=edit))
 
     async def _shared(self, scope: str, since: float) -> Board | None:
         """Read an incident's board once for all that goes out together."""
@@ -228,6 +232,21 @@ async def _reminder(call: Call) -> Result:
     return await call.post(messages.reminder(incident, call.row.data), looked_for=True)
 
 
+async def _take_back(call: Call) -> Result:
+    """Delete a message that asked for what has been done since."""
+    slot, kind = call.row.data.get("slot"), str(call.row.data.get("kind", ""))
+    if slot is not None:
+        rows = [row] if (row := await call.there(str(slot))) else []
+    else:
+        rows = await call.tools.store.read(lambda c: deliveries.of_kind(c, call.row.scope, kind))
+    posted = [Posted(str(row.result["channel"]), str(row.result["ts"])) for row in rows if row.result.get("ts")]
+    if not posted:
+        raise Superseded
+    for each in posted:
+        await call.gateway.delete(each)
+    return {}
+
+
 def _still_due(call: Call) -> bool:
     """False once an update that came while the message was on its way has made it untrue."""
     due = call.board.incident.next_update_at
@@ -296,6 +315,38 @@ async def _say(call: Call) -> Result:
 async def _moved(call: Call) -> Result:
     said = messages.plain(f"The channel is open now: go on in <#{call.board.incident.channel_id}>.")
     return await _under(call, "thread", said)
+
+
+async def _came_from(call: Call) -> Result:
+    """Link the thread in which an incident was worked on, before its severity was raised."""
+    there = call.board.result("thread")
+    if not there:
+        raise Superseded
+    link = await permalink(call.gateway, str(there["channel"]), str(there["ts"]))
+    if not link:
+        raise Superseded
+    return await call.post(messages.plain(f"Earlier messages: <{link}|the thread in the alerts channel>."))
+
+
+async def _storm(call: Call) -> Result:
+    """Offer to merge what a storm began with, and have those incidents point to it."""
+    numbers, here = [str(each) for each in call.row.data["numbers"]], call.board.incident
+
+    def link(tx: Tx) -> list[Incident]:
+        """One after the other, in the order in which others lock them."""
+        found = []
+        for each in sorted(numbers):
+            before = incidents.take(tx.connection, each)
+            if before is None or not before.status.is_open:
+                continue
+            known = any(e.data.get("storm") == here.number for e in incidents.timeline(tx.connection, each))
+            see = c.SeeStorm(here.number, here.channel_id)
+            found.append(before if known else call.tools.runner.desk.apply(tx, each, see))
+        return found
+
+    before = await call.tools.store.write(link)
+    shown = [each for each in before if not each.private]
+    return await call.post(messages.storm(here, str(call.row.data["why"]), shown))
 
 
 async def _under(call: Call, slot: str, message: Message) -> Result:
@@ -393,13 +444,16 @@ _SENDERS: Mapping[str, Callable[[Call], Awaitable[Result]]] = {
     **runbooks.SENDERS,
     **reactions.SENDERS,
     "reminder": _reminder,
+    "take_back": _take_back,
     "overdue": _overdue,
     "alerts_joined": _alerts_joined,
     "suggest_resolve": _suggest_resolve,
     "update": _update,
     "resolution": _resolution,
     "say": _say,
+    "storm": _storm,
     "moved": _moved,
+    "came_from": _came_from,
     "note": _note,
     "handoff": _handoff,
     "announced_update": _announced_update,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bot.incidents.model import Alert, Incident
@@ -23,6 +23,8 @@ _ABOUT: Mapping[str, Callable[[Subject], str]] = {
     "instance": lambda subject: subject.instance,
     "deployment": lambda subject: subject.named("deployment") or ("" if subject.workload else subject.service),
 }
+# What differs within a storm: a command for one service would be wrong for the others.
+_DIFFERS = frozenset({"service", "namespace", "deployment", "pod", "node", "instance"})
 # Labels that an exporter has for itself.
 _SCRAPERS = frozenset({"job", "endpoint"})
 
@@ -60,11 +62,15 @@ def facts_of(incident: Incident, alerts: Sequence[Alert], now: datetime) -> dict
     }
     subjects = [subject_of(alert) for alert in alerts]
     for name, about in _ABOUT.items():
-        facts[name] = str(getattr(incident, name, "")) or next((v for each in subjects if (v := about(each))), "")
+        facts[name] = str(getattr(incident, name, "")) or _first(name, map(about, subjects), incident)
     for name, labels in _NAMES.items():
         own = (a for a, subject in zip(alerts, subjects, strict=True) if not (name in _SCRAPERS and subject.exporter))
         facts[name] = str(getattr(incident, name, "")) or next((v for alert in own if (v := alert.fact(*labels))), "")
     return {name: value for name, value in facts.items() if value}
+
+
+def _first(name: str, values: Iterable[str], incident: Incident) -> str:
+    return "" if name in _DIFFERS and incident.heard.of_all else next(filter(None, values), "")
 
 
 def window(started: datetime, ended: datetime) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from bot.errors import SitrepError
+from bot.incidents.runs import ACTS
 from bot.runbooks.catalog import VARIABLES_FILE, Catalog
 from bot.runbooks.credentials import found_in
 from bot.runbooks.index import FILE as INDEX
@@ -77,9 +78,11 @@ def lint(
         problems += _runbook(runbook, today)
         problems += _templates(name_of(runbook), templates_of(runbook), known)
         problems += _quotes(name_of(runbook), runbook.steps)
+        problems += _points(name_of(runbook), runbook.steps)
     for checklist in catalog.checklists:
         problems += _templates(f"{checklist.id} (checklist)", templates_of(checklist), known)
         problems += _quotes(f"{checklist.id} (checklist)", checklist.steps)
+        problems += _points(f"{checklist.id} (checklist)", checklist.steps)
     problems += _unused(catalog, given)
     problems += _signals(folder, catalog)
     problems += _index(folder, catalog)
@@ -138,6 +141,20 @@ def _quotes(name: str, steps: Sequence[Step]) -> Iterator[Problem]:
         commands = [step.code or ""] if step.language == "sh" else re.findall(r"`([^`\n]+)`", step.text)
         if any(variables(found) for command in commands for found in _QUOTED.findall(command) if _is_shell(command)):
             yield Problem(name, "quotes", f"step {step.number}: take the variable out of the quotes, it brings its own")
+
+
+def _points(name: str, steps: Sequence[Step]) -> Iterator[Problem]:
+    """Find points that are given twice in one file, and acts that are misspelled."""
+    seen: set[str] = set()
+    for step in steps:
+        if step.point is None:
+            continue
+        near = difflib.get_close_matches(step.point, ACTS, n=1)
+        if near and step.point not in ACTS:
+            yield Problem(name, "point", f"step {step.number}: did you mean `Point: {near[0]}`?")
+        if step.point in seen:
+            yield Problem(name, "point", f"step {step.number}: give it another point, {step.point!r} is taken")
+        seen.add(step.point)
 
 
 def _is_shell(command: str) -> bool:

@@ -20,10 +20,10 @@ _REMEDIATION = ("Undo the change that came before it, if there is one.",)
 _VERIFICATION = ("The alert has cleared, and whoever reported it confirms that it works.",)
 _ESCALATION = ("No progress after 15 minutes, or nobody knows the service: page the next level.",)
 _FIRST = (
-    "Acknowledge the page, so that nobody else is paged.",
-    "Say in one line what you see, and who is affected.",
-    "Take the lead, or name who has it.",
-    "Post the first update.",
+    ("Acknowledge the page, so that nobody else is paged.", "acknowledge"),
+    ("Say in one line what you see, and who is affected.", None),
+    ("Take the lead, or name who has it.", "lead"),
+    ("Post the first update.", "update"),
 )
 
 
@@ -57,7 +57,9 @@ FIRST_RESPONSE = Checklist(
     id=CHECKLIST_ID,
     title="First ten minutes",
     version=BUILT_IN,
-    items=tuple(Step(section="", number=number, text=text) for number, text in enumerate(_FIRST, start=1)),
+    items=tuple(
+        Step(section="", number=number, text=text, point=point) for number, (text, point) in enumerate(_FIRST, start=1)
+    ),
 )
 TEMPLATES = {
     "initial": """:rotating_light: *{{ severity | upper }} {{ number | line }}* {{ title | line }}

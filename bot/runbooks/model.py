@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from datetime import date
 from enum import StrEnum
@@ -16,6 +17,8 @@ from bot.incidents.policy import Severity
 # Ids are dotted so that they never look like a path: they stay when a file is renamed (seed 002, 4).
 DottedId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*(\.[a-z0-9][a-z0-9-]*)+$", max_length=100)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+_WORD = re.compile(r"[^\W_]+")
 
 
 class Kind(StrEnum):
@@ -45,7 +48,8 @@ class Step(_Frozen):
     `number` counts from 1 through the whole file, so that "step 7" names one step whoever says it. `text` is
     CommonMark; `code` is the fenced block under it, if any, and `language` the fence's word (empty without one).
     `rollback` says how to take it back, `rollback_within` (seconds) by when; `no_rollback` why nothing is to be taken
-    back; `approval` who must have agreed.
+    back; `approval` who must have agreed. `point` is a word for what it is about: steps of a runbook and a checklist
+    that name the same point say the same, and those of `bot.incidents.runs.ACTS` are done by an act.
     """
 
     section: str
@@ -57,6 +61,12 @@ class Step(_Frozen):
     rollback_within: int | None = None
     no_rollback: str | None = None
     approval: str | None = None
+    point: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What steps that say the same have in common: their point, else their words."""
+        return self.point or hashlib.sha256(" ".join(_WORD.findall(self.text.casefold())).encode()).hexdigest()[:12]
 
     @property
     def kind(self) -> Kind:

@@ -13,7 +13,7 @@ from bot.durations import parse_duration
 from bot.runbooks.model import Section, Step
 
 _MARKDOWN = MarkdownIt("commonmark").disable("inline")  # words are kept as they were written
-_NOTE = re.compile(r"(Rollback|Rollback within ([1-9][0-9]{0,3}[mhd])|No rollback|Approval): (.+)", re.DOTALL)
+_NOTE = re.compile(r"(Rollback|Rollback within ([1-9][0-9]{0,3}[mhd])|No rollback|Approval|Point): (.+)", re.DOTALL)
 
 
 class ParseError(ValueError):
@@ -26,8 +26,8 @@ def parse(body: str) -> tuple[Section, ...]:
     The first section has an empty title: it holds what stands before the first level-2 heading. The level-1
     heading is left out, for the title comes from the front matter.
 
-    A paragraph of a step that begins with `Rollback:`, `Rollback within 2h:`, `No rollback:` or `Approval:` says so of
-    the step.
+    A paragraph of a step that begins with `Rollback:`, `Rollback within 2h:`, `No rollback:`, `Approval:` or `Point:`
+    says so of the step.
 
     Raises:
         ParseError: a step without words or with two code blocks, or something after the steps of a section
@@ -84,6 +84,8 @@ def _note(word: str, within: str | None, text: str) -> dict[str, Any]:
     """Give what a paragraph of its own says about its step."""
     if word == "No rollback":
         return {"no_rollback": text}
+    if word == "Point":
+        return {"point": text.strip().rstrip(".").casefold()}
     if word == "Approval":
         return {"approval": text.rstrip(".")}
     return {"rollback": text, "rollback_within": parse_duration(within) if within else None}

@@ -57,6 +57,22 @@ def button(label: str, action_id: str, value: str, style: str = "") -> Block:
     return made
 
 
+def box(text: str, value: str, about: str = "") -> Block:
+    """A box to tick: 75 characters at most, and as many of what is known about it."""
+    made: Block = {"text": {"type": "plain_text", "text": clip(text, 75), "emoji": True}, "value": value}
+    if about:
+        made["description"] = {"type": "plain_text", "text": clip(about, 75), "emoji": True}
+    return made
+
+
+def boxes(action_id: str, options: Sequence[Block], ticked: Sequence[Block], block_id: str) -> Block:
+    """Boxes to tick; ten at most."""
+    element: Block = {"type": "checkboxes", "action_id": action_id, "options": list(options)}
+    if ticked:
+        element["initial_options"] = list(ticked)
+    return {"type": "actions", "block_id": clip(block_id, 255), "elements": [element]}
+
+
 def fit(blocks: Sequence[Mapping[str, Any]]) -> list[Block]:
     """Shorten the longest texts of a message until Slack takes all of them together.
 

@@ -10,14 +10,14 @@ from bot.board import Board
 from bot.incidents import alert_text
 from bot.incidents.alert_text import ended
 from bot.incidents.cadence import spell
-from bot.incidents.model import Alert, Incident, Status, TimerKind
+from bot.incidents.model import Alert, Event, Incident, Status, TimerKind
 from bot.incidents.policy import Severity
 from bot.incidents.reconcile import Flag
 from bot.incidents.runs import Done, Run
 from bot.incidents.subject import common, subject_of
 from bot.slack import alert_says
 from bot.slack import blocks as b
-from bot.slack.mrkdwn import clock_time, date_time, esc, link
+from bot.slack.mrkdwn import clock_time, date_time, due_time, esc, link, shorten
 from bot.store.alerts import Counts, Shown
 
 MARKS = {
@@ -44,6 +44,7 @@ MITIGATIONS_SHOWN = 3
 NUMBERS_SHOWN = 3
 DASHBOARD = ("dashboard_url", "dashboard", "grafana_url")  # the facts that link one
 SECTION = 2900  # characters of alerts; Slack takes 3,000 in one block
+ACT = 200  # characters of what somebody did
 LINK = 600  # characters of an alert's link that is shown
 
 
@@ -60,13 +61,29 @@ def card(board: Board, next_step: str = "") -> tuple[str, list[b.Block]]:
     work = _work(board, next_step)
     if work:
         made.append(b.section(work))
-    if incident.last_update:
-        made.append(b.section(f"*Last update*\n{esc(incident.last_update, 1200)}"))
+    if said := _said(board):
+        made.append(b.section(said))
     if board.held_up:
         since, until = clock_time(board.held_up.since), clock_time(board.held_up.until)
         made.append(b.context(f":hourglass: Messages could not go out from {since} to {until}: each late one says so."))
     made.append(b.actions(buttons(incident)))
     return sentence(incident), made
+
+
+def _said(board: Board) -> str:
+    """Return the last update, and what people did lately that no message tells."""
+    update = board.incident.last_update
+    parts = [f"*Last update*\n{esc(update, 1200)}"] if update else []
+    if board.latest:
+        parts.append("\n".join(["*Latest*", *(_act(event) for event in reversed(board.latest))]))
+    return "\n".join(parts)
+
+
+def _act(event: Event) -> str:
+    who = event.actor.name
+    said = esc(shorten(" ".join(event.text.split()), ACT))
+    by = "" if who in event.text else f" ({esc(who, 80)})"
+    return f"{event.occurred_at:%H:%M} {said}{by}"
 
 
 def sentence(incident: Incident) -> str:
@@ -78,7 +95,7 @@ def sentence(incident: Incident) -> str:
 
 
 def buttons(incident: Incident) -> list[b.Block]:
-    """Give the buttons that make sense in this state."""
+    """Return the buttons that make sense in this state, the one that is needed next first."""
     number = incident.number
     more = b.button("More…", "incident_more", number)
     if not incident.status.is_open:
@@ -86,14 +103,18 @@ def buttons(incident: Incident) -> list[b.Block]:
         label, action = ("Unmerge", "incident_unmerge") if is_merged else ("Reopen", "incident_reopen")
         back = b.button(label, action, number)
         return [back, b.button("Export timeline", "incident_export", number), more]
-    made = [b.button("Update", "incident_update", number, "primary")]
+    wanted = [("Update", "incident_update")]
+    if incident.lead is None:
+        wanted.insert(0, ("Take lead", "incident_lead"))
     if incident.acknowledged_at is None:
-        made.append(b.button("Acknowledge", "incident_ack", number))
+        wanted.insert(0, ("Acknowledge", "incident_ack"))
     elif incident.rule.update_every and incident.last_update:
-        made.append(b.button(no_change(incident), "incident_same", number))
-    made.append(b.button("Take lead", "incident_lead", number))
-    made.append(b.button("Resolve", "incident_resolve", number, "danger"))
-    return [*made, more]
+        wanted.append((no_change(incident), "incident_same"))
+    if incident.lead is not None:
+        wanted.append(("Take lead", "incident_lead"))
+    first, *rest = wanted
+    made = [b.button(*first, number, "primary"), *(b.button(*each, number) for each in rest)]
+    return [*made, b.button("Resolve", "incident_resolve", number, "danger"), more]
 
 
 def no_change(incident: Incident) -> str:
@@ -145,22 +166,22 @@ def next_page(incident: Incident) -> str:
     timer = incident.next_page
     if climb is not None and above <= len(incident.rule.ladder) and (timer is None or climb.due_at <= timer.due_at):
         name = esc(incident.rule.ladder[above - 1].name)
-        return f"{name} at {clock_time(climb.due_at)}, unless an update is posted"
+        return f"{name} at {due_time(climb.due_at)}, unless an update is posted"
     if incident.acknowledged_at:
         who = incident.acknowledged_by.name if incident.acknowledged_by else "somebody"
         return f"None ({esc(who, 80)} acknowledged, {incident.acknowledged_at:%H:%M} UTC)"
     if timer is None or timer.level > len(incident.rule.ladder):
         return "None: everyone on the ladder is paged"
     level = incident.rule.ladder[timer.level - 1]
-    return f"{esc(level.name)} at {clock_time(timer.due_at)}, unless acknowledged"
+    return f"{esc(level.name)} at {due_time(timer.due_at)}, unless acknowledged"
 
 
 def next_update(incident: Incident) -> str:
     """Say when the next update is due."""
     if incident.paused_until:
-        return f"Paused until {clock_time(incident.paused_until)}"
+        return f"Paused until {due_time(incident.paused_until)}"
     if incident.next_update_at:
-        due = clock_time(incident.next_update_at)
+        due = due_time(incident.next_update_at)
         return f":warning: Overdue since {due}" if incident.update_is_overdue else due
     return "None" if not incident.status.is_open else f"No cadence for {incident.severity.value}"
 
@@ -259,7 +280,7 @@ def _notes(board: Board) -> list[str]:
         lines.append(f":repeat: Flapping: {named}{more}; last changed {clock_time(last)}")
     hold = next((t for t in board.incident.timers if t.kind is TimerKind.FLAP_HOLD), None)
     if hold is not None:
-        lines.append(f":warning: Fires again: reopens {clock_time(hold.due_at)} if it still does")
+        lines.append(f":warning: Fires again: reopens {due_time(hold.due_at)} if it still does")
     return lines
 
 
@@ -308,7 +329,7 @@ def _work(board: Board, next_step: str) -> str:
     elif incident.runbook_id:
         lines.append(f":book: Runbook `{esc(incident.runbook_id)}`")
     for made in incident.mitigations[:MITIGATIONS_SHOWN]:
-        due = clock_time(made.due_at)
+        due = due_time(made.due_at)
         when = f":warning: rollback was due at {due}" if incident.is_late(made) else f"roll back by {due}"
         said = f"{esc(made.text, 150)} ({esc(made.name, 80)})"
         lines.append(f":leftwards_arrow_with_hook: *In place*: {said}: {when}")

@@ -10,7 +10,7 @@ from bot.slack import alert_says
 from bot.slack import blocks as b
 from bot.slack.card import counted, next_page, next_update, sentence
 from bot.slack.messages import QUIET_KINDS, Message
-from bot.slack.mrkdwn import clock_time, esc
+from bot.slack.mrkdwn import clock_time, due_time, esc
 
 LINES = 8  # of what happened
 TASKS = 5
@@ -64,5 +64,5 @@ def _next(incident: Incident) -> str:
     if run is not None:
         step = f", next is step {run.next_step}" if run.next_step else ""
         lines.append(f"Runbook `{esc(run.book)}`: {counted(run)[:-1]}{step}")
-    lines += [f"To be taken back by {clock_time(m.due_at)}: {esc(m.text, 120)}" for m in incident.mitigations[:TASKS]]
+    lines += [f"To be taken back by {due_time(m.due_at)}: {esc(m.text, 120)}" for m in incident.mitigations[:TASKS]]
     return "\n".join(lines)

@@ -311,6 +311,14 @@ class Gateway:
             if error.reason != "no_text":  # an identical update
                 raise
 
+    async def delete(self, posted: Posted) -> None:
+        """Delete a message; one that is gone already stays gone."""
+        try:
+            await self.call("chat.delete", channel=posted.channel, ts=posted.ts)
+        except Permanent as error:
+            if error.reason != "message_not_found":
+                raise
+
     async def find(self, channel: str, key: str, thread_ts: str | None) -> str | None:
         """Look for a message by its delivery's key; gives its time stamp."""
         async for ts, payload in self._marked(channel, thread_ts):

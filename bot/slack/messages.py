@@ -16,9 +16,9 @@ from bot.incidents.wording import COMMAND
 from bot.runbooks.templates import Mrkdwn, Templates
 from bot.slack import alert_says
 from bot.slack import blocks as b
-from bot.slack.card import next_update, no_change
+from bot.slack.card import next_update, no_change, state_of
 from bot.slack.leftovers import left_open
-from bot.slack.mrkdwn import clock_time, code, date_time, esc, link, person, shorten
+from bot.slack.mrkdwn import clock_time, code, date_time, due_time, esc, link, person, shorten
 from bot.store.lateness import LATE
 
 Message = tuple[str, list[b.Block]]
@@ -80,7 +80,7 @@ def update(templates: Templates, incident: Incident, data: Mapping[str, Any]) ->
         action=str(data.get("action") or ""),
         owner=Mrkdwn(owner),
         eta=str(data.get("eta") or ""),
-        next_update=Mrkdwn(clock_time(due)) if due else "",
+        next_update=Mrkdwn(due_time(due)) if due else "",
         author=Mrkdwn(str(data["author"])),
     )
     return _sentence(f"Update on {incident.number}: {data['state']}"), b.paragraphs(text)
@@ -118,7 +118,7 @@ def resolution(
 def reminder(incident: Incident, data: Mapping[str, Any]) -> Message:
     """The quiet reminder: mentions nobody."""
     due = _moment(data["due_at"])
-    said = f"Post an update by {clock_time(due)}." if due else "Post an update."
+    said = f"Post an update by {due_time(due)}." if due else "Post an update."
     return said, [b.section(f":hourglass_flowing_sand: {said}"), b.actions(_update_buttons(incident))]
 
 
@@ -147,7 +147,7 @@ def handoff(board: Board, offered: Handoff) -> Message:
     """Offer the command: who offers it, a brief, and the button."""
     incident = board.incident
     head = f":handshake: <@{offered.to.id}>, <@{offered.by.id}> offers you the command of {incident.number}."
-    until = clock_time(offered.at + timedelta(minutes=5))
+    until = due_time(offered.at + timedelta(minutes=5))
     buttons = [
         b.button("Accept", "incident_accept", incident.number, "primary"),
         b.button("Decline", "incident_decline", incident.number),
@@ -170,7 +170,7 @@ def update_for(incident: Incident, data: Mapping[str, Any]) -> Message:
     """An update as a subscriber gets it."""
     where = f" in <#{incident.channel_id}>" if incident.channel_id else ""
     due = _moment(data.get("next_update_at"))
-    after = f" Next update: {clock_time(due)}." if due else ""
+    after = f" Next update: {due_time(due)}." if due else ""
     status = str(data.get("status") or incident.status.value)
     text = (
         f":mega: *{incident.number}* {incident.severity.value} {status}{where}: {esc(str(data['state']), 2000)} "
@@ -237,7 +237,7 @@ def mitigation(incident: Incident, made: Mitigation) -> Message:
     """A change that is in place, with its way back and by when."""
     what = f"did step {made.step} of `{esc(made.book)}`" if made.book else "changed something"
     text = f":leftwards_arrow_with_hook: {person(made.by, made.name)} {what}: {esc(made.text, 600)}"
-    lines = [text, f"*Roll back by {clock_time(made.due_at)}*: {esc(made.rollback, 600)}"]
+    lines = [text, f"*Roll back by {due_time(made.due_at)}*: {esc(made.rollback, 600)}"]
     if made.command:
         lines.insert(1, f"```{code(made.command, 1000)}```")
     return shorten(text, TEXT), [b.section("\n".join(lines)), b.actions(_ways_out(incident, made))]
@@ -249,6 +249,25 @@ def rollback_due(incident: Incident, made: Mitigation) -> Message:
     text = f":warning: {' '.join(asked)} roll back, or say that it stays: {esc(made.text, 600)}"
     since = f"It was to be taken back by {clock_time(made.due_at)}: {esc(made.rollback, 600)}"
     return shorten(text, TEXT), [b.section(f"{text}\n{since}"), b.actions(_ways_out(incident, made))]
+
+
+def storm(incident: Incident, why: str, before: Sequence[Incident]) -> Message:
+    """Say why a storm is one incident, and offer to merge those that opened just before it and are still open."""
+    text = f":cloud_with_lightning: {esc(why, 1000)}"
+    if not before:
+        return text, [b.section(text)]
+    lines = [f"• {state_of(each)}: {esc(each.title, 150)}{_where(each)}" for each in before]
+    label = f"Merge these {len(before)}" if len(before) > 1 else "Merge it"
+    value = f"{incident.number}|{','.join(each.number for each in before)}"
+    return shorten(text, TEXT), [
+        b.section("\n".join([text, *lines])),
+        b.actions([b.button(label, "storm_merge", value, "primary")]),
+        b.context("Each can be split off again: `/incident INC-... unmerge`."),
+    ]
+
+
+def _where(incident: Incident) -> str:
+    return f" <#{incident.channel_id}>" if incident.channel_id else ""
 
 
 def plain(text: str) -> Message:

@@ -41,16 +41,20 @@ def safe_cut(text: str, limit: int) -> int:
     return cut
 
 
-def clock_time(moment: datetime) -> str:
-    """Show a time: absolute UTC, and the viewer's own beside it."""
-    absolute = f"{moment:%H:%M} UTC"
+def due_time(moment: datetime) -> str:
+    """Show when somebody must act: absolute UTC, and the viewer's own time beside it."""
+    absolute = clock_time(moment)
     return f"{absolute} (<!date^{int(moment.timestamp())}^{{time}}|{absolute}>)"
 
 
+def clock_time(moment: datetime) -> str:
+    """Show when something happened, in UTC."""
+    return f"{moment:%H:%M} UTC"
+
+
 def date_time(moment: datetime) -> str:
-    """Show a date and a time, as `clock_time` does."""
-    absolute = f"{moment:%Y-%m-%d %H:%M} UTC"
-    return f"{absolute} (<!date^{int(moment.timestamp())}^{{date_num}} {{time}}|{absolute}>)"
+    """Show the day and the time at which something happened, in UTC."""
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 def person(user_id: str, name: str) -> str:

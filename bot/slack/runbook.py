@@ -24,6 +24,9 @@ PAGE = 10  # steps of a message
 ROOM = 5000  # characters of a page's steps, as their file has them
 MAX_LOOK = 4  # blocks of queries and dashboards
 MAX_OTHERS = 3  # runbooks that match as well
+LONG = 15  # items of a checklist that has no room for boxes
+APART = 1000  # added to the numbers of its buttons, which stand in the message of the runbook's own
+BOXES, BOX = 10, 75  # options of one block of boxes, and characters of one, as Slack takes them
 SHORT = 150  # characters of a step where it is only named
 MARKS = {Done.DONE: ":white_check_mark:", Done.SKIPPED: ":fast_forward:"}
 
@@ -43,8 +46,13 @@ class Sheet:
     dashboards: Mapping[str, str] = field(default_factory=dict)
 
 
-def runbook(sheet: Sheet, others: Sequence[Match] = (), places: Places = NOWHERE) -> Message:
-    """Show a page of a runbook, filled in: the page of the next step unless somebody has turned to another."""
+def runbook(
+    sheet: Sheet, others: Sequence[Match] = (), places: Places = NOWHERE, first: Sheet | None = None
+) -> Message:
+    """Show a page of a runbook, filled in: the page of the next step unless somebody has turned to another.
+
+    `first` is the checklist of the first minutes; what the runbook says as well is left out of it.
+    """
     run, book, facts = sheet.run, sheet.book, sheet.facts
     parts = pages(book)
     page = page_of(run, parts)
@@ -59,6 +67,8 @@ def runbook(sheet: Sheet, others: Sequence[Match] = (), places: Places = NOWHERE
     if page == 0 and isinstance(book, Runbook):
         made += [b.section(esc(book.summary, 900))] if book.summary else []
         made += [b.section(_symptoms(section)) for section in book.sections if section.kind is Kind.SYMPTOMS]
+    if first is not None:
+        made += _beside(first, book)
     made.append(b.section(progress(run, book, facts)))
     made += _steps(sheet, steps, {number: command.text for number, command in commands.items()})
     buttons = _buttons(sheet, others, parts, page)
@@ -89,9 +99,38 @@ def checklist(sheet: Sheet) -> Message:
     commands = {step.number: render(step.code or "", step.language, sheet.facts) for step in steps}
     made += _replace(sheet, commands.values(), steps)
     made += _steps(sheet, steps, {number: command.text for number, command in commands.items()}, headed=False)
-    if len(book.steps) > 4 * PAGE:
-        made.append(b.context(f"and {len(book.steps) - 4 * PAGE} more in the file of {esc(book.id)}"))
+    made += _more(len(book.steps) - 4 * PAGE, book)
     return f"{esc(book.title)}: {len(book.steps)} points.", made
+
+
+def _beside(sheet: Sheet, book: Book) -> list[b.Block]:
+    """Show a checklist as boxes to tick, without the points that a runbook has as well."""
+    run, said = sheet.run, {step.key for step in book.steps}
+    items = [item for item in sheet.book.steps if item.key not in said]
+    if not items:
+        return []
+    done = sum(item.number in run.ticks for item in items)
+    head = b.section(f"*{esc(sheet.book.title)}*: {done} of {len(items)} done")
+    if len(items) > BOXES or any(len(item.text) > BOX or item.code or item.approval for item in items):
+        return [
+            head,
+            *_steps(sheet, items[:LONG], {}, headed=False, apart=APART),
+            *_more(len(items) - LONG, sheet.book),
+        ]
+    value = _value(sheet.incident, run.book)
+    boxes = [b.box(item.text, str(item.number), _by(run.ticks.get(item.number))) for item in items]
+    ticked = [box for box, item in zip(boxes, items, strict=True) if item.number in run.ticks]
+    # Another block for each state: a client keeps what was ticked in a block that it knows, and a press tells which
+    # boxes were ticked when it was shown.
+    return [head, b.boxes("checklist_ticks", boxes, ticked, f"{value}|{','.join(box['value'] for box in ticked)}")]
+
+
+def _more(count: int, book: Book) -> list[b.Block]:
+    return [b.context(f"and {count} more in the file of {esc(book.id)}")] if count > 0 else []
+
+
+def _by(tick: Tick | None) -> str:
+    return f"{clip(tick.name, 50)}, {tick.at:%H:%M} UTC" if tick else ""
 
 
 def _replace(sheet: Sheet, commands: Iterable[Rendered], steps: Sequence[Step]) -> list[b.Block]:
@@ -167,7 +206,9 @@ def options(run: Run, book: Book) -> list[tuple[str, str]]:
     return [(str(step.number), clip(f"{step.number}. {one_line(step, run.facts)}", OPTION)) for step in left]
 
 
-def _steps(sheet: Sheet, steps: Sequence[Step], commands: Mapping[int, str], *, headed: bool = True) -> list[b.Block]:
+def _steps(
+    sheet: Sheet, steps: Sequence[Step], commands: Mapping[int, str], *, headed: bool = True, apart: int = 0
+) -> list[b.Block]:
     """Give the steps of a page, each with its button; what is done takes one line."""
     run, book, facts = sheet.run, sheet.book, sheet.facts
     intros = {each.title: each.intro for each in book.sections} if isinstance(book, Runbook) else {}
@@ -186,10 +227,12 @@ def _steps(sheet: Sheet, steps: Sequence[Step], commands: Mapping[int, str], *, 
             mark = ":arrow_forward:" if step.number == run.next_step else ":white_large_square:"
             said = f"{mark} {_step(step, commands.get(step.number, ''), facts)}"
             style = "primary" if step.number == run.next_step else ""
-            button = b.button("Done..." if step.approval else "Done", f"runbook_done_{step.number}", value, style)
+            button = b.button(
+                "Done..." if step.approval else "Done", f"runbook_done_{step.number + apart}", value, style
+            )
         else:
             said = f"{MARKS[tick.state]} {step.number}. {brief(step, facts, SHORT)}\n{_ticked(tick)}"
-            button = b.button("Undo", f"runbook_undo_{step.number}", value)
+            button = b.button("Undo", f"runbook_undo_{step.number + apart}", value)
         made.append({**b.section(head + said), "accessory": button})
     return made
 

@@ -180,6 +180,18 @@ def event(connection: Connection, number: str, seq: int) -> Event | None:
     return _event(row) if row else None
 
 
+# What people and their tools do that no message in the channel tells.
+_ACTS = ("acknowledged", "role_assigned", "cadence_paused", "note", "followup_added")
+
+
+def acts(connection: Connection, number: str, most: int) -> tuple[Event, ...]:
+    """Return the latest of what people and their tools did without a message in the channel, newest first."""
+    joined = select(events).join(incidents, incidents.c.id == events.c.incident_id)
+    mine = (incidents.c.number == number) & events.c.kind.in_(_ACTS) & (events.c.actor_type == "human")
+    rows = connection.execute(joined.where(mine).order_by(events.c.seq.desc()).limit(most)).mappings()
+    return tuple(_event(row) for row in rows)
+
+
 def last_update(connection: Connection, number: str) -> Event | None:
     """Give the last update that said something, of an incident's timeline."""
     mine = (incidents.c.number == number) & (events.c.kind == "update_posted")

@@ -33,11 +33,12 @@ LINES: Mapping[str, str] = {
     tasks.DONE: "task done",  # and the task's number, from the value
     tasks.SKIP: "task skip",
 }
-MORE, DECLARE = "incident_more", "home_declare"
+MORE, DECLARE, GATHER = "incident_more", "home_declare", "storm_merge"
 _LINE = re.compile(rf"({'|'.join(LINES)}|{MORE})(_(INC-)?[0-9-]+)?")  # a suffix makes it like no other of its message
 ACTIONS: tuple[str | re.Pattern[str], ...] = (
     _LINE,
     DECLARE,
+    GATHER,
     steps.ACTIONS,
     checklists.ACTIONS,
     triage.ACTIONS,
@@ -69,6 +70,8 @@ async def _press(asked: Asked, action_id: str, value: str) -> Answer:
             return await triage.press(asked, action_id, value)
         if shortcuts.ACTIONS.fullmatch(action_id):
             return await shortcuts.press(asked, value)
+        if action_id == GATHER:
+            return await _gather(asked, value)
         if action_id == DECLARE:
             return Form(modals.declare("", asked.user.id))
         found = _LINE.fullmatch(action_id)
@@ -82,11 +85,22 @@ async def _press(asked: Asked, action_id: str, value: str) -> Answer:
         return str(error)
 
 
+async def _gather(asked: Asked, value: str) -> Answer:
+    """Merge what a storm began with into its incident."""
+    number, _, named = value.partition("|")
+    into = await asking.subject(asked, number)
+    found = [each for each in named.split(",") if await asked.find(each) is not None]
+    desk = asked.services.desk
+    merged = await asked.write(lambda tx: desk.gather(tx, found, into.number, asked.user))
+    example = f"`{asked.command} {merged[0]} unmerge`"
+    return f"Merged {', '.join(merged)} into {into.number}. To split one off again: {example}."
+
+
 async def _line(asked: Asked, text: str, value: str) -> Answer:
-    """Do what the line of a button says; the change itself tells of it, so only what is shown elsewhere is answered."""
+    """Do what the line of a button says; a change is seen where the button is, so only a task's end is answered."""
     number, _, rest = value.partition("|")
     line = grammar.read(f"{text} {rest}")
     verb = table.BY_NAME[line.word]
     spoken = Spoken(asked, line.rest, await asking.subject(asked, number), verb.name)
     said = await asking.do(verb, spoken)
-    return "" if isinstance(said, str) else said
+    return "" if isinstance(said, str) and verb.name != "task" else said

@@ -72,7 +72,7 @@ def make_bolt(services: Services) -> AsyncApp:
             body.get("trigger_id", ""),
             _thread(body),
         )
-        action_id, value = action["action_id"], action.get("value", "")
+        action_id, value = action["action_id"], _value(action)
         with telemetry.INTERACTION_SECONDS.labels("button").time():
             if CHOSEN.fullmatch(action_id):
                 reply = await commands.answer(asked, value, sure=True)
@@ -151,6 +151,14 @@ def _bind_messages(bolt: AsyncApp, services: Services) -> None:
 
     for kind in captures.EVENTS:
         bolt.event(kind)(on_message_event)
+
+
+def _value(action: dict[str, Any]) -> str:
+    """Return what an action names; of boxes their block, then what is ticked now."""
+    if action.get("type") != "checkboxes":
+        return str(action.get("value") or "")
+    ticked = ",".join(str(option.get("value")) for option in action.get("selected_options") or ())
+    return f"{action.get('block_id', '')}|{ticked}"
 
 
 def _thread(body: dict[str, Any]) -> str:

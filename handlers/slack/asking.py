@@ -12,7 +12,8 @@ from bot.slack.modals import named
 from handlers.slack import table
 from handlers.slack.answers import Answer, Form
 from handlers.slack.context import Asked
-from handlers.slack.speech import Field, Mistake, Spoken, Verb, Where
+from handlers.slack.groups import GROUPS
+from handlers.slack.speech import Field, Mistake, Spoken, Verb
 
 
 async def do(verb: Verb, spoken: Spoken) -> Answer:
@@ -103,11 +104,11 @@ async def open_menu(asked: Asked, number: str = "") -> Answer:
     metadata = f"{number}|{asked.channel}|{asked.thread_ts}"
     if number:
         incident = await subject(asked, number)
-        return Form(menu.menu(metadata, incident, _items(incident), ()))
+        return Form(menu.menu(metadata, incident, _items(asked, incident), ()))
     found = await asked.open_incidents()
     if not found:
         return none_open(asked)
-    return Form(menu.menu(metadata, None, _items(None), found))
+    return Form(menu.menu(metadata, None, _items(asked, None), found))
 
 
 async def chosen(asked: Asked, metadata: str, values: Mapping[str, str]) -> tuple[Asked, Answer]:
@@ -138,10 +139,16 @@ async def subject(asked: Asked, number: str) -> Incident:
     return incident
 
 
-def _items(incident: Incident | None) -> list[menu.Item]:
-    """List the verbs about an incident that make sense in its state."""
-    about = (verb for verb in table.VERBS if verb.where is Where.INCIDENT)
-    return [menu.Item(v.name, v.help) for v in about if incident is None or _makes_sense(v, incident)]
+def _items(asked: Asked, incident: Incident | None) -> dict[str, list[menu.Item]]:
+    """List the verbs about an incident that make sense in its state, by what people want."""
+    return {
+        title: [
+            menu.Item(verb.name, verb.help, f"{asked.command} {verb.name}")
+            for verb in map(table.BY_NAME.__getitem__, names)
+            if incident is None or _makes_sense(verb, incident)
+        ]
+        for title, names in GROUPS.items()
+    }
 
 
 def _makes_sense(verb: Verb, incident: Incident) -> bool:

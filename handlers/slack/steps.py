@@ -5,20 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from sqlalchemy import Connection
 
 from bot.incidents import commands as c
-from bot.incidents.model import Refused
+from bot.incidents.model import Incident, Refused
 from bot.incidents.runs import Run, run_of
-from bot.runbooks.model import Book
+from bot.runbooks.model import Book, Step
 from bot.running import Place, board_of
 from bot.slack import modals
 from bot.slack import runbook as shown
+from handlers.slack import updating
 from handlers.slack.answers import Answer, Form
 from handlers.slack.context import Asked
 
-ACTIONS = re.compile(r"runbook_(done|undo|skip|page|swap)(_\d+)?|mitigation_(rolled_back|permanent)")
+ACTIONS = re.compile(r"runbook_(done|undo|skip|page|swap)(_\d+)?|checklist_ticks|mitigation_(rolled_back|permanent)")
+BOXES = "checklist_ticks"
 CALLBACKS = ("runbook_skip", "runbook_approve")
 
 
@@ -31,12 +34,11 @@ async def press(asked: Asked, action_id: str, value: str) -> Answer:
     found = ACTIONS.fullmatch(action_id)
     verb, place = (found.group(1) or found.group(3)) if found else "", _place(value)
     user, runner = asked.user, asked.services.runner
+    if action_id == BOXES:
+        return await _boxes(asked, value)
     if verb == "done":
-        _, step = await asked.services.store.read(lambda c: runner.step(c, board_of(c, place.number), place))
-        if step.approval:
-            return Form(modals.approve(value, step.number, step.approval))
-        await asked.write(lambda tx: runner.tick(tx, place, user))
-    elif verb == "undo":
+        return await _tick(asked, place)
+    if verb == "undo":
         await asked.write(lambda tx: runner.undo(tx, place, user))
     elif verb == "skip":
         run, book = await _posted(asked, place)
@@ -52,6 +54,37 @@ async def press(asked: Asked, action_id: str, value: str) -> Answer:
         number = int(place.book) if place.book.isdecimal() else 0
         await asked.apply(place.number, c.EndMitigation(number, user, permanent=verb == "permanent"))
     return ""
+
+
+async def _tick(asked: Asked, place: Place) -> Answer:
+    """Tick a step; give the form that asks for an approval, or for the update that the step is."""
+    runner, user = asked.services.runner, asked.user
+
+    def look(connection: Connection) -> tuple[Step, Incident]:
+        board = board_of(connection, place.number)
+        return runner.step(connection, board, place)[1], board.incident
+
+    step, incident = await asked.services.store.read(look)
+    if step.approval:
+        return Form(modals.approve(f"{place.number}|{place.book}|{place.step}", step.number, step.approval))
+    if step.point == "update" and incident.status.is_open and not incident.last_update:
+        return Form(await updating.form(asked, incident))
+    await asked.write(lambda tx: runner.tick(tx, place, user))
+    return ""
+
+
+async def _boxes(asked: Asked, value: str) -> Answer:
+    """Tick the boxes that somebody has ticked, and undo those they have cleared; `value` tells both states."""
+    number, book, before, now = [*value.split("|"), "", "", "", ""][:4]
+    was, ticked = set(before.split(",")) - {""}, set(now.split(",")) - {""}
+    answer: Answer = ""
+    for each in sorted(was ^ ticked):
+        place = _place(f"{number}|{book}|{each}")
+        if each in ticked:
+            answer = await _tick(asked, place) or answer
+        else:
+            await asked.write(partial(asked.services.runner.undo, place=place, actor=asked.user))
+    return answer
 
 
 async def submit(asked: Asked, callback: str, metadata: str, values: Mapping[str, str]) -> dict[str, str]:

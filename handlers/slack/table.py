@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 
 from bot.incidents.model import Status
 from bot.slack.modals import SEVERITY_NAMES
+from handlers.slack.groups import ANYWHERE, GROUPS
 from handlers.slack.speech import Field, Spoken, Stage, Text, Verb, Where
 from handlers.slack.verbs import opening, people, state, work
 
@@ -28,7 +30,7 @@ VERBS = (
     Verb(
         "declare",
         "<title> [sev1-4]",
-        "open an incident; alone it opens a form",
+        "declare an incident; without a title it opens a form",
         opening.declare,
         "declare Checkout fails sev1",
         Where.ANYWHERE,
@@ -37,7 +39,7 @@ VERBS = (
     Verb(
         "test",
         "<title> [sev1-4]",
-        "rehearse: an incident that pages nobody",
+        "rehearse an incident; nobody is paged",
         opening.test,
         "test Failover drill",
         Where.ANYWHERE,
@@ -46,16 +48,16 @@ VERBS = (
     Verb(
         "private",
         "<title> [sev1-4]",
-        "open an incident that only those who are invited see",
+        "declare an incident that only invited people see",
         opening.private,
         "private A laptop is gone sev2",
         Where.ANYWHERE,
     ),
-    Verb("list", "", "show the open incidents", opening.show_open, "list", Where.ANYWHERE),
+    Verb("list", "", "list the open incidents", opening.show_open, "list", Where.ANYWHERE),
     Verb(
         "status",
         "[investigating|identified|monitoring|resolved|closed]",
-        "set the status; alone it shows it",
+        "set the status; without one it shows the status",
         state.status,
         "status identified",
         form=(
@@ -90,7 +92,7 @@ VERBS = (
     Verb(
         "update",
         "<text> [next 30m] | same",
-        "post a status update; same: nothing has changed; alone it opens a form",
+        "post a status update; `same` says no change; without text it opens a form",
         state.update,
         "update The pool is scaled next 30m",
         stage=Stage.OPEN,
@@ -99,7 +101,7 @@ VERBS = (
     Verb(
         "ack",
         "",
-        "acknowledge: nobody else is paged",
+        "acknowledge the page; nobody else is paged",
         state.acknowledge,
         "ack",
         aliases=("acknowledge",),
@@ -108,7 +110,7 @@ VERBS = (
     Verb(
         "lead",
         "[@who]",
-        "take the lead, or give it to somebody",
+        "take the lead, or give it to someone",
         people.lead,
         "lead @ann",
         form=(_WHOM,),
@@ -118,7 +120,7 @@ VERBS = (
     Verb(
         "role",
         "<lead|tech_lead|communications|scribe> [@who]",
-        "give somebody a role, or take it",
+        "assign a role, or take it",
         people.role,
         "role scribe @ann",
         form=(Field("role", "Role", options=_ROLES), _WHOM),
@@ -128,7 +130,7 @@ VERBS = (
     Verb(
         "handoff",
         "@who",
-        "offer the command to somebody, who has to accept",
+        "hand over the lead; the other person must accept",
         people.handoff,
         "handoff @ann",
         form=(_WHO,),
@@ -137,7 +139,7 @@ VERBS = (
     Verb(
         "accept",
         "",
-        "take over the command that was offered to you",
+        "accept the lead that you were offered",
         people.accept,
         "accept",
         stage=Stage.OPEN,
@@ -146,7 +148,7 @@ VERBS = (
     Verb(
         "decline",
         "[why]",
-        "turn down the command that was offered to you",
+        "decline the lead that you were offered",
         people.decline,
         "decline I am on a train",
         form=(_WHY,),
@@ -170,7 +172,7 @@ VERBS = (
     Verb(
         "page",
         "<@who|@group|service> [why]",
-        "page somebody who is on no ladder",
+        "page someone outside the ladder",
         people.page,
         "page @ann the database is yours",
         form=(
@@ -185,7 +187,7 @@ VERBS = (
     Verb(
         "invite",
         "@who|@group ...",
-        "bring people into the channel",
+        "invite people to the channel",
         people.invite,
         "invite @ann @bob",
         form=(_WHO,),
@@ -193,7 +195,7 @@ VERBS = (
     Verb(
         "note",
         "<text> [at 03:12]",
-        "put a line on the timeline",
+        "add a note to the timeline",
         work.note,
         "note The graph looks fine at 03:12",
         form=(
@@ -205,7 +207,7 @@ VERBS = (
     Verb(
         "task",
         "add <text> [@who] | done <n> | skip <n> [why] | list",
-        "what is to be done now",
+        "add, finish or list tasks",
         work.task,
         "task add Call the provider @ann",
         aliases=("tasks",),
@@ -219,7 +221,7 @@ VERBS = (
     Verb(
         "followup",
         "<text> [@who] [2026-12-01]",
-        "what is left to do afterwards",
+        "add a follow-up for after the incident",
         work.follow_up,
         "followup Raise the limit @ann 2026-12-01",
         aliases=("follow-up", "action"),
@@ -233,7 +235,7 @@ VERBS = (
     Verb(
         "runbook",
         "[words]",
-        "post the runbook or checklist that fits the words; alone the present one again",
+        "post the runbook or checklist that matches; without words it posts the current one again",
         work.runbook,
         "runbook redis",
         form=(Field("words", "Which? Empty: the present one again", optional=True, placeholder="redis"),),
@@ -243,7 +245,7 @@ VERBS = (
     Verb(
         "mitigate",
         "[text]",
-        "a fix is in place; watch it",
+        "mark it mitigated; watch the fix",
         state.mitigate,
         "mitigate Rolled back",
         aliases=("mitigated",),
@@ -255,7 +257,7 @@ VERBS = (
     Verb(
         "pause",
         "<30m> [why]",
-        "ask for no updates for a while",
+        "pause the update reminders",
         state.pause,
         "pause 30m the restore runs",
         form=(Field("for", "For how long?", placeholder="30m"), _WHY),
@@ -265,7 +267,7 @@ VERBS = (
     Verb(
         "resolve",
         "[text]",
-        "end the incident; alone it opens a form",
+        "resolve the incident; without text it opens a form",
         state.resolve,
         "resolve Scaled the pool",
         aliases=("resolved",),
@@ -284,7 +286,7 @@ VERBS = (
     Verb(
         "cancel",
         "[why]",
-        "it was no incident",
+        "cancel it as a false alarm",
         state.cancel,
         "cancel A test alert",
         form=(_WHY,),
@@ -296,7 +298,7 @@ VERBS = (
     Verb(
         "reopen",
         "[why]",
-        "it was not over",
+        "reopen the incident",
         state.reopen,
         "reopen It fails again",
         form=(_WHY,),
@@ -308,7 +310,7 @@ VERBS = (
     Verb(
         "merge",
         "INC-...",
-        "it is a part of another incident, where its alerts go on",
+        "merge it into another incident; its alerts go on there",
         state.merge,
         "merge INC-20261121-001",
         form=(Field("into", "Which incident is it a part of?", "incident"),),
@@ -319,7 +321,7 @@ VERBS = (
     Verb(
         "unmerge",
         "[why]",
-        "undo a merge: its alerts come back",
+        "undo the merge; its alerts come back",
         state.unmerge,
         "unmerge It is another fault",
         form=(_WHY,),
@@ -331,7 +333,7 @@ VERBS = (
     Verb(
         "summary",
         "<text>",
-        "say what it is about",
+        "write the summary",
         state.summary,
         "summary Writes fail since the failover",
         form=(Field("text", "What is it about?", "text", initial=lambda incident: incident.summary),),
@@ -340,26 +342,26 @@ VERBS = (
     Verb(
         "rename",
         "<title>",
-        "give it another title",
+        "change the title",
         state.rename,
         "rename Writes fail in eu-1",
         form=(Field("title", "Title", initial=lambda incident: incident.title),),
         text=Text.ALL,
     ),
-    Verb("catchup", "", "show you what you have missed", state.catch_up, "catchup", aliases=("catch-up",)),
-    Verb("timeline", "", "show you the last lines of the timeline", state.timeline, "timeline"),
+    Verb("catchup", "", "show what you missed", state.catch_up, "catchup", aliases=("catch-up",)),
+    Verb("timeline", "", "show the latest timeline lines", state.timeline, "timeline"),
     Verb(
         "export",
         "[md|json|csv]",
-        "get the timeline as a file in the channel",
+        "share the timeline as a file in the channel",
         state.export,
         "export md",
         form=(Field("format", "Format", options=_FORMATS),),
         asks=(),
     ),
     Verb("subscribe", "", "get each update as a direct message", people.subscribe, "subscribe"),
-    Verb("unsubscribe", "", "get them no more", people.unsubscribe, "unsubscribe"),
-    Verb("help", "[verb]", "show this, or one verb", show_help, "help update", Where.ANYWHERE, ("?",)),
+    Verb("unsubscribe", "", "stop the direct messages", people.unsubscribe, "unsubscribe"),
+    Verb("help", "[verb]", "show this help, or help for one verb", show_help, "help update", Where.ANYWHERE, ("?",)),
 )
 BY_NAME = {name: verb for verb in VERBS for name in (verb.name, *verb.aliases)}
 
@@ -382,9 +384,15 @@ def help_of(verb: Verb, command: str) -> str:
 
 
 def help_text(command: str) -> str:
-    """Give the help of all verbs."""
-    lines = [f"{verb.shown(command)}: {verb.help}" for verb in VERBS]
-    return "\n".join(["*Type one of these in an incident's channel, or put its number first:*", *lines])
+    """Return the help of all verbs, by what people want."""
+    parts = [_help_of("Anywhere", ANYWHERE, command), "*In an incident's channel, or with its number first*"]
+    return "\n".join([*parts, *(_help_of(title, names, command) for title, names in GROUPS.items())])
+
+
+def _help_of(title: str, names: Iterable[str], command: str) -> str:
+    return "\n".join(
+        [f"*{title}*", *(f"{verb.shown(command)}: {verb.help}" for verb in map(BY_NAME.__getitem__, names))]
+    )
 
 
 def as_markdown(command: str = "/incident") -> str:

@@ -51,7 +51,7 @@ def _first_time(name: Callable[[Mapping[str, Any]], object]) -> Callable[[Mappin
     ("method", "name"),
     [
         ("conversations.create", lambda args: args["name"]),
-        ("chat.postMessage", _key),  # the card, the announcement, the notification, the runbook, the checklist
+        ("chat.postMessage", _key),  # the card, the announcement, the notification, the runbook
         ("pins.add", lambda args: args["timestamp"]),
         ("conversations.invite", lambda args: args["users"]),
         ("conversations.setTopic", lambda args: args["topic"]),

@@ -212,7 +212,7 @@ def opened_once(number: str, *, suffix: str = "", others: tuple[str, ...] = ()) 
     """What `sight` must show of one opened incident; `others` are channels that were there before."""
     return {
         "channels": sorted([channel_of(number) + suffix, *others]),
-        "said in the channel": ["card", "checklist", "notification", "runbook"],
+        "said in the channel": ["card", "notification", "runbook"],
         "noted in the channel": {"channel_join": 1, "channel_topic": 1, "pinned_item": 1},
         "pinned": ["card"],
         "the card names the runbook": True,
@@ -259,7 +259,6 @@ def _what(message: Message, number: str) -> str:
         ("card", f"{number}, sev2, is investigating"),  # the announcement says the same sentence
         ("notification", f"{number} sev2 declared:"),
         ("runbook", "Runbook for this incident:"),
-        ("checklist", "First ten minutes:"),
     ):
         if message.text.startswith(start):
             return kind

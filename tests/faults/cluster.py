@@ -422,7 +422,7 @@ def opened_once(number: str, *, members: Sequence[str] = ("alice", "sitrep")) ->
     """What `sight` must show of an opened incident, however many others there are."""
     return {
         "channels": [channel_of(number)],
-        "said in the channel": ["card", "checklist", "notification", "runbook"],
+        "said in the channel": ["card", "notification", "runbook"],
         "pinned": 1,
         "announced": 1,
         "members": list(members),
@@ -451,7 +451,6 @@ def _what(said: str, number: str) -> str:
         ("card", rf"{number}, sev\d, is investigating"),
         ("notification", rf"{number} sev\d declared:"),
         ("runbook", "Runbook for this incident:"),
-        ("checklist", "First ten minutes:"),
     ):
         if re.match(pattern, said):
             return kind

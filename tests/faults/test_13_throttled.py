@@ -85,11 +85,12 @@ def test_fault_13_what_is_throttled_waits_and_nothing_else_does(cluster: Cluster
     cluster.wait_settled()
     room_id = workspace.channel(room).id
 
-    def note(number: str, text: str, by: Replica) -> None:
-        assert by.client.slash(f"{number} note {text}") == "Added to the timeline."
+    def tell(number: str, text: str, by: Replica) -> None:
+        assert by.client.slash(f"{number} update {text}").startswith("Posted the update.")
 
     def shown(place: str) -> list[str]:
-        return [text.partition("noted: ")[2] for text in said(workspace, place, "noted: ")]
+        texts = said(workspace, place, "Update on ")
+        return [text.partition(": ")[2].removesuffix(".") for text in texts]
 
     def waiting() -> list[str]:
         """What was put off because of the limit."""
@@ -99,9 +100,9 @@ def test_fault_13_what_is_throttled_waits_and_nothing_else_does(cluster: Cluster
     # Without the header: for a few seconds nothing more is posted in that channel.
     limit = Limit(cluster, "chat.postMessage", UNSAID, lambda args: args["channel"] == room_id, says=False)
     for count in range(4):
-        note(slow, f"a{count}", cluster[count % len(cluster.replicas)])
+        tell(slow, f"a{count}", cluster[count % len(cluster.replicas)])
     limit.wait_met()
-    note(fast, "meanwhile", cluster[-1])
+    tell(fast, "meanwhile", cluster[-1])
     ask.slash(f"{slow} status identified")
     wait_for(lambda: shown(other) == ["meanwhile"], PATIENCE, "the other channel")
     wait_for(lambda: "is identified" in workspace.pinned(room)[0].text, PATIENCE, "the card, by another method")
@@ -117,7 +118,7 @@ def test_fault_13_what_is_throttled_waits_and_nothing_else_does(cluster: Cluster
     hands.advance((due - hands.now()).total_seconds() - 40)
     limit = Limit(cluster, "chat.postMessage", 60, lambda args: args["channel"] == room_id, says=True)
     for count in range(4):
-        note(slow, f"b{count}", cluster[count % len(cluster.replicas)])
+        tell(slow, f"b{count}", cluster[count % len(cluster.replicas)])
     limit.wait_met()
     left = cluster[0]
     if len(cluster.replicas) > 1:
@@ -125,8 +126,8 @@ def test_fault_13_what_is_throttled_waits_and_nothing_else_does(cluster: Cluster
         limit.first.stop()
         left = cluster.one_that_lives()
     hands.advance(50)
-    note(slow, "b4", left)
-    note(fast, "goes on", left)
+    tell(slow, "b4", left)
+    tell(fast, "goes on", left)
     wait_for(lambda: shown(other) == ["meanwhile", "goes on"], PATIENCE, "the other channel")
     wait_for(lambda: said(workspace, other, "you are paged"), PATIENCE, "the page in the other channel")
     left.client.wait_event(slow, "escalated")
@@ -150,10 +151,10 @@ def test_fault_13_a_method_that_is_throttled_waits_in_all_channels(cluster: Clus
         by = cluster[len(title) % len(cluster.replicas)].client
         by.slash(f"declare {title} sev2")
         limit.wait_met()
-    ask.slash(f"{number} note goes on")
+    ask.slash(f"{number} update goes on")
     wait_for(lambda: said(workspace, room, "goes on"), PATIENCE, "another method")
     hands.advance(50)
-    ask.slash(f"{number} note and on")
+    ask.slash(f"{number} update and on")
     wait_for(lambda: said(workspace, room, "and on"), PATIENCE, "another method")
     assert [c.name for c in workspace.channels.values() if c.name.startswith("incident-")] == [room]
     hands.advance(15)

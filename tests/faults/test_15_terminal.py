@@ -90,10 +90,10 @@ def test_fault_15_a_revoked_token_is_told_once_there_is_another(
     for which in (number, other):
         for status in EDITS:
             bot.slash(f"{which} status {status}")
-        bot.slash(f"{which} note Look at this")
+        bot.slash(f"{which} update Look at this")
         wait_for(lambda which=which: len(failures(bot, which)) >= 6, what="the failures")
     calls = len(workspace.calls)
-    assert {f["delivery"] for f in failures(bot, number)} >= {"refresh_card", "refresh_announcement", "topic", "note"}
+    assert {f["delivery"] for f in failures(bot, number)} >= {"refresh_card", "refresh_announcement", "topic", "update"}
     assert {f["fix"] for f in failures(bot, number)} == {"Reinstall the app and set SLACK_BOT_TOKEN to the new token."}
     assert process.log.read_text().count("delivery_failed")
 

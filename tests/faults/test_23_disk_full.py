@@ -125,13 +125,13 @@ def _story(disk: Disk, cluster: Cluster) -> None:
     reason = "database or disk is full" if isinstance(disk, Mounted) else "disk I/O error"
     assert any(reason in line for line in replica.logged("database_unavailable"))
     noted = 0  # what is freed within the file is written to again: that takes a while to end
-    while not (said_to_alice := bot.slash(f"{number} note {'Clue ' * 400}")).startswith(DATABASE_AWAY):
-        assert said_to_alice == "Added to the timeline."
+    while not (said_to_alice := bot.slash(f"{number} update {'Clue ' * 400}")).startswith(DATABASE_AWAY):
+        assert said_to_alice.startswith("Posted the update.")
         noted += 1
         assert noted < ENOUGH
     assert bot.http.get("/healthz").status_code == 200
     assert len(bot.incidents()) == declared + 1  # reading goes on, and what was refused has left nothing behind
-    assert bot.kinds(number).count("note") == noted
+    assert bot.kinds(number).count("update_posted") == noted
     assert sound(disk)
     cluster.hands.advance(minutes=5.5)
 
@@ -143,7 +143,7 @@ def _story(disk: Disk, cluster: Cluster) -> None:
     bot.wait_opened(again.json()["outcome"].removeprefix("declared "))
     cluster.wait_settled()
     assert len(bot.incidents()) == declared + 2
-    assert len(said(workspace, channel, "noted: Clue")) == noted
+    assert len(said(workspace, channel, f"Update on {number}: Clue")) == noted
     assert doubled(workspace) == []
     assert cluster.rows("SELECT id FROM deliveries WHERE state = 'failed'") == []
     assert replica.child is process

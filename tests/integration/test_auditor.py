@@ -183,14 +183,14 @@ def test_a_delivery_that_waits_its_turn_is_not_stuck(bot: Client, world: World, 
     fault = Fault("chat.postMessage", "http500", times=None)
     bot.workspace.faults.add(fault)
     for text in ("one", "two"):
-        bot.slash(f"note {text}", channel=channel)
+        bot.slash(f"update {text}", channel=channel)
     for _ in range(6):
         hands.advance(61)
         time.sleep(0.6)
     assert repairs(bot, "deliveries") == before
     bot.workspace.faults.clear()
     hands.advance(61)
-    wait_for(lambda: said(bot, channel, "two"), what="the second note")
+    wait_for(lambda: said(bot, channel, "two"), what="the second update")
     assert number in bot.incidents()[0]["number"]
 
 

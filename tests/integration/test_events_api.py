@@ -50,11 +50,12 @@ def test_a_tool_ticks_a_step(bot: Client) -> None:
 
 
 def test_a_tool_reports_an_intervention(bot: Client) -> None:
-    """It is on the timeline and in the channel; with a rollback it is on the card until it is taken back."""
+    """It is on the timeline and the card; with a rollback it is on the card until it is taken back."""
     number, channel = bot.open_one()
     event = report(bot, number, {"actor": "alice", "text": "Scaled <!here> to 9", "command": "kubectl scale"}).json()
     assert (event["event"]["kind"], event["event"]["data"]["command"]) == ("note", "kubectl scale")
-    wait_for(lambda: bot.workspace.find(channel, "alice noted: Scaled &lt;!here&gt; to 9"), what="the note")
+    latest = "Scaled &lt;!here&gt; to 9 (alice)"
+    wait_for(lambda: latest in str(bot.workspace.pinned(channel)[0].blocks), what="the note")
     frozen = {"actor": "alice", "text": "Froze deployments", "rollback": {"text": "thaw them", "within": "2h"}}
     assert report(bot, number, frozen).json()["event"]["data"]["mitigation"]["rollback"] == "thaw them"
     wait_for(lambda: "*In place*: Froze deployments" in str(bot.workspace.pinned(channel)[0].blocks), what="the card")

@@ -105,7 +105,6 @@ def test_acknowledging_stops_the_ladder(bot: Client, hands: Hands) -> None:
     number, channel = bot.open_one()
     turn(hands, 3)
     press(bot, "alice", bot.workspace.pinned(channel)[0], "incident_ack")
-    wait_shown(bot, channel, "acknowledged. Nobody else is paged.")
     wait_for(lambda: "Acknowledge" not in buttons(bot.workspace.pinned(channel)[0]), what="the button to go")
     hands.advance(minutes=9.1)
     bot.wait_event(number, "update_due")
@@ -150,7 +149,7 @@ def test_forty_minutes_away(bot: Client, hands: Hands) -> None:
     number, channel = bot.open_one()
     bot.slash("lead", "alice", channel)
     bot.slash("ack", "alice", channel)
-    wait_shown(bot, channel, "acknowledged. Nobody else is paged.")
+    bot.wait_event(number, "acknowledged")
     hands.advance(minutes=40)
     overdue = wait_shown(bot, channel, "Update overdue by")
     assert "overdue by 25 min" in overdue.text
@@ -184,7 +183,8 @@ def test_a_pause_keeps_quiet(bot: Client, hands: Hands) -> None:
     number, channel = bot.open_one()
     bot.slash("ack", channel=channel)
     bot.slash("pause 30m waiting for the restore", channel=channel)
-    wait_shown(bot, channel, "paused updates until", "waiting for the restore")
+    wait_for(lambda: "Paused until" in str(bot.workspace.pinned(channel)[0].blocks), what="the card")
+    assert "waiting for the restore" in bot.wait_event(number, "cadence_paused")["text"]
     turn(hands, 29)
     assert bot.incident(number)["next_update_at"] is None
     hands.advance(minutes=1)

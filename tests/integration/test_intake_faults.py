@@ -450,9 +450,9 @@ def test_an_agent_cannot_borrow_a_slack_id(bot: Client, world: World) -> None:
     assert bot.pagerduty(sent).status_code == 202
     channel = f"incident-{number.removeprefix('INC-')}"
     world.settle()
-    said = bot.workspace.find(channel, "acknowledged in PagerDuty")
-    assert said is not None
-    assert said.text.startswith("Olivia Oncall acknowledged")
+    card = str(bot.workspace.pinned(channel)[0].blocks)
+    assert "Acknowledged by Olivia Oncall in PagerDuty" in card
+    assert bot.workspace.user("dana").id not in card
 
 
 def test_a_reason_given_in_slack_pages_nobody(bot: Client, world: World) -> None:

@@ -156,13 +156,13 @@ def test_what_failed_for_want_of_a_scope_is_made_good_by_one_retry(bot: Client, 
     workspace.faults.remove(fault)
     answer = outbox.does("retry", str(failed["id"]))
     assert answer.startswith(f"{failed['id']} (channel of {number}): it is due now")
-    assert "follows: card, invite, announcement, topic, pin, notification, runbook, checklist." in answer
+    assert "follows: card, invite, announcement, invite, topic, pin, notification, runbook." in answer
     bot.wait_event(number, "channel_opened")
     outbox.settle()
 
     made = [c.name for c in workspace.channels.values() if c.name.startswith("incident-")]
     assert made == [channel]
-    begins = (f"{number}, sev1, is", f"{number} sev1 declared", "Runbook for this incident:", "First ten minutes:")
+    begins = (f"{number}, sev1, is", f"{number} sev1 declared", "Runbook for this incident:")
     lines = said(workspace.messages(channel))
     assert len(lines) == len(begins), lines
     assert all(any(line.startswith(begin) for line in lines) for begin in begins), lines
@@ -263,12 +263,12 @@ def test_what_is_retried_has_a_day_again(bot: Client, outbox: Outbox, hands: Han
     bot.workspace.faults.add(
         Fault("chat.postMessage", "error", error="is_archived", where=lambda a: "One" in a["text"])
     )
-    bot.slash(f"{number} note One")
-    outbox.wait("note", "failed")
+    bot.slash(f"{number} update One")
+    outbox.wait("update", "failed")
     hands.advance(minutes=25 * 60)
     bot.workspace.faults.add(Fault("chat.postMessage", "http500", where=lambda a: "One" in a["text"]))
-    outbox.does("retry", outbox.id_of("note"))
-    assert outbox.wait("note", "delivered")["attempts"] == 3
+    outbox.does("retry", outbox.id_of("update"))
+    assert outbox.wait("update", "delivered")["attempts"] == 3
 
 
 def test_a_card_brings_its_pin_back(bot: Client, outbox: Outbox) -> None:
@@ -277,7 +277,7 @@ def test_a_card_brings_its_pin_back(bot: Client, outbox: Outbox) -> None:
     bot.workspace.faults.add(fault)
     number = bot.slash("declare Checkout is down").split()[1]
     outbox.wait("card", "failed")
-    outbox.wait("checklist", "delivered")
+    outbox.wait("runbook", "delivered")
     outbox.settle()
     assert outbox.row("pin")["state"] == "superseded"
     refused = outbox.refuses("retry", outbox.id_of("pin"))
@@ -361,16 +361,16 @@ def test_what_makes_no_sense_is_refused_with_the_fix(bot: Client, outbox: Outbox
     assert "not both" in outbox.refuses("list", "--all", "--failed")
 
     bot.workspace.faults.add(Fault("chat.postMessage", "error", error="is_archived", times=2, where=_to(bot, channel)))
-    bot.slash(f"{number} note One")
-    bot.slash(f"{number} note Two")
-    outbox.wait("note", "failed")
-    failed = [str(row["id"]) for row in outbox.listed("--failed") if row["kind"] == "note"]
+    bot.slash(f"{number} update One")
+    bot.slash(f"{number} update Two")
+    outbox.wait("update", "failed")
+    failed = [str(row["id"]) for row in outbox.listed("--failed") if row["kind"] == "update"]
     assert "failed for good and is not tried again" in outbox.refuses("drop", failed[0])
     done = outbox.run("retry", *failed, card)
     assert done.returncode == 1
     assert (done.stdout.count(b"it is due now"), b"was delivered" in done.stderr) == (2, True)
-    for note in ("One", "Two"):
-        wait_for(lambda note=note: bot.workspace.find(channel_of(number), note))  # type: ignore[misc]
+    for said_so in ("One", "Two"):
+        wait_for(lambda said_so=said_so: bot.workspace.find(channel_of(number), said_so))  # type: ignore[misc]
 
 
 def test_a_channel_for_an_incident_that_is_over_is_refused(bot: Client, outbox: Outbox) -> None:
@@ -393,15 +393,15 @@ def test_what_is_being_sent_is_left_alone(
     end.callback(bot.close)
     number, _ = bot.open_one()
     bot.workspace.faults.add(Fault("chat.postMessage", "hang", seconds=20))
-    bot.slash(f"{number} note Slow")
-    note = str(outbox.wait("note", "sending")["id"])
+    bot.slash(f"{number} status identified")
+    said_so = str(outbox.wait("say", "sending")["id"])
     for what in ("retry", "drop"):
-        assert "it is being sent. Look again in a moment" in outbox.refuses(what, note)
+        assert "it is being sent. Look again in a moment" in outbox.refuses(what, said_so)
     process.kill()
     process.wait_dead()
-    answer = wait_for(lambda: outbox.run("drop", note, "--by", "ann").stdout, what="the drop")
+    answer = wait_for(lambda: outbox.run("drop", said_so, "--by", "ann").stdout, what="the drop")
     assert b"it is dropped" in answer
-    assert outbox.row("note")["state"] == "superseded"
+    assert outbox.row("say")["state"] == "superseded"
     process.start()
     assert "dropped by ann" in bot.wait_event(number, "delivery_failed")["text"]
 

@@ -237,7 +237,8 @@ def test_an_acknowledgement_stops_the_ladder(bot: Client, world: World, hands: H
     assert world.rows(LADDER) == []
     assert "None (Olivia Oncall acknowledged" in world.card(number)
     channel = f"incident-{number.removeprefix('INC-')}"
-    assert bot.workspace.find(channel, "Olivia Oncall acknowledged in PagerDuty. Nobody else is paged.")
+    assert "Acknowledged by Olivia Oncall in PagerDuty" in world.card(number)
+    assert not bot.workspace.find(channel, "acknowledged in PagerDuty")
     paged = bot.kinds(number).count("escalated")
     hands.advance(minutes=14)
     bot.wait_event(number, "update_due")

@@ -126,7 +126,7 @@ def test_sev3_lives_in_a_thread_and_moves_to_a_channel_when_raised(bot: Client) 
     """A sev3 is a card with a thread in the alerts channel; as a sev1 it opens all that is missing."""
     number = bot.slash("declare Slow reports sev3").split()[1]
     root = wait_for(lambda: bot.workspace.find("ops-alerts", number))
-    assert bot.slash(f"{number} note Seen since noon").startswith("Added")
+    assert bot.slash(f"{number} update Seen since noon").startswith("Posted")
     wait_for(lambda: any("Seen since noon" in m.text for m in bot.workspace.messages("ops-alerts", root.ts)))
     assert bot.incident(number)["next_update_at"] is None
     assert bot.slash(f"{number} sev 1 it is everybody").endswith("is sev1.")
@@ -136,6 +136,32 @@ def test_sev3_lives_in_a_thread_and_moves_to_a_channel_when_raised(bot: Client) 
     wait_for(lambda: bot.workspace.user("alice").id in bot.workspace.channel(channel).members)
     assert bot.incident(number)["next_update_at"] is not None
     wait_for(lambda: "sev1" in said(bot.workspace.find("ops-alerts", number)))
+    home = bot.workspace.channel(channel).id
+    wait_for(lambda: any(f"<#{home}>" in m.text for m in bot.workspace.messages("ops-alerts", root.ts)), what="the way")
+    back = wait_for(lambda: bot.workspace.find(channel, "Earlier messages: <http"), what="the way back")
+    assert root.ts.replace(".", "") in back.text
+
+
+def test_who_has_worked_in_the_thread_comes_along(bot: Client) -> None:
+    """Declared by alice, acknowledged by bob, led by charlie, a scribe: all are invited once the channel is there."""
+    number = bot.slash("declare Slow reports sev3").split()[1]
+    wait_for(lambda: bot.workspace.find("ops-alerts", number))
+    bot.slash(f"{number} ack", "bob")
+    bot.slash(f"{number} lead", "charlie")
+    bot.slash(f"{number} role scribe", "dana")
+    bot.slash(f"{number} sev 2", "charlie")
+    bot.wait_event(number, "channel_opened")
+    channel = f"incident-{number.removeprefix('INC-')}"
+    wanted = {bot.workspace.user(name).id for name in ("alice", "bob", "charlie", "dana")}
+    wait_for(lambda: wanted <= set(bot.workspace.channel(channel).members), what="the invitations")
+
+
+@pytest.mark.parametrize("user", ["bob", "dana"])
+def test_whoever_declares_is_invited(bot: Client, user: str) -> None:
+    """By a command, whoever is on the ladder."""
+    _, channel = bot.open_one(user=user)
+    declarer = bot.workspace.user(user).id
+    wait_for(lambda: declarer in bot.workspace.channel(channel).members, what="the invitation")
 
 
 def test_without_a_channel_the_incident_goes_on_in_a_thread(bot: Client) -> None:

@@ -56,6 +56,12 @@ def press(bot: Client, user: str, channel: str, action: str, words: str = "Runbo
     assert bot.people.press(user, channel, book(bot, channel, words).ts, action).status == 200
 
 
+def boxes(bot: Client, user: str, channel: str, *ticked: int) -> None:
+    """Leave these boxes of the checklist ticked, and no others."""
+    message = book(bot, channel, "First ten minutes")
+    assert bot.people.select(user, channel, message.ts, "checklist_ticks", [str(n) for n in ticked]).status == 200
+
+
 def submit(bot: Client, user: str, **values: str) -> dict[str, Any]:
     reply = bot.people.submit(user, bot.workspace.open_views(user)[-1].id, values)
     assert reply.status == 200
@@ -228,12 +234,62 @@ def test_a_change_is_taken_back_or_stays(bot: Client, hands: Hands, world: World
 
 
 def test_the_checklist_is_ticked_too(bot: Client) -> None:
-    """The first-response checklist has buttons of its own, and is not the incident's runbook."""
+    """The first-response checklist stands in the runbook's message, without what the runbook says as well."""
     number, channel = bot.open_one()
-    press(bot, "bob", channel, "runbook_done_2", "First ten minutes")
-    wait_for(lambda: "1 of 9 done" in said(book(bot, channel, "First ten minutes")), what="the tick")
+    assert "Settle the scope" not in said(book(bot, channel))
+    boxes(bot, "bob", channel, 2)
+    wait_for(lambda: "First ten minutes*: 1 of 7 done" in said(book(bot, channel)), what="the tick")
+    assert "'text': 'bob, " in said(book(bot, channel))
     assert bot.wait_event(number, "runbook_step_done")["data"]["runbook_id"] == "checklist.first-response"
     assert bot.incident(number)["runbook_id"] == "ops.general.first-response"
+    boxes(bot, "alice", channel)
+    bot.wait_event(number, "runbook_step_undone")
+    wait_for(lambda: "First ten minutes*: 0 of 7 done" in said(book(bot, channel)), what="the undoing")
+
+
+def test_ticking_an_act_does_it_and_doing_it_ticks(bot: Client) -> None:
+    """Acknowledge and Take lead by a box or a command; the first update asks for its words and is ticked by them."""
+    number, channel = bot.open_one()
+    boxes(bot, "bob", channel, 1)
+    assert bot.wait_event(number, "acknowledged")["actor"]["name"] == "bob"
+    bot.slash("lead", "alice", channel)
+    wait_for(lambda: "First ten minutes*: 2 of 7 done" in said(book(bot, channel)), what="both")
+    boxes(bot, "bob", channel, 1, 5, 6)
+    submit(bot, "bob", state="Looking at the pool")
+    wait_for(lambda: "First ten minutes*: 3 of 7 done" in said(book(bot, channel)), what="the update's tick")
+    assert bot.kinds(number).count("runbook_step_done") == 1
+
+
+def test_boxes_of_an_old_view_change_only_what_was_pressed(bot: Client) -> None:
+    """Somebody else has ticked meanwhile: their tick stays, and a second tick of the same box is told."""
+    number, channel = bot.open_one()
+    old = book(bot, channel)
+    stale = [dict(block) for block in old.blocks]
+    boxes(bot, "alice", channel, 7)
+    wait_for(lambda: "1 of 7 done" in said(book(bot, channel)), what="the first tick")
+    book(bot, channel).blocks[:] = stale
+    boxes(bot, "bob", channel, 8)
+    bot.wait_event(number, "runbook_step_done", 2)
+    wait_for(lambda: "2 of 7 done" in said(book(bot, channel)), what="both ticks")
+    book(bot, channel).blocks[:] = stale
+    boxes(bot, "bob", channel, 7)
+    wait_for(lambda: "is done already: alice ticked it" in whispers(bot, "bob"), what="the answer")
+
+
+def test_the_checklist_moves_with_another_runbook(bot: Client) -> None:
+    """The new message shows both with their ticks; the old one is folded; alone the checklist leaves the runbook."""
+    number, channel = bot.open_one()
+    boxes(bot, "bob", channel, 2)
+    bot.wait_event(number, "runbook_step_done")
+    bot.slash("runbook ops.api.error-rate", channel=channel)
+    bot.wait_event(number, "runbook_posted", 2)
+    wait_for(lambda: "First ten minutes*: 1 of 9 done" in said(book(bot, channel, "API error rate")), what="both")
+    wait_for(lambda: bot.workspace.find(channel, "Put aside for"), what="the old message")
+    bot.slash("runbook checklist.first-response", channel=channel)
+    bot.wait_event(number, "runbook_posted", 3)
+    wait_for(lambda: "First ten" not in said(book(bot, channel, "API error rate")), what="the runbook alone")
+    press(bot, "bob", channel, "runbook_done_3", "First ten minutes")
+    wait_for(lambda: "2 of 9 done" in said(book(bot, channel, "First ten minutes")), what="the tick")
 
 
 @pytest.mark.parametrize(
@@ -268,10 +324,10 @@ def test_two_checklists_are_ticked_side_by_side(bot: Client) -> None:
     number, channel = opened_by(bot, "HighErrorRate")
     bot.slash("runbook checklist.recovery", channel=channel)
     bot.wait_event(number, "runbook_posted", 2)
-    press(bot, "bob", channel, "runbook_done_1", "First ten minutes")
+    boxes(bot, "bob", channel, 2)
     press(bot, "bob", channel, "runbook_done_3", "Verification after recovery")
     press(bot, "alice", channel, "runbook_done_4", "Verification after recovery")
-    wait_for(lambda: "1 of 9 done" in said(book(bot, channel, "First ten minutes")), what="the first")
+    wait_for(lambda: "First ten minutes*: 1 of 9 done" in said(book(bot, channel)), what="the first")
     wait_for(lambda: "2 of 10 done" in said(book(bot, channel, "Verification after recovery")), what="the second")
     assert "Posting" in bot.slash("runbook checklist.recovery", channel=channel)
     wait_for(lambda: bot.workspace.find(channel, "goes on further down"), what="its old message")

@@ -27,8 +27,8 @@ def test_the_first_failure_after_many_waits_is_soon_made_good(
     before = posts()
     throttled = Fault("chat.postMessage", "ratelimited", retry_after=20, times=TOLD_TO_WAIT)
     workspace.faults.add(throttled, Fault("chat.postMessage", "http500", times=1))
-    bot.slash(f"{number} note Look at the pool", channel=channel)
-    note = "SELECT state, failures FROM deliveries WHERE kind = 'note'"
+    bot.slash(f"{number} status identified", channel=channel)
+    note = "SELECT state, failures FROM deliveries WHERE kind = 'say'"
     for times in range(1, TOLD_TO_WAIT + 1):
         wait_for(lambda t=times: posts() >= before + t, what=f"attempt {times}")
         wait_for(lambda: world.rows(note)[0]["state"] == "pending", what="its end")
@@ -36,7 +36,7 @@ def test_the_first_failure_after_many_waits_is_soon_made_good(
     wait_for(lambda: world.rows(note) == [{"state": "unknown", "failures": 1}], what="the failure")
     hands.advance(FEW)
     world.settle()
-    assert [text for text in workspace.texts(channel) if "Look at the pool" in text]
+    assert [text for text in workspace.texts(channel) if "*identified*" in text]
 
 
 def test_what_a_newer_replica_has_written_waits_for_it(bot: Client, environ: Mapping[str, str]) -> None:
@@ -50,7 +50,7 @@ def test_what_a_newer_replica_has_written_waits_for_it(bot: Client, environ: Map
         " '[]', '[]', 0, 'pending', 0, created_at, created_at, '{}', '' FROM deliveries WHERE kind = 'card'"
     )
     row = "SELECT state, error FROM deliveries WHERE kind = 'hologram'"
-    bot.slash(f"{number} note This wakes the outbox", channel=channel)
+    bot.slash(f"{number} update This wakes the outbox", channel=channel)
     wait_for(lambda: "newer_version" in world.rows(row)[0]["error"], what="the attempt")
     assert world.rows(row)[0]["state"] == "pending"
     assert "delivery_failed" not in bot.kinds(number)

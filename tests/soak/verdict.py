@@ -20,7 +20,7 @@ from tests.soak.scenario import LEVELS, PEOPLE, Size, Verb
 UNDER_WAY = 2.0
 CLIMB = 1 / 3  # of the interval, from overdue to the first climb
 
-OPENING = ("card", "notification", "runbook", "checklist")
+OPENING = ("card", "notification", "runbook")
 _SAYS = tuple(
     (kind, re.compile(pattern))
     for kind, pattern in (
@@ -30,23 +30,18 @@ _SAYS = tuple(
         ),
         ("notification", r"^INC-\S+ sev2 declared:"),
         ("runbook", r"^Runbook for this incident:"),
-        ("checklist", r"^First ten minutes:"),
         ("page", r"^:rotating_light: .*you are paged as \*(?P<text>[^*]+)\*: nobody has acknowledged"),
         ("climb", r"^:rotating_light: .*you are paged as \*(?P<text>[^*]+)\*: the update is overdue"),
         ("reminder", r"^Post an update by .*<!date\^(?P<due>\d+)"),
         ("overdue", r"Update overdue by .*<!date\^(?P<due>\d+)"),
         ("update", r"^Update on INC-\S+: (?P<text>.*?)\.?$"),
-        ("note", r"^:memo: .* noted: (?P<text>.*)$"),
-        ("ack", r" acknowledged\. Nobody else is paged\.$"),
         ("lead", r" took the lead\.$"),
         ("status", r" set the status to \*identified\*\.$"),
-        ("pause", r" paused updates until "),
         ("resolution", r"^INC-\S+ is resolved:"),
     )
 )
 _WRITTEN_LONG_AGO = re.compile(r" Written at .*, delivered .* late\.$")
-_ONCE_SAID = {Verb.ACK: "ack", Verb.LEAD: "lead", Verb.STATUS: "status", Verb.RESOLVE: "resolution"}
-_EACH_SAID = {Verb.NOTE: "note", Verb.UPDATE: "update", Verb.PAUSE: "pause"}
+_ONCE_SAID = {Verb.LEAD: "lead", Verb.STATUS: "status", Verb.RESOLVE: "resolution"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,19 +159,18 @@ class Verdict:
             yield "is somebody else's channel"
 
     def _words(self, life: Life, room: Room) -> Iterator[str]:
-        """Each note, update and what else people did is said once; again only if it was typed again unanswered."""
+        """Each update and what else is told of people is said once; again only if it was typed again unanswered."""
         for deed in life.deeds:
             if kind := _ONCE_SAID.get(deed.verb):
                 yield from _count(room.of(kind), kind, 1, 1)
-            elif kind := _EACH_SAID.get(deed.verb):
-                said = room.of(kind, deed.text if deed.verb is not Verb.PAUSE else None)
-                yield from _count(said, f"{kind} {deed.text!r}", 1, 1 + deed.lost)
+            elif deed.verb is Verb.UPDATE:
+                said = room.of("update", deed.text)
+                yield from _count(said, f"update {deed.text!r}", 1, 1 + deed.lost)
         for verb, kind in _ONCE_SAID.items():
             if room.of(kind) and not life.of(verb):
                 yield f"says {kind}, which nobody did"
-        for verb, kind in ((Verb.NOTE, "note"), (Verb.UPDATE, "update")):
-            typed = {deed.text for deed in life.of(verb)}
-            yield from (f"says {one.text!r}, which nobody typed" for one in room.of(kind) if one.text not in typed)
+        typed = {deed.text for deed in life.of(Verb.UPDATE)}
+        yield from (f"says {one.text!r}, which nobody typed" for one in room.of("update") if one.text not in typed)
 
     def _pages(self, life: Life, room: Room) -> Iterator[str]:
         """A level that fell due without an acknowledgement is paged once, and nobody after one was committed."""

@@ -6,6 +6,7 @@ from datetime import date
 
 from bot import times
 from bot.incidents import commands as c
+from bot.incidents import correlating, envelope
 from bot.runbooks.search import search
 from bot.slack import tasks
 from bot.slack.mrkdwn import esc
@@ -20,7 +21,9 @@ async def note(spoken: Spoken) -> str:
     text, typed = grammar.time_at_end(spoken.text)
     moment = await spoken.moment(typed) if typed else None
     await spoken.apply(c.AddNote(text, spoken.asked.user, moment))
-    return f"Added to the timeline at {await spoken.when(moment)}." if moment else "Added to the timeline."
+    said = f"Added to the timeline at {await spoken.when(moment)}." if moment else "Added to the timeline."
+    warning = correlating.warning(envelope.read(text))
+    return f"{said} {esc(warning)}" if warning else said
 
 
 async def task(spoken: Spoken) -> Answer:

@@ -127,10 +127,8 @@ def test_a_wrong_resource_name_of_an_alert_is_told_too() -> None:
 
 
 def test_a_wrong_resource_name_is_kept_with_a_warning() -> None:
-    """It may be all that there is; whoever noted it sees what is wrong with it."""
+    """It may be all that there is; the timeline says what is wrong with it."""
     decision = noted("resource_name=aicloud:eu-1:x")
     assert decision.incident.resource_name == "aicloud:eu-1:x"
     (event,) = decision.events
     assert "core42:aicloud:{region}" in event.data["warning"]
-    (delivery,) = [delivery for delivery in decision.deliveries if delivery.kind == "note"]
-    assert delivery.data["warning"] == event.data["warning"]

@@ -235,7 +235,7 @@ def test_what_is_answered_there(command: c.Command, state: str | None) -> None:
 def test_the_live_messages_are_refreshed_beside_it() -> None:
     """What is told to PagerDuty does not keep the card from showing the new state."""
     kinds = [d.kind for d in a_story().at(5).do(c.Acknowledge(ALICE)).deliveries]
-    assert kinds == ["say", "refresh_pages", "pagerduty_state", "refresh_card", "refresh_announcement", "topic"]
+    assert kinds == ["refresh_pages", "pagerduty_state", "refresh_card", "refresh_announcement", "topic"]
 
 
 def test_an_update_answers_the_page_of_an_overdue_one() -> None:

@@ -73,7 +73,7 @@ def test_a_late_message_says_when_it_was_written() -> None:
     message = ("Look at this.", [b.section("Look at this.")])
     assert dated(message, THREE, LATE - timedelta(seconds=1)) == message
     text, made = dated(message, THREE, timedelta(minutes=24))
-    assert text.startswith("Look at this. Written at 03:00 UTC ")
+    assert text.startswith("Look at this. Written at 03:00 UTC, ")
     assert text.endswith("delivered 24 min late.")
     assert made[:1] == message[1]
     assert made[1]["type"] == "context"

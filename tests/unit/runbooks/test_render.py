@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.incidents.heard import Heard
 from bot.incidents.model import Alert, Incident, Status
 from bot.incidents.policy import Severity
 from bot.runbooks.facts import facts_of, window
@@ -112,6 +114,17 @@ def test_an_incident_knows_itself_then_its_alerts() -> None:
     assert facts["window"] == "36m"
     assert set(facts) <= VARIABLES
     assert "region" not in facts
+
+
+def test_a_storm_is_about_no_service_of_its_alerts() -> None:
+    """What its first alert says is wrong for the others; where it is stays known."""
+    incident = Incident("INC-1", "Storm", Severity.SEV1, Status.INVESTIGATING, NOW, heard=Heard(of_all=True))
+    labels = {"cluster": "eu-1", "service": "checkout", "namespace": "shop", "pod": "p-1", "deployment": "web"}
+    facts = facts_of(incident, [Alert("alertmanager", "g", "1", "PodDown", labels)], NOW)
+    assert facts["cluster"] == "eu-1"
+    assert not {"service", "namespace", "pod", "deployment"} & set(facts)
+    own = facts_of(replace(incident, service="checkout"), [], NOW)
+    assert own["service"] == "checkout"
 
 
 @pytest.mark.parametrize(("minutes", "said"), [(-5, "15m"), (0, "15m"), (45, "60m"), (100_000, "1440m")])

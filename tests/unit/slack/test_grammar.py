@@ -8,6 +8,8 @@ import pytest
 
 from bot.incidents.policy import Severity
 from handlers.slack import grammar, table
+from handlers.slack.groups import ANYWHERE, GROUPS
+from handlers.slack.speech import Where
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -313,6 +315,14 @@ def test_every_verb_is_in_the_help_and_in_the_docs() -> None:
         assert table.find(grammar.read(verb.example).word) is verb
         assert verb.name in table.help_of(verb, "/incident")
     assert table.as_markdown() in docs
+
+
+def test_every_verb_has_one_group() -> None:
+    """The menu and the help lose none and show none twice; what needs an incident is offered for one."""
+    grouped = [name for names in GROUPS.values() for name in names]
+    assert sorted([*grouped, *ANYWHERE]) == sorted(verb.name for verb in table.VERBS)
+    assert {table.BY_NAME[name].where for name in grouped} == {Where.INCIDENT}
+    assert {table.BY_NAME[name].where for name in ANYWHERE} == {Where.ANYWHERE}
 
 
 def test_no_two_verbs_share_a_name() -> None:

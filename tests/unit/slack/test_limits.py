@@ -165,7 +165,9 @@ def test_a_runbook_of_sixty_steps_fits(done: dict[int, Tick], page: int | None, 
     steps = [book.steps[0].model_copy(update={"number": number + 1, "text": "x" * 900}) for number in range(60)]
     long = book.model_copy(update={"sections": (*sections, Section(title="Diagnosis", steps=tuple(steps)))})
     sheet = a_sheet(long, dict.fromkeys(VARIABLES, value) | WINDOW, ticks=done, page=page, owner=value, title=value)
-    fits(runbook(sheet, [Match(long, value)] * 5, PLACES))
+    first = a_sheet(CATALOG.checklist, ticks={n: tick for n, tick in done.items() if n <= 9})
+    fits(runbook(sheet, [Match(long, value)] * 5, PLACES, first))
+    fits(runbook(sheet, [Match(long, value)] * 5, PLACES, a_sheet(max(CATALOG.checklists, key=lambda c: len(c.steps)))))
     fits(folded(sheet.incident, sheet.run))
     if (number := sheet.run.next_step) is not None:
         assert f"Next: *{number}.*" in str(runbook(sheet))
@@ -198,7 +200,7 @@ def test_every_form_fits(board: Board, title: str) -> None:
         updating.update(board.incident, Begun(status, title, given, draft), f"#{title}")
         for status, given, draft in ((SETTABLE[0], {}, ""), (SETTABLE[1], others, SETTABLE[1].value))
     ]
-    items = [menu.Item(verb.name, verb.help) for verb in table.VERBS]
+    items = {"All": [menu.Item(verb.name, verb.help, verb.example) for verb in table.VERBS], "None": []}
     others_open = [replace(board.incident, number=f"INC-20261121-{n:03}") for n in range(120)]
     menus = [menu.menu("m", board.incident, items, ()), menu.menu("m", None, items, others_open)]
     for view in (modals.declare(title, "C1"), *forms_of_it, *menus, modals.resolve(board.incident)):

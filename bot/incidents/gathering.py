@@ -1,0 +1,34 @@
+"""A storm's incident and those that opened just before it: one press merges them. Pure."""
+
+from __future__ import annotations
+
+from bot.incidents import commands as c
+from bot.incidents.draft import Draft
+from bot.incidents.wording import mention, plain, say
+
+SLOT = "storm"
+
+
+def offer(draft: Draft, command: c.OfferMerge) -> None:
+    """Say why there is one incident for many alerts, and offer to merge those that opened before it."""
+    draft.event("note", command.why, data={"before": list(command.numbers)})
+    facts = {"why": command.why, "numbers": list(command.numbers)}
+    draft.deliver(SLOT, "notice", slot=SLOT, needs=(draft.incident.home_slot,), data=facts)
+
+
+def see(draft: Draft, command: c.SeeStorm) -> None:
+    """Point to a storm that the incident is probably a part of; once."""
+    if not draft.incident.status.is_open:
+        return
+    text = f"Alert storm: {command.number} takes the alerts that come now"
+    draft.event("note", text, data={"storm": command.number})
+    where = f" (<#{command.channel}>)" if command.channel else ""
+    ask = f"To merge this incident into it: `/incident merge {command.number}`."
+    say(draft, f":cloud_with_lightning: {plain(text)}{where}. {ask}")
+
+
+def gathered(draft: Draft, command: c.Gathered) -> None:
+    """Say in one message which incidents somebody has merged into this one, and take the offer back."""
+    named = ", ".join(command.numbers)
+    say(draft, f"{mention(command.actor)} merged {len(command.numbers)} incidents into this one: {named}.")
+    draft.take_back(SLOT)
