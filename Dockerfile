@@ -1,4 +1,4 @@
-# Stage 1: the virtual environment with the locked runtime dependencies.
+# Stage 1: build the virtual environment with the locked runtime dependencies.
 FROM python:3.11-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /app
@@ -12,7 +12,7 @@ COPY migrations ./migrations
 COPY runbooks ./runbooks
 RUN /app/.venv/bin/pip install --no-deps --no-build-isolation -e .
 
-# Stage 2: what runs, as a user without rights.
+# Stage 2: the runtime image, with an unprivileged user.
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --home-dir /data --create-home sitrep
 COPY --from=build --chown=root:root /app /app

@@ -202,7 +202,7 @@ def test_the_dashboard_can_be_imported_anywhere() -> None:
             assert panel["description"].endswith(".")
             assert all(target["datasource"] == panel["datasource"] for target in panel["targets"])
     rows = [panel["title"] for panel in panels if panel["type"] == "row"]
-    assert rows == ["Is it well", "Intake", "Outbox", "Timers", "Slack and PagerDuty", "Process", "Runbooks"]
+    assert rows == ["Health", "Intake", "Outbox", "Timers", "Slack and PagerDuty", "Process", "Runbooks"]
 
 
 def test_every_metric_of_ours_is_on_the_dashboard() -> None:
