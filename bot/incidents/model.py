@@ -314,6 +314,11 @@ class Incident:
         return run_of(self.runs, self.runbook_id)
 
     @property
+    def severity_name(self) -> str:
+        """What people call its severity, in the words that were in force when it opened."""
+        return self.policy.called(self.severity)
+
+    @property
     def rule(self) -> SeverityPolicy:
         """What the policy frozen on the incident says of its present severity."""
         return self.policy.of(self.severity)

@@ -15,6 +15,7 @@ import structlog
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from bot.errors import SitrepError
+from bot.incidents.policy import Severity
 from bot.runbooks.minimum import TEMPLATES
 
 log = structlog.get_logger()
@@ -51,6 +52,12 @@ def text(value: object) -> str:
     """Keep a value's lines, but indent all after the first, so that they are seen to belong to it."""
     lines = ("" if value is None else str(value)).splitlines()
     return _like(value, f"\n{INDENT}".join(stripped for row in lines if (stripped := row.strip())))
+
+
+def capitals(value: object) -> str:
+    """Write a built-in severity in capitals; a company's own name stays as the company writes it."""
+    word = "" if value is None else str(value)
+    return _like(value, word.upper() if word in set(Severity) else word)
 
 
 def _like(value: object, result: str) -> str:
@@ -160,7 +167,7 @@ def _environment(sources: Mapping[str, str]) -> ImmutableSandboxedEnvironment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters.update(line=line, text=text)
+    environment.filters.update(capitals=capitals, line=line, text=text)
     return environment
 
 

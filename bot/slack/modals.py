@@ -6,16 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot.incidents.model import Incident
-from bot.incidents.policy import SEVERITY_MEANS, Severity
+from bot.incidents.policy import DEFAULT_POLICY, Policy, Severity
 from bot.slack import blocks as b
 from bot.slack.blocks import Block
 from bot.slack.mrkdwn import esc
 from bot.text import clip
 
 View = dict[str, Any]
-
-SEVERITY_NAMES = {severity: f"{severity.value}: {meaning}" for severity, meaning in SEVERITY_MEANS.items()}
-
 
 OPTIONS, OPTION = 100, 75  # of a select, and characters of each: Slack's limits
 DRILL = "drill"  # behind the channel in the metadata of the form
@@ -30,6 +27,7 @@ def declare(
     severity: Severity | None = None,
     private: bool = False,
     drill: bool = False,
+    policy: Policy = DEFAULT_POLICY,
 ) -> View:
     """Declare an incident, or (`drill`) rehearse one: the title is the only required field."""
     seen_by = select("visible", "Who may see it?", list(VISIBLE), VISIBLE[private][0])
@@ -40,12 +38,7 @@ def declare(
         f"{channel}|{DRILL}" if drill else channel,
         [
             text("title", "What is wrong?", title, placeholder="Checkout fails for all customers", limit=200),
-            select(
-                "severity",
-                "Severity",
-                [(s.value, SEVERITY_NAMES[s]) for s in Severity],
-                (severity or Severity.SEV2).value,
-            ),
+            severities(policy, severity or Severity.SEV2),
             text("service", "Service", "", optional=True, limit=200),
             text("impact", "Impact", "", optional=True, multiline=True, placeholder="Who is hit, and how badly?"),
             text("error", "Error", error, optional=True, multiline=True, placeholder="Paste it: its ids are kept"),
@@ -113,6 +106,12 @@ def date(name: str, label: str) -> Block:
     return {"type": "input", "block_id": name, "label": plain(label), "optional": True, "element": element}
 
 
+def severities(policy: Policy, initial: Severity) -> Block:
+    """Make a choice among severities, called `severity`, by the names in force."""
+    options = [(severity.value, clip(said, OPTION)) for severity, said in policy.means.items()]
+    return select("severity", "Severity", options, initial.value)
+
+
 def incidents(label: str, found: Sequence[Incident]) -> Block:
     """Make a choice among incidents, called `incident`."""
     options = named(found)
@@ -121,7 +120,7 @@ def incidents(label: str, found: Sequence[Incident]) -> Block:
 
 def named(found: Sequence[Incident]) -> list[tuple[str, str]]:
     """Name incidents as options of a select."""
-    shown = ((i.number, " ".join(f"{i.number} {i.severity.value}: {i.title}".split())) for i in found[:OPTIONS])
+    shown = ((i.number, " ".join(f"{i.number} {i.severity_name}: {i.title}".split())) for i in found[:OPTIONS])
     return [(number, clip(said, OPTION)) for number, said in shown]
 
 

@@ -24,7 +24,7 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from bot.config import Duration
+from bot.durations import Duration
 from bot.incidents import commands as c
 from bot.incidents.model import Actor, Incident, Refused
 from bot.incidents.wording import worded

@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 
 from bot.incidents.model import Status
-from bot.slack.modals import SEVERITY_NAMES
-from handlers.slack.speech import Field, Spoken, Stage, Text, Verb, Where
+from bot.incidents.policy import DEFAULT_POLICY, Policy
+from handlers.slack.speech import Field, Spoken, Stage, Text, Verb, Where, in_words
 from handlers.slack.verbs import opening, people, state, work
 
 NEAR = 0.5  # how alike a word must be to a verb to be taken for it
@@ -21,22 +21,23 @@ _PLACES = {Stage.ANY: "an incident", Stage.OPEN: "an open incident", Stage.OVER:
 async def show_help(spoken: Spoken) -> str:
     """Show all verbs, or one of them."""
     verb = find(spoken.rest.split(" ")[0].casefold()) if spoken.rest else None
-    return help_of(verb, spoken.command) if verb else help_text(spoken.command)
+    policy = spoken.asked.policy
+    return help_of(verb, spoken.command, policy) if verb else help_text(spoken.command, policy)
 
 
 VERBS = (
     Verb(
         "declare",
-        "<title> [sev1-4]",
+        "<title> [{severities}]",
         "open an incident; alone it opens a form",
         opening.declare,
-        "declare Checkout fails sev1",
+        "declare Checkout fails {sev1}",
         Where.ANYWHERE,
         ("new", "create", "open"),
     ),
     Verb(
         "test",
-        "<title> [sev1-4]",
+        "<title> [{severities}]",
         "rehearse: an incident that pages nobody",
         opening.test,
         "test Failover drill",
@@ -45,10 +46,10 @@ VERBS = (
     ),
     Verb(
         "private",
-        "<title> [sev1-4]",
+        "<title> [{severities}]",
         "open an incident that only those who are invited see",
         opening.private,
-        "private A laptop is gone sev2",
+        "private A laptop is gone {sev2}",
         Where.ANYWHERE,
     ),
     Verb("list", "", "show the open incidents", opening.show_open, "list", Where.ANYWHERE),
@@ -70,16 +71,16 @@ VERBS = (
     ),
     Verb(
         "sev",
-        "<1-4> [why]",
+        "<{levels}> [why]",
         "raise or lower the severity",
         state.severity,
-        "sev 1 all regions are down",
+        "sev {level1} all regions are down",
         aliases=("severity",),
         form=(
             Field(
                 "severity",
                 "Severity",
-                options=tuple((s.value[-1], name) for s, name in SEVERITY_NAMES.items()),
+                "severity",
                 initial=lambda incident: incident.severity.value[-1],
             ),
             _WHY,
@@ -375,24 +376,25 @@ def nearest(word: str, *, cutoff: float = NEAR) -> Verb | None:
     return BY_NAME[near[0]] if near else None
 
 
-def help_of(verb: Verb, command: str) -> str:
+def help_of(verb: Verb, command: str, policy: Policy = DEFAULT_POLICY) -> str:
     """Give the help of one verb."""
     also = f" Also: {', '.join(f'`{alias}`' for alias in verb.aliases)}." if verb.aliases else ""
-    return f"{verb.shown(command)}: {verb.help}. Example: `{command} {verb.example}`.{also}"
+    example = in_words(verb.example, policy)
+    return f"{verb.shown(command, policy)}: {verb.help}. Example: `{command} {example}`.{also}"
 
 
-def help_text(command: str) -> str:
+def help_text(command: str, policy: Policy = DEFAULT_POLICY) -> str:
     """Give the help of all verbs."""
-    lines = [f"{verb.shown(command)}: {verb.help}" for verb in VERBS]
+    lines = [f"{verb.shown(command, policy)}: {verb.help}" for verb in VERBS]
     return "\n".join(["*Type one of these in an incident's channel, or put its number first:*", *lines])
 
 
-def as_markdown(command: str = "/incident") -> str:
+def as_markdown(command: str = "/incident", policy: Policy = DEFAULT_POLICY) -> str:
     """Give the table for the docs."""
     rows = ["| Type | To | Where | Example |", "|---|---|---|---|"]
     for verb in VERBS:
-        usage = f"{command} {verb.name} {verb.usage}".strip().replace("|", "\\|")
+        usage = f"{command} {verb.name} {in_words(verb.usage, policy)}".strip().replace("|", "\\|")
         also = f" (also {', '.join(f'`{alias}`' for alias in verb.aliases)})" if verb.aliases else ""
         where = "anywhere" if verb.where is Where.ANYWHERE else _PLACES[verb.stage]
-        rows.append(f"| `{usage}`{also} | {verb.help} | {where} | `{command} {verb.example}` |")
+        rows.append(f"| `{usage}`{also} | {verb.help} | {where} | `{command} {in_words(verb.example, policy)}` |")
     return "\n".join(rows) + "\n"

@@ -51,7 +51,10 @@ async def _open(spoken: Spoken, *, drill: bool = False, private: bool = False) -
     asked = spoken.asked
     read = grammar.titled(spoken.plain, asked.severities)
     if not read.title or read.is_torn:
-        return Form(modals.declare(read.title, asked.channel, severity=read.severity, drill=drill, private=private))
+        form = modals.declare(
+            read.title, asked.channel, severity=read.severity, drill=drill, private=private, policy=asked.policy
+        )
+        return Form(form)
     severity = read.severity or Severity.SEV2
     incident = await open_one(asked, read.title, severity, drill=drill, private=private)
     source = f"from “{read.severities[0][1]}”" if read.severities else "the default"
@@ -101,7 +104,7 @@ def declared(incident: Incident, source: str = "") -> str:
         where = "see its thread in the alerts channel."
     also = " This is a test: nobody is paged." if incident.drill else ""
     also += " Only invited people see it." if incident.private else ""
-    severity = f"{incident.severity.value}, {esc(source)}" if source else incident.severity.value
+    severity = f"{incident.severity_name}, {esc(source)}" if source else incident.severity_name
     return f"Declared {incident.number} ({severity}): {where}{also}"
 
 
