@@ -199,7 +199,7 @@ def make_app(settings: Settings) -> Starlette:
         paging=Paging(store, services.pager, settings.public_url),
         slack=settings.config.slack,
         runner=services.runner,
-        templates=services.templates,
+        templates=services.templates.sound(),
         gateway=services.gateway,
         directory=services.directory,
         public_url=settings.public_url,

@@ -14,9 +14,10 @@ from bot.board import Board
 from bot.errors import Permanent, Retryable
 from bot.incidents.escalation import is_needless
 from bot.incidents.wording import is_in_slack, mention, worded
-from bot.outbox import homes, periodic, reactions, runbooks, triage
+from bot.outbox import homes, periodic, reactions, runbooks, templates, triage
 from bot.outbox.call import Call, Result, Tools
 from bot.outbox.worker import Superseded
+from bot.runbooks.templates import Filling
 from bot.slack import card, messages
 from bot.slack.directory import Resolved
 from bot.slack.gateway import Posted
@@ -148,7 +149,10 @@ async def _notification(call: Call) -> Result:
     specs = ladder[0].slack if ladder and ladder[0].after == 0 else ()
     found = await call.directory.resolve(specs)
     _wait_for_slack(call, found)
-    posted = await call.post(messages.notification(call.tools.templates, call.board, found.mentions))
+    filling = Filling(call.tools.templates)
+    message = messages.notification(filling, call.board, found.mentions)
+    await templates.tell(call, filling, "The notification", mention(call.board.incident.declared_by))
+    posted = await call.post(message)
     people = [call.directory.name_of(user) for user in found.users]
     return {**posted, "people": people, "problems": found.notes, "mentions": list(found.mentions)}
 
@@ -280,13 +284,18 @@ async def _suggest_resolve(call: Call) -> Result:
 
 
 async def _update(call: Call) -> Result:
-    return await call.post(messages.update(call.tools.templates, call.board.incident, call.row.data))
+    filling = Filling(call.tools.templates)
+    message = messages.update(filling, call.board.incident, call.row.data)
+    await templates.tell(call, filling, "Your update", str(call.row.data["author"]))
+    return await call.post(message)
 
 
 async def _resolution(call: Call) -> Result:
     tools = call.tools
-    command = tools.slack.command
-    return await call.post(messages.resolution(tools.templates, call.board, call.row.data, tools.public_url, command))
+    filling, command = Filling(tools.templates), tools.slack.command
+    message = messages.resolution(filling, call.board, call.row.data, tools.public_url, command)
+    await templates.tell(call, filling, "Your resolution", str(call.row.data["author"]))
+    return await call.post(message)
 
 
 async def _say(call: Call) -> Result:

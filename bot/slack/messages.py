@@ -13,7 +13,7 @@ from bot.incidents.model import Event, Handoff, Incident
 from bot.incidents.reasons import why_paged
 from bot.incidents.runs import Mitigation
 from bot.incidents.wording import COMMAND
-from bot.runbooks.templates import Mrkdwn, Templates
+from bot.runbooks.templates import Mrkdwn, Renders
 from bot.slack import alert_says
 from bot.slack import blocks as b
 from bot.slack.card import next_update, no_change
@@ -38,7 +38,7 @@ def dated(message: Message, written_at: datetime, age: timedelta) -> Message:
     return f"{shorten(text, TEXT)} {said}", [*blocks, b.context(f":hourglass: {said}")]
 
 
-def notification(templates: Templates, board: Board, mentions: Sequence[str]) -> Message:
+def notification(templates: Renders, board: Board, mentions: Sequence[str]) -> Message:
     """The initial notification (seed 004, 5.3)."""
     incident = board.incident
     first = incident.rule.ladder[0] if incident.rule.ladder else None
@@ -68,7 +68,7 @@ def notification(templates: Templates, board: Board, mentions: Sequence[str]) ->
     return _sentence(f"{incident.number} {incident.severity_name} declared: {incident.title}"), made
 
 
-def update(templates: Templates, incident: Incident, data: Mapping[str, Any]) -> Message:
+def update(templates: Renders, incident: Incident, data: Mapping[str, Any]) -> Message:
     """A status update."""
     due = _moment(data.get("next_update_at"))
     owner = person(str(data["owner_id"]), str(data["owner"])) if data.get("owner_id") else ""
@@ -89,7 +89,7 @@ def update(templates: Templates, incident: Incident, data: Mapping[str, Any]) ->
 
 
 def resolution(
-    templates: Templates, board: Board, data: Mapping[str, Any], public_url: str, command: str = COMMAND
+    templates: Renders, board: Board, data: Mapping[str, Any], public_url: str, command: str = COMMAND
 ) -> Message:
     """The resolution, with a link to the timeline, what it leaves behind, and the way back."""
     incident = board.incident
