@@ -24,6 +24,7 @@ from bot.incidents.work import (
     Intervene,
     LoseMessage,
     PostRunbook,
+    RanStep,
     ReleaseMessage,
     RewordMessage,
     Said,
@@ -43,7 +44,8 @@ __all__ = [
     "Export", "FiresAgain",
     "FitRunbook", "GetsWorse", "Intervene", "KeepCadence", "LoseMessage", "MergeInto", "MergedFrom", "Mitigate",
     "OfferHandoff",
-    "PageLost", "PagePeople", "PauseCadence", "PostRunbook", "PostUpdate", "Record", "Refresh", "ReleaseMessage",
+    "PageLost", "PagePeople", "PauseCadence", "PostRunbook", "PostUpdate", "RanStep", "Record", "Refresh",
+    "ReleaseMessage",
     "Reopen", "Resolve", "RewordMessage", "Said", "SetSeverity", "SetStatus", "SkipStep",
     "SplitOff", "StartRun", "Step",
     "Subscribe", "TickStep", "TimerFired", "TurnPage", "UndoStep", "Unmerge", "VoidAcknowledgement", "with_number",
@@ -484,6 +486,7 @@ Command = (
     | FitRunbook
     | PostRunbook
     | TickStep
+    | RanStep
     | SkipStep
     | UndoStep
     | TurnPage

@@ -9,12 +9,13 @@ from bot.incidents.model import Incident
 from bot.incidents.policy import DEFAULT_POLICY, Policy, Severity
 from bot.slack import blocks as b
 from bot.slack.blocks import Block
-from bot.slack.mrkdwn import esc
+from bot.slack.mrkdwn import code, esc
 from bot.text import clip
 
 View = dict[str, Any]
 
 OPTIONS, OPTION = 100, 75  # of a select, and characters of each: Slack's limits
+RAN = "ran"  # the box to tick by whoever ran a command as it was shown
 DRILL = "drill"  # behind the channel in the metadata of the form
 VISIBLE = (("everybody", "Everybody"), ("private", "Only who is invited"))
 
@@ -77,8 +78,22 @@ def skip(metadata: str, left: list[tuple[str, str]]) -> View:
     )
 
 
-def approve(metadata: str, number: int, approval: str) -> View:
-    """Tick a step that somebody had to approve: who did."""
+def approve(metadata: str, number: int, approval: str, command: str = "", *, complete: bool = True) -> View:
+    """Tick a step that somebody had to approve: who did, and whether its command was run.
+
+    Args:
+        metadata: the step.
+        number: its number.
+        approval: who has to approve.
+        command: its command, as it is shown; empty where it has none.
+        complete: whether that command can be run as it stands.
+    """
+    ran: list[Block] = []
+    if command:
+        ran = [b.section(f"```{code(command, 900)}```")]
+        ran += [checkbox(RAN, "The command", "I ran this command as shown")] if complete else []
+        label = "Or the command that you ran instead" if complete else "The command that you ran"
+        ran.append(text("command", label, "", optional=True, multiline=True))
     return view(
         "runbook_approve",
         "Who approved it?",
@@ -88,6 +103,7 @@ def approve(metadata: str, number: int, approval: str) -> View:
             b.section(f"Step {number} needs the approval of {esc(approval, 300)}."),
             person("person", "Person", optional=True),
             text("name", "Or a name, a ticket, a call", "", optional=True, limit=100),
+            *ran,
         ],
     )
 
@@ -98,6 +114,12 @@ def person(name: str, label: str, *, optional: bool, initial: str = "") -> Block
     if initial:
         element["initial_user"] = initial
     return {"type": "input", "block_id": name, "label": plain(label), "optional": optional, "element": element}
+
+
+def checkbox(name: str, label: str, said: str) -> Block:
+    """Make one box to tick; its value, once it is ticked, is its name."""
+    element = {"type": "checkboxes", "action_id": name, "options": [{"text": plain(said), "value": name}]}
+    return {"type": "input", "block_id": name, "label": plain(label), "optional": True, "element": element}
 
 
 def date(name: str, label: str) -> Block:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from bot.incidents import commands as c
 from bot.incidents.model import Refused
-from bot.incidents.runs import Run, run_of
+from bot.incidents.runs import Run, run_of, unfilled
 from bot.runbooks.model import Book
 from bot.running import Place, board_of
 from bot.slack import modals
@@ -34,7 +34,9 @@ async def press(asked: Asked, action_id: str, value: str) -> Answer:
     if verb == "done":
         _, step = await asked.services.store.read(lambda c: runner.step(c, board_of(c, place.number), place))
         if step.approval:
-            return Form(modals.approve(value, step.number, step.approval))
+            command = await asked.services.store.read(lambda c: runner.command(c, place))
+            complete = not unfilled(command)
+            return Form(modals.approve(value, step.number, step.approval, command, complete=complete))
         await asked.write(lambda tx: runner.tick(tx, place, user))
     elif verb == "undo":
         await asked.write(lambda tx: runner.undo(tx, place, user))
@@ -70,7 +72,8 @@ async def submit(asked: Asked, callback: str, metadata: str, values: Mapping[str
     approver = await _approver(asked, values)
     if not approver:
         return {"person": "Say who approved: pick the person, or write the name below."}
-    await asked.write(lambda tx: runner.tick(tx, place, asked.user, approved_by=approver))
+    command, ran = values.get("command", ""), bool(values.get("command") or values.get(modals.RAN))
+    await asked.write(lambda tx: runner.tick(tx, place, asked.user, approved_by=approver, command=command, ran=ran))
     return {}
 
 

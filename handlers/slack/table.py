@@ -242,6 +242,19 @@ VERBS = (
         text=Text.LATER,
     ),
     Verb(
+        "done",
+        "<step> [ran [command]]",
+        "tick a step of the runbook; ran: its command was run as shown, or the one you type",
+        work.done,
+        "done 3 ran",
+        form=(
+            Field("step", "Which step?", placeholder="3"),
+            Field("command", "Did you run its command?", optional=True, before="ran ", placeholder="as shown"),
+        ),
+        text=Text.LATER,
+        when=lambda incident: incident.run is not None,
+    ),
+    Verb(
         "mitigate",
         "[text]",
         "a fix is in place; watch it",
