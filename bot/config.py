@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from bot.durations import Duration, Offset
 from bot.errors import ConfigError
 from bot.incidents import intake as intake_rules
-from bot.incidents import severity_words
+from bot.incidents import rooms, severity_words
 from bot.incidents.matchers import Matcher, label_name
 from bot.incidents.patterns import pattern
 from bot.incidents.policy import (
@@ -54,12 +54,22 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _pattern(value: object) -> object:
+    if isinstance(value, str):
+        rooms.check(value)
+    return value
+
+
+RoomPattern = Annotated[str, BeforeValidator(_pattern)]
+
+
 class SlackConfig(_Strict):
     """Where messages go, by channel name or id, and what the slash command is called."""
 
     alerts_channel: ChannelName = "ops-alerts"
     announcements_channel: ChannelName = "incidents"
     operators_channel: ChannelName | None = None
+    channel_name: RoomPattern = rooms.PREFIX  # of an incident's channel, such as {prefix}-{about}
     command: str = Field(default="/incident", pattern=r"^/[a-z0-9_-]{1,31}$")
     timeline_reaction: Emoji = "pushpin"  # puts a message on the timeline; empty or none: no reaction does
 

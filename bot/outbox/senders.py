@@ -13,6 +13,7 @@ from bot import telemetry
 from bot.board import Board
 from bot.errors import Permanent, Retryable
 from bot.incidents.escalation import is_needless
+from bot.incidents.rooms import prefix_of
 from bot.incidents.wording import is_in_slack, mention, worded
 from bot.outbox import homes, periodic, reactions, runbooks, templates, triage
 from bot.outbox.call import Call, Result, Tools
@@ -22,6 +23,7 @@ from bot.slack import card, messages
 from bot.slack.directory import Resolved
 from bot.slack.gateway import Posted
 from bot.slack.messages import Message
+from bot.slack.rooms import name_of
 from bot.store import deliveries
 from bot.store.deliveries import Outgoing
 from bot.timeline.collect import collect
@@ -88,11 +90,22 @@ class Sender:
 
 async def _channel(call: Call) -> Result:
     incident = call.board.incident
-    name = f"incident-{incident.number.removeprefix('INC-').lower()}"
+    name = await _room(call)
     first = [spec for level in incident.rule.ladder[:1] for spec in level.slack]
     call.directory.prepare(first)
     channel, name = await call.gateway.open_channel(name, maybe_done=call.row.tried, private=incident.private)
     return {"channel": channel, "name": name}
+
+
+async def _room(call: Call) -> str:
+    """Return the channel's name: the same at each attempt, whatever becomes of the title and the pattern meanwhile."""
+    kept, prefix = call.row.result.get("room"), prefix_of(call.board.incident.number)
+    if kept or call.row.tried:  # an attempt that has kept none took the plain name
+        return str(kept or prefix)
+    name = name_of(call.board.incident, call.tools.slack.channel_name)
+    if name != prefix:
+        await call.tools.store.write(lambda tx: deliveries.keep_progress(tx.connection, call.row.id, {"room": name}))
+    return name
 
 
 async def _card(call: Call) -> Result:

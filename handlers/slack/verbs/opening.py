@@ -8,6 +8,7 @@ from bot.incidents import commands as c
 from bot.incidents import envelope
 from bot.incidents.model import Incident
 from bot.incidents.policy import Severity
+from bot.incidents.rooms import prefix_of
 from bot.slack import modals
 from bot.slack.mrkdwn import esc
 from bot.store.tx import Tx
@@ -99,7 +100,7 @@ async def open_one(
 def declared(incident: Incident, source: str = "") -> str:
     """Say where a new incident is, and what is special about it; `source` is where its severity was taken from."""
     if incident.opened_channel:
-        where = f"opening #incident-{incident.number.removeprefix('INC-')}."
+        where = f"opening #{prefix_of(incident.number)}."
     else:
         where = "see its thread in the alerts channel."
     also = " This is a test: nobody is paged." if incident.drill else ""
