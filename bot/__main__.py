@@ -143,7 +143,13 @@ def manifest(
 
     settings = load_settings()
     sockets = socket_mode or settings.slack_app_token is not None
-    made = written(command=settings.config.slack.command, public_url=settings.public_url, socket_mode=sockets)
+    config = settings.config
+    made = written(
+        command=config.slack.command,
+        public_url=settings.public_url,
+        socket_mode=sockets,
+        severities=config.policy.choice,
+    )
     typer.echo(made, nl=False)
 
 
@@ -152,7 +158,8 @@ def commands() -> None:
     """Print the table of what can be typed in Slack, as Markdown."""
     from handlers.slack.table import as_markdown
 
-    typer.echo(as_markdown(load_settings().config.slack.command), nl=False)
+    config = load_settings().config
+    typer.echo(as_markdown(config.slack.command, config.policy), nl=False)
 
 
 @db.command()

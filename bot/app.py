@@ -118,7 +118,7 @@ def make_services(settings: Settings, store: Database, engine: Engine, clock: Cl
         gateway.kept = KeptChannels(store)
         directory = Directory(gateway, store, clock, config.people, partial(_tell_of_name, desk))
     pager = PagerDuty(Keys.of(settings), throttles)
-    priorities = Priorities(config.pagerduty.priorities, pager, store, clock)
+    priorities = Priorities(config.priorities, pager, store, clock)
     catalog = Catalog.read(settings.runbooks)
     return Services(
         settings=settings,
@@ -199,11 +199,12 @@ def make_app(settings: Settings) -> Starlette:
         paging=Paging(store, services.pager, settings.public_url),
         slack=settings.config.slack,
         runner=services.runner,
-        templates=services.templates,
+        templates=services.templates.sound(),
         gateway=services.gateway,
         directory=services.directory,
         public_url=settings.public_url,
         places=places_of(settings.config.links),
+        policy=settings.config.policy,
     )
     presence: Presence = Among(store, lifeline) if isinstance(store, PostgresStore) else Alone()
     pace = Gate(PACE)

@@ -11,10 +11,10 @@ from typing import Annotated, Any, get_args
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from bot.durations import parse_duration
+from bot.durations import Duration, Offset
 from bot.errors import ConfigError
 from bot.incidents import intake as intake_rules
-from bot.incidents import severity_words
+from bot.incidents import rooms, severity_words
 from bot.incidents.matchers import Matcher, label_name
 from bot.incidents.patterns import pattern
 from bot.incidents.policy import (
@@ -28,19 +28,8 @@ from bot.incidents.policy import (
 )
 from bot.incidents.storm import FlapPolicy, StormPolicy
 from bot.incidents.subject import DEFAULT_SUBJECT_RULES, SubjectRules
+from bot.severity_config import SeveritiesConfig, SeverityConfig, SeverityWord, key_of, rows_of
 from bot.site_config import SitesConfig
-
-
-def _seconds(value: object) -> object:
-    if isinstance(value, str):
-        return parse_duration(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        raise ValueError(f"Give the duration its unit, such as {value}s or {value}m.")  # noqa: TRY004 - pydantic's way
-    return value
-
-
-Duration = Annotated[int, BeforeValidator(_seconds), Field(ge=1)]
-Offset = Annotated[int, BeforeValidator(_seconds), Field(ge=0)]
 
 
 def _channel(value: object) -> object:
@@ -65,12 +54,22 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _pattern(value: object) -> object:
+    if isinstance(value, str):
+        rooms.check(value)
+    return value
+
+
+RoomPattern = Annotated[str, BeforeValidator(_pattern)]
+
+
 class SlackConfig(_Strict):
     """Where messages go, by channel name or id, and what the slash command is called."""
 
     alerts_channel: ChannelName = "ops-alerts"
     announcements_channel: ChannelName = "incidents"
     operators_channel: ChannelName | None = None
+    channel_name: RoomPattern = rooms.PREFIX  # of an incident's channel, such as {prefix}-{about}
     command: str = Field(default="/incident", pattern=r"^/[a-z0-9_-]{1,31}$")
     timeline_reaction: Emoji = "pushpin"  # puts a message on the timeline; empty or none: no reaction does
 
@@ -80,16 +79,6 @@ class SlackConfig(_Strict):
         return self.operators_channel or self.alerts_channel
 
 
-class SeverityConfig(_Strict):
-    """One row of the severity table; what is left out keeps its default."""
-
-    update_every: Duration | None = None
-    monitoring_every: Duration | None = None  # once a fix is watched; twice `update_every` by default
-    respond_within: Duration | None = None
-    ladder: str | None = None
-    channel: bool | None = None
-
-
 PagerDutyId = Annotated[str, Field(pattern=r"^[A-Z0-9]{4,32}$")]
 
 
@@ -97,7 +86,7 @@ class PagerDutyConfig(_Strict):
     """The service that pages are opened on where a level names none of its own, and what priorities stand for."""
 
     service: PagerDutyId | None = None
-    priorities: dict[Annotated[str, Field(min_length=1, max_length=200)], Severity] = {}
+    priorities: dict[Annotated[str, Field(min_length=1, max_length=200)], SeverityWord] = {}
 
 
 class PagerDutyLevel(_Strict):
@@ -137,7 +126,7 @@ class RuleConfig(_Strict):
 
     matchers: list[str]
     then: intake_rules.Then
-    severity: Severity = Severity.SEV3
+    severity: SeverityWord = Severity.SEV3.value
     apart: list[Annotated[str, Field(min_length=1, max_length=250)]] = ["service"]
 
 
@@ -257,7 +246,7 @@ class Config(_Strict):
     auditor: AuditorConfig = AuditorConfig()
     alertmanager: AlertmanagerConfig = AlertmanagerConfig()
     links: LinksConfig = LinksConfig()
-    severities: dict[Severity, SeverityConfig] = {}
+    severities: SeveritiesConfig = {}
     ladders: dict[str, list[LevelConfig]] = {}
     services: dict[str, ServiceConfig] = {}
     intake: list[RuleConfig] | None = None
@@ -272,27 +261,48 @@ class Config(_Strict):
 
     @model_validator(mode="after")
     def _check(self) -> Config:
-        for severity, row in self.severities.items():
+        rows_of(self.severities)
+        for key, row in self.severities.items():
             if row.ladder and row.ladder not in self.ladders:
                 known = ", ".join(sorted(self.ladders)) or "none"
-                raise ValueError(f"severities.{severity.value}.ladder: add ladders.{row.ladder} (there are: {known}).")
+                raise ValueError(f"severities.{key}.ladder: add ladders.{row.ladder} (there are: {known}).")
+        for name, word in self.pagerduty.priorities.items():
+            self._severity(f"pagerduty.priorities.{name}", word)
         for name, levels in self.ladders.items():
             offsets = [level.after for level in levels]
             if offsets != sorted(offsets):
                 raise ValueError(f"ladders.{name}: order the levels by `after`.")
         for word, meaning in self.severity_words.items():
-            if severity_words.plain(meaning) not in severity_words.MEANINGS:
-                known = ", ".join(severity_words.MEANINGS)
+            if self._meaning(meaning) not in severity_words.MEANINGS:
+                known = ", ".join(dict.fromkeys([*severity_words.MEANINGS, *self.policy.names]))
                 raise ValueError(f"severity_words.{word}: give one of {known}, not {meaning!r}.")
         if self.storms.overall < self.storms.over:
             raise ValueError("storms.overall: give at least as many as storms.over, since it counts all families.")
         for number, rule in enumerate(self.intake or (), start=1):
+            self._severity(f"intake rule {number}: severity", rule.severity)
             for matcher in rule.matchers:
                 try:
                     Matcher.parse(matcher)
                 except ValueError as error:
                     raise ValueError(f"intake rule {number}: {error}") from error
         return self
+
+    def _severity(self, where: str, word: str) -> Severity:
+        """Return the level of a severity that the file names in a place.
+
+        Raises:
+            ValueError: there is none of that name.
+        """
+        if found := self.policy.find(word):
+            return found
+        known = ", ".join(dict.fromkeys(self.policy.typed(severity) for severity in Severity))
+        raise ValueError(f"{where}: there is no severity {word!r}. Give one of {known}.")
+
+    def _meaning(self, word: str) -> str:
+        """Return what a severity word is to mean: a level where the company's name of one stands there."""
+        plain = severity_words.plain(word)
+        own = None if plain in severity_words.MEANINGS else self.policy.find(word)
+        return own.value if own else plain
 
     @property
     def warnings(self) -> list[str]:
@@ -308,20 +318,32 @@ class Config(_Strict):
     def own_rules(self) -> list[intake_rules.Rule]:
         """The intake rules that the file holds, in its order."""
         return [
-            intake_rules.Rule(tuple(Matcher.parse(m) for m in r.matchers), r.then, r.severity, tuple(r.apart))
+            intake_rules.Rule(
+                tuple(Matcher.parse(m) for m in r.matchers),
+                r.then,
+                self._severity("intake", r.severity),
+                tuple(r.apart),
+            )
             for r in self.intake or ()
         ]
 
     @property
     def rules(self) -> intake_rules.Rules:
         """The intake rules in force, with the words that they take a severity for."""
-        own = self.own_rules
+        own, names = self.own_rules, self.policy.names
+        said = {word: self._meaning(meaning) for word, meaning in self.severity_words.items()}
         if self.intake is None:
-            return intake_rules.Rules(
-                intake_rules.complete(intake_rules.DEFAULT_RULES), severity_words.merged(self.severity_words)
-            )
-        words = severity_words.merged(self.severity_words, intake_rules.words_named(own))
+            words = severity_words.merged(said, names=names)
+            return intake_rules.Rules(intake_rules.complete(intake_rules.DEFAULT_RULES), words)
+        words = severity_words.merged(said, intake_rules.words_named(own), names)
         return intake_rules.Rules(intake_rules.complete(own), words)
+
+    @property
+    def priorities(self) -> dict[str, Severity]:
+        """What PagerDuty's priorities stand for by the file; a name of a severity stands for itself."""
+        own = {word: severity for severity, row in self.policy.severities.items() for word in row.words}
+        named = self.pagerduty.priorities.items()
+        return {**own, **{name: self._severity("pagerduty.priorities", word) for name, word in named}}
 
     @property
     def people(self) -> frozenset[str]:
@@ -382,15 +404,15 @@ class Config(_Strict):
 
         Sev1 and sev2 climb the one called "default" unless told otherwise; sev3 and sev4 climb none.
         """
-        named = self.severities.get(severity, SeverityConfig()).ladder
+        named = rows_of(self.severities).get(severity, SeverityConfig()).ladder
         return named or ("default" if DEFAULT_SEVERITIES[severity].channel else "")
 
     @property
     def policy(self) -> Policy:
         """The response policy in force."""
-        rows = {}
+        rows, configured = {}, rows_of(self.severities)
         for severity, default in DEFAULT_SEVERITIES.items():
-            row = self.severities.get(severity, SeverityConfig())
+            row = configured.get(severity, SeverityConfig())
             channel = default.channel if row.channel is None else row.channel
             rows[severity] = SeverityPolicy(
                 respond_within=row.respond_within or default.respond_within,
@@ -407,6 +429,8 @@ class Config(_Strict):
                     )
                     for level in self.ladders.get(self.ladder_of(severity), [])
                 ),
+                key=key_of(self.severities, severity),
+                name=row.name or "",
             )
         return Policy(rows)
 

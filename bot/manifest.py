@@ -96,12 +96,15 @@ _NOT_SECURE = "# Slack calls https:// addresses only: set SITREP_PUBLIC_URL to o
 _SOCKET = "# Socket Mode: make an app-level token (xapp-) with connections:write, and set SLACK_APP_TOKEN to it.\n"
 
 
-def manifest(*, command: str = "/incident", public_url: str = "", socket_mode: bool = False) -> str:
+def manifest(
+    *, command: str = "/incident", public_url: str = "", socket_mode: bool = False, severities: str = "sev1-4"
+) -> str:
     """Give the manifest as YAML, with what is left to fill in as comments before it.
 
     Args:
         command: the slash command, with its slash.
         public_url: where Slack reaches the bot, without a slash at the end; unset, it is left to be filled in.
+        severities: the severities as people type them.
         socket_mode: the bot calls Slack, so there are no addresses.
     """
     url = None if socket_mode else (public_url or ANY_HOST) + PATH
@@ -112,16 +115,16 @@ def manifest(*, command: str = "/incident", public_url: str = "", socket_mode: b
         said += _FILL_IN
     elif not public_url.startswith("https://"):
         said += _NOT_SECURE
-    return said + yaml.safe_dump(_content(command, url), sort_keys=False, allow_unicode=True, width=120)
+    return said + yaml.safe_dump(_content(command, url, severities), sort_keys=False, allow_unicode=True, width=120)
 
 
-def _content(command: str, url: str | None) -> dict[str, Any]:
+def _content(command: str, url: str | None, severities: str) -> dict[str, Any]:
     request = {"request_url": url} if url else {}
     slash = {
         "command": command,
         **({"url": url} if url else {}),
         "description": "Declare and run an incident",
-        "usage_hint": "declare <title> [sev1-4] | update <text> | ack | lead | resolve | help",
+        "usage_hint": f"declare <title> [{severities}] | update <text> | ack | lead | resolve | help",
         "should_escape": True,
     }
     return {

@@ -152,6 +152,16 @@ class Runner:
             raise Refused("no_step", f"Give a step from 1 to {len(steps)}.")
         return run, steps[place.step - 1]
 
+    def command(self, connection: Connection, place: Place) -> str:
+        """Give a step's command as it is shown; empty where it has none.
+
+        Raises:
+            Refused: there is no such step.
+        """
+        board = board_of(connection, place.number)
+        run, step = self.step(connection, board, place)
+        return render(step.code or "", step.language, self.facts_for(board, run)).text
+
     def tick(
         self,
         tx: Tx,
@@ -160,9 +170,10 @@ class Runner:
         *,
         approved_by: str = "",
         command: str = "",
+        ran: bool = False,
         occurred_at: datetime | None = None,
     ) -> Incident:
-        """Tick a step, and keep the command as it was shown, or the one that was run instead.
+        """Tick a step, and keep the command as it was shown; with `ran` that one, or `command`, was run.
 
         Raises:
             Refused: it does not fit.
@@ -175,6 +186,7 @@ class Runner:
             step=_named(run, step),
             actor=actor,
             command=command or render(step.code or "", step.language, facts).text,
+            ran=ran,
             approved_by=approved_by,
             rollback=render(change or "", "", facts).text,
             rollback_within=step.rollback_within or self.within,
@@ -185,6 +197,19 @@ class Runner:
         if place.step in took:
             tx.on_commit(partial(telemetry.RUNBOOK_STEP_SECONDS.labels(place.book).observe, took[place.step]))
         return after
+
+    def ran(self, tx: Tx, place: Place, actor: Actor, command: str = "") -> Incident:
+        """Note that a step's command was run as it was shown, or `command` instead; an open step is done with that.
+
+        Raises:
+            Refused: it does not fit.
+        """
+        board = board_of(tx.connection, place.number)
+        run, step = self.step(tx.connection, board, place)
+        if place.step not in run.ticks:
+            return self.tick(tx, place, actor, command=command, ran=True)
+        done = c.RanStep(_named(run, step), actor, command or self.command(tx.connection, place))
+        return self.desk.apply(tx, place.number, done)
 
     def skip(self, tx: Tx, place: Place, why: str, actor: Actor) -> Incident:
         """Skip a step.

@@ -188,13 +188,18 @@ class Client:
         """Declare an incident and wait until its opening is complete; gives its number and channel."""
         said = self.slash(text, user)
         number = next(word for word in said.split() if word.startswith("INC-"))
-        channel = f"incident-{number.removeprefix('INC-')}"
         self.wait_opened(number)
-        return number, channel
+        return number, self.room(number)
+
+    def room(self, number: str) -> str:
+        """Return the name of an incident's channel, which begins with its number, once it is there."""
+        start = f"incident-{number.removeprefix('INC-')}"
+        names = lambda: [c.name for c in self.workspace.channels.values() if c.name.startswith(start)]  # noqa: E731
+        return str(wait_for(names, what=f"the channel of {number}")[0])
 
     def wait_opened(self, number: str) -> None:
         self.wait_event(number, "runbook_posted")
-        channel = f"incident-{number.removeprefix('INC-')}"
+        channel = self.room(number)
         wait_for(lambda: self.workspace.pinned(channel), what="the pinned card")
         wait_for(lambda: self.workspace.find(channel, "declared"), what="the notification")
         wait_for(lambda: self.workspace.find(channel, "Runbook for this incident"), what="the runbook")

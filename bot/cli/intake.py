@@ -64,7 +64,7 @@ def _alert(labels: dict[str, str], annotations: dict[str, str], config: Config) 
     if source == PAGERDUTY and "severity" not in labels:
         from bot.pagerduty.priorities import PriorityTable
 
-        stands_for = PriorityTable(config.pagerduty.priorities).severity_of(labels.get("priority", ""))
+        stands_for = PriorityTable(config.priorities).severity_of(labels.get("priority", ""))
         labels |= {"severity": stands_for.value} if stands_for else {}
     name = labels.get("alertname") or labels.get("title") or "Alert"
     return Alert(source, "", "", name, labels, annotations)

@@ -12,6 +12,7 @@ from bot.incidents import severity_words
 from bot.incidents.cadence import spell
 from bot.incidents.intake import Rule, Then, judge, rule_for, worst_first
 from bot.incidents.model import Alert
+from bot.incidents.policy import Severity
 from bot.incidents.sources import is_alertmanager
 from bot.incidents.subject import subject_of
 from bot.runbooks.catalog import Catalog
@@ -43,7 +44,7 @@ def one(alert: Alert, config: Config, catalog: Catalog) -> dict[str, Any]:
     verdict = judge([alert], rules)
     label, word = severity_words.said(alert)
     about = subject_of(alert)
-    runbook = rank(catalog, [alert], verdict.severity)[0]
+    runbook = rank(catalog, [alert], verdict.severity, config.policy)[0]
     pages = verdict.then is Then.DECLARE
     ladder = config.ladder_of(verdict.severity) if pages else ""
     return {
@@ -85,7 +86,8 @@ def in_words(alert: Alert, config: Config, catalog: Catalog) -> str:
     """Say what an alert leads to, and why."""
     found = one(alert, config, catalog)
     then, word, about = Then(found["then"]), found["severity_word"], found["subject"]
-    lines = [f"{alert.name}: {_then(then, found['severity'])}", f"  Rule: {found['rule']}"]
+    severity = Severity(found["severity"])
+    lines = [f"{alert.name}: {_then(then, config.policy.called(severity))}", f"  Rule: {found['rule']}"]
     if word["said"]:
         read = f" (label {word['label']}), read as {word['means']}"
         lines.append(f"  Severity: {word['said']}{read}")
@@ -97,7 +99,7 @@ def in_words(alert: Alert, config: Config, catalog: Catalog) -> str:
         lines.append(f"    measured by: {about['exporter']}" + ("" if about["service"] else ", which is no service"))
     if then is not Then.RECORD:
         lines.append(f"  Title: {found['title']}")
-        lines.append(f"  Pages: {_paged(found, then)}")
+        lines.append(f"  Pages: {_paged(found, then, config.policy.of(severity).key or severity.value)}")
         lines.append(f"  Runbook: {found['runbook']} ({found['runbook_reason']})")
     return "\n".join(lines)
 
@@ -105,19 +107,19 @@ def in_words(alert: Alert, config: Config, catalog: Catalog) -> str:
 def together_in_words(found: Sequence[Alert], config: Config) -> str:
     """Say what the alerts of one notification lead to together."""
     verdict = judge(found, config.rules)
-    return f"Together: {_then(verdict.then, verdict.severity.value)}\n  Title: {_title(found, config)}"
+    return f"Together: {_then(verdict.then, config.policy.called(verdict.severity))}\n  Title: {_title(found, config)}"
 
 
 def _then(then: Then, severity: str) -> str:
     return THEN[then] if then is Then.RECORD else f"{THEN[then]} ({severity})"
 
 
-def _paged(found: dict[str, Any], then: Then) -> str:
+def _paged(found: dict[str, Any], then: Then, key: str) -> str:
     if then is Then.TRIAGE:
         return "nobody, until somebody accepts it"
     if not found["levels"]:
         named = f"`ladders.{found['ladder']}` is empty" if found["ladder"] else "it climbs no ladder"
-        return f"nobody: {named}. Set `ladders.default` or `severities.{found['severity']}.ladder`."
+        return f"nobody: {named}. Set `ladders.default` or `severities.{key}.ladder`."
     levels = []
     for level in found["levels"]:
         when = f"after {spell(level['after'])}" if level["after"] else "at once"

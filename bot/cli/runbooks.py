@@ -60,14 +60,19 @@ def match(
     labels: Annotated[list[str], typer.Option(help="The alert's labels: alertname=PodDown service=api ...")],
     more: Annotated[list[str] | None, typer.Argument(help="Further labels.")] = None,
     annotations: Annotated[list[str] | None, typer.Option(help="Its annotations, written the same way.")] = None,
-    severity: Annotated[Severity | None, typer.Option(help="The incident's severity.")] = None,
+    severity: Annotated[str, typer.Option(help="The incident's severity: sev1 to sev4, or your own name.")] = "",
 ) -> None:
     """Show which runbooks an alert leads to, the one that would be posted first, and why."""
     from bot.incidents.model import Alert
     from bot.runbooks.catalog import Catalog
     from bot.runbooks.match import rank
 
+    settings = load_settings()
+    policy = settings.config.policy
+    level = policy.find(severity)
+    if severity and level is None:
+        raise SitrepError(f"There is no severity {severity}. Give one of {', '.join(map(policy.typed, Severity))}.")
     read = pairs([*labels, *(more or [])])
     alert = Alert("alertmanager", "", "", read.get("alertname", ""), read, pairs(annotations or []))
-    for place, found in enumerate(rank(Catalog.read(load_settings().runbooks), [alert], severity), start=1):
+    for place, found in enumerate(rank(Catalog.read(settings.runbooks), [alert], level, policy), start=1):
         typer.echo(f"{place}. {found.runbook.id}  {found.reason}  ({found.runbook.url})")

@@ -8,11 +8,11 @@ from typing import Any
 from bot.incidents import commands as c
 from bot.incidents import mitigating
 from bot.incidents.draft import Draft
-from bot.incidents.model import Refused, Status
+from bot.incidents.model import Actor, Refused, Status
 from bot.incidents.people import must_be_open
-from bot.incidents.runs import Done, Run, Tick, run_of
+from bot.incidents.runs import Done, Run, Tick, run_of, unfilled
 from bot.incidents.ticking import caught_up, keep, mark
-from bot.incidents.wording import short
+from bot.incidents.wording import is_in_slack, short
 
 BY_HAND = "asked for by"  # how the reason begins of a runbook that a person chose
 SHOWN = 160  # characters of a step in an event's text
@@ -81,14 +81,15 @@ def tick(draft: Draft, command: c.TickStep) -> None:
     step, actor = command.step, command.actor
     if step.approval and not command.approved_by:
         raise Refused("needs_approval", f"Step {step.number} needs the approval of {step.approval}: say who gave it.")
-    data = _facts(run, step) | {"command": command.command}
+    ran = command.ran and _was_run(step, actor, command.command)
+    data = _facts(run, step) | _told(command.command, ran=ran)
     if command.approved_by:
         data["approved_by"] = command.approved_by
     if command.rollback:
         made = mitigating.open_one(
             draft,
             text=step.text,
-            command=command.command,
+            command=command.command if ran else "",
             rollback=command.rollback,
             within=command.rollback_within,
             actor=actor,
@@ -102,6 +103,42 @@ def tick(draft: Draft, command: c.TickStep) -> None:
     approved = f" (approved by {command.approved_by})" if command.approved_by else ""
     text = f"Step {step.number} of {run.book} done: {short(step.text, SHOWN)}{approved}"
     draft.event("runbook_step_done", text, actor=actor, data=data, occurred_at=when)
+
+
+def ran(draft: Draft, command: c.RanStep) -> None:
+    """Note which command was run for a step that is done."""
+    must_be_open(draft, *ALSO)
+    run, step = _run(draft, command.step), command.step
+    tick = run.ticks.get(step.number)
+    if tick is None or tick.state is not Done.DONE:
+        raise Refused("not_done", f"Step {step.number} is not done. Tick it first: `/incident done {step.number}`.")
+    if _was_run(step, command.actor, command.command):
+        text = f"Step {step.number} of {run.book}: the command was run"
+        draft.event("note", text, actor=command.actor, data=_facts(run, step) | _told(command.command, ran=True))
+
+
+def _was_run(step: c.Step, actor: Actor, command: str) -> bool:
+    """Return whether a command can have been run as it stands.
+
+    Raises:
+        Refused: it cannot, and there is somebody to ask for the one that was.
+    """
+    left = unfilled(command)
+    if command and not left:
+        return True
+    if not is_in_slack(actor):  # a tool gets no answer that somebody reads
+        return False
+    how = f"Type the command that you ran: `/incident done {step.number} ran <command>`."
+    if not command:
+        raise Refused("no_command", f"Step {step.number} has no command. {how}")
+    raise Refused("placeholders", f"The command of step {step.number} has placeholders: {', '.join(left)}. {how}")
+
+
+def _told(command: str, *, ran: bool) -> dict[str, Any]:
+    """Give what the timeline keeps of a command: one that was only shown is none that was run."""
+    if ran:
+        return {"command": command, "ran": True}
+    return {"command_shown": command} if command else {}
 
 
 def skip(draft: Draft, command: c.SkipStep) -> None:

@@ -95,6 +95,7 @@ _HANDLERS: Mapping[type, Callable[[Draft, Any], None]] = {
     c.PostRunbook: checking.swap,
     c.FitRunbook: checking.fit,
     c.TickStep: acts.tick,
+    c.RanStep: checking.ran,
     c.SkipStep: checking.skip,
     c.UndoStep: checking.undo,
     c.TurnPage: checking.turn,

@@ -9,7 +9,7 @@ from typing import Any
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
 from bot.incidents.model import Actor, Refused, TimerKind
-from bot.incidents.runs import Mitigation
+from bot.incidents.runs import Mitigation, unfilled
 from bot.incidents.wording import iso, plain, short
 
 TEXT = 300  # characters of what was done
@@ -53,12 +53,15 @@ def open_one(
 def intervene(draft: Draft, command: c.Intervene) -> None:
     """Put what a tool has done on the timeline; also after the incident's end."""
     when = draft.moment(command.occurred_at)
-    data: dict[str, Any] = {"intervention": True, "command": command.command}
+    ran = command.command if not unfilled(command.command) else ""
+    data: dict[str, Any] = {"intervention": True, "command": ran}
+    if ran != command.command:
+        data["command_shown"] = command.command
     if command.rollback:
         made = open_one(
             draft,
             text=command.text,
-            command=command.command,
+            command=ran,
             rollback=command.rollback,
             within=command.rollback_within,
             actor=command.actor,

@@ -320,6 +320,11 @@ class Incident:
         return next((each for each in self.runs if each.checklist and run and each.slot == run.slot), None)
 
     @property
+    def severity_name(self) -> str:
+        """What people call its severity, in the words that were in force when it opened."""
+        return self.policy.called(self.severity)
+
+    @property
     def rule(self) -> SeverityPolicy:
         """What the policy frozen on the incident says of its present severity."""
         return self.policy.of(self.severity)

@@ -47,7 +47,7 @@ def declare(command: c.Declare, policy: Policy, now: datetime) -> Decision:
     alerting.tell_broken(draft, command.alerts)
     draft.event(
         "declared",
-        f"Declared {command.severity.value}: {title}",
+        f"Declared {incident.severity_name}: {title}",
         actor=command.actor,
         data={"severity": command.severity.value, "status": Status.INVESTIGATING.value, "title": title},
     )

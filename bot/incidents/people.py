@@ -10,6 +10,7 @@ from bot.incidents import commands as c
 from bot.incidents import escalation, ticking
 from bot.incidents.draft import Draft
 from bot.incidents.model import Actor, Handoff, Incident, Person, Refused, Role, Status, TimerKind
+from bot.incidents.policy import Severity
 from bot.incidents.wording import mention, plain, say
 
 ACCEPT_WITHIN = timedelta(minutes=5)
@@ -234,7 +235,10 @@ def bring_in(draft: Draft, user_id: str, name: str) -> None:
 def invite(draft: Draft, command: c.BringIn) -> None:
     """Invite people into the incident's channel."""
     if not draft.incident.opened_channel:
-        raise Refused("no_channel", "This incident has no channel: raise its severity first, `/incident sev 2`.")
+        severity = draft.incident.policy.argument(Severity.SEV2)
+        raise Refused(
+            "no_channel", f"This incident has no channel: raise its severity first, `/incident sev {severity}`."
+        )
     facts = {"people": list(command.people), "name": "Responders"}
     draft.deliver("invite", "invite", needs=("channel",), data=facts)
 

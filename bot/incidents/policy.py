@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
@@ -24,6 +26,19 @@ SEVERITY_MEANS: Mapping[Severity, str] = {
     Severity.SEV3: "partial functionality impaired",
     Severity.SEV4: "minor issue, no user impact",
 }
+_BUILT_IN = re.compile(r"(?:sev(?:erity)?)?([1-4])")
+
+
+def folded(name: str) -> str:
+    """Return a severity's name as it is compared: without case, spaces, punctuation and invisible characters."""
+    letters = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(char for char in letters if char.isalnum() or unicodedata.category(char)[0] == "M")
+
+
+def built_in(name: str) -> Severity | None:
+    """Return the level that a name stands for whatever is configured: `sev1`, `Severity 1`, `1`."""
+    found = _BUILT_IN.fullmatch(folded(name))
+    return Severity(f"sev{found[1]}") if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +75,7 @@ class SeverityPolicy:
 
     `monitoring_every` are the seconds between updates once a fix is watched (None: as before). `overdue_repeat` is how
     often an overdue update is said in the incident's place after the ladder's top; then the operators hear of it.
+    `key` and `name` are the company's own words for the severity, to type and to read (empty: the built-in ones).
     """
 
     respond_within: int
@@ -68,6 +84,13 @@ class SeverityPolicy:
     ladder: tuple[Level, ...] = ()
     monitoring_every: int | None = None
     overdue_repeat: int = OVERDUE_REPEAT
+    key: str = ""
+    name: str = ""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The company's own words for the severity, the one to type first."""
+        return tuple(word for word in (self.key, self.name) if word)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +102,48 @@ class Policy:
     def of(self, severity: Severity) -> SeverityPolicy:
         """Give the row of a severity."""
         return self.severities[severity]
+
+    def called(self, severity: Severity) -> str:
+        """Return the name of a severity that people read."""
+        row = self.severities.get(severity)
+        return (row and (row.name or row.key)) or severity.value
+
+    def typed(self, severity: Severity) -> str:
+        """Return the word for a severity that people type."""
+        row = self.severities.get(severity)
+        return next(iter(row.words if row else ()), severity.value)
+
+    def argument(self, severity: Severity) -> str:
+        """Return what stands behind `/incident sev` to set a severity."""
+        word = self.typed(severity)
+        return severity.value.removeprefix("sev") if word == severity.value else word
+
+    def with_level(self, severity: Severity) -> str:
+        """Return the name of a severity, and behind a company's own name the level that it stands for."""
+        name = self.called(severity)
+        return name if name == severity.value else f"{name} ({severity.value})"
+
+    @property
+    def names(self) -> dict[str, Severity]:
+        """The severities by all the names under which people type them."""
+        own = {word: severity for severity, row in self.severities.items() for word in row.words}
+        return {**{severity.value: severity for severity in Severity}, **own}
+
+    @property
+    def means(self) -> dict[Severity, str]:
+        """What each severity means, behind its name: the text of a choice among them."""
+        return {severity: f"{self.called(severity)}: {meaning}" for severity, meaning in SEVERITY_MEANS.items()}
+
+    @property
+    def choice(self) -> str:
+        """The severities as a line of help names them."""
+        own = any(row.words for row in self.severities.values())
+        return "|".join(self.typed(severity) for severity in Severity) if own else "sev1-4"
+
+    def find(self, word: str) -> Severity | None:
+        """Return the severity of a word; None where it names none."""
+        own = {folded(name): severity for name, severity in self.names.items()}
+        return own.get(folded(word)) or built_in(word)
 
     def without_pages(self) -> Policy:
         """Give the same policy with nobody on any ladder: for tests and drills."""
@@ -98,6 +163,8 @@ class Policy:
                 "channel": row.channel,
                 "monitoring_every": row.monitoring_every,
                 "overdue_repeat": row.overdue_repeat,
+                "key": row.key,
+                "name": row.name,
                 "ladder": [
                     {
                         "name": level.name,
@@ -123,6 +190,8 @@ class Policy:
                     # An incident that opened under an older version has none of these keys.
                     monitoring_every=row.get("monitoring_every"),
                     overdue_repeat=row.get("overdue_repeat", OVERDUE_REPEAT),
+                    key=row.get("key", ""),
+                    name=row.get("name", ""),
                     ladder=tuple(
                         Level(
                             name=level["name"],

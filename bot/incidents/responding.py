@@ -11,6 +11,7 @@ from bot.incidents import commands as c
 from bot.incidents.draft import Draft
 from bot.incidents.model import Actor, Refused, Status
 from bot.incidents.people import must_be_open
+from bot.incidents.policy import Severity
 from bot.incidents.stopping import stop
 from bot.incidents.wording import iso, mention, plain, say
 
@@ -47,7 +48,7 @@ def keep_cadence(draft: Draft, command: c.KeepCadence) -> None:
     if draft.incident.rule.update_every is None:
         raise Refused(
             "no_cadence",
-            f"{draft.incident.severity.value} has no update cadence: no update is due. "
+            f"{draft.incident.severity_name} has no update cadence: no update is due. "
             "To post one: `/incident update <text>`.",
         )
     _share(draft, command.actor, "No change", no_change=True)
@@ -85,8 +86,8 @@ def pause(draft: Draft, command: c.PauseCadence) -> None:
     if draft.incident.rule.update_every is None:
         raise Refused(
             "no_cadence",
-            f"{draft.incident.severity.value} has no update cadence: there is nothing to pause. "
-            "For one, raise the severity: `/incident sev 2`.",
+            f"{draft.incident.severity_name} has no update cadence: there is nothing to pause. "
+            f"For one, raise the severity: `/incident sev {draft.incident.policy.argument(Severity.SEV2)}`.",
         )
     until = draft.now + timedelta(seconds=command.seconds)
     cadence.pause(draft, until)
@@ -150,21 +151,24 @@ def set_severity(draft: Draft, command: c.SetSeverity) -> None:
     old, new = draft.incident.severity, command.severity
     if old is new:
         raise Refused(
-            "no_change", f"{draft.incident.number} is already {old.value}. Post an update: `/incident update <text>`."
+            "no_change",
+            f"{draft.incident.number} is already {draft.incident.severity_name}. "
+            "Post an update: `/incident update <text>`.",
         )
     had_channel = draft.incident.opened_channel
+    was, called = draft.incident.severity_name, draft.incident.policy.called(new)
     draft.set(severity=new)
     raised = new.value < old.value
     why = f": {command.why}" if command.why else ""
     draft.event(
         "severity_changed",
-        f"Severity {'raised' if raised else 'lowered'} from {old.value} to {new.value}{why}",
+        f"Severity {'raised' if raised else 'lowered'} from {was} to {called}{why}",
         actor=command.actor,
         data={"from": old.value, "to": new.value, "why": command.why},
     )
     say(
         draft,
-        f"{mention(command.actor)} {'raised' if raised else 'lowered'} the severity to *{new.value}*{plain(why)}.",
+        f"{mention(command.actor)} {'raised' if raised else 'lowered'} the severity to *{called}*{plain(why)}.",
     )
     rule, reason = draft.incident.rule, "raised" if raised else "declared"
     if rule.channel and not before.channel and not had_channel:

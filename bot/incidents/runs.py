@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
@@ -110,6 +111,15 @@ class Mitigation:
     def from_json(cls, data: Mapping[str, Any]) -> Mitigation:
         """Read what `to_json` wrote."""
         return cls(**{**data, **{name: datetime.fromisoformat(data[name]) for name in ("at", "due_at")}})
+
+
+# What a command shows for a value that nobody knows, and how people write one down.
+_UNFILLED = re.compile(r"⟨[^⟨⟩\n]+⟩|<[A-Za-z][\w.-]*>")
+
+
+def unfilled(command: str) -> tuple[str, ...]:
+    """Return the placeholders of a command that stand for a value: as it stands, nobody can have run it."""
+    return tuple(dict.fromkeys(_UNFILLED.findall(command)))
 
 
 def run_of(runs: Iterable[Run], book: str) -> Run | None:

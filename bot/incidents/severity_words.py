@@ -40,11 +40,17 @@ def _defaults() -> Mapping[str, str]:
 DEFAULT_WORDS = _defaults()
 
 
-def merged(words: Mapping[str, str], kept: Iterable[str] = ()) -> Mapping[str, str]:
-    """Return the default table with a company's words put in, without those that its rules name themselves."""
+def merged(
+    words: Mapping[str, str], kept: Iterable[str] = (), names: Mapping[str, str] = MappingProxyType({})
+) -> Mapping[str, str]:
+    """Return the default table with a company's words put in, without those that its rules name themselves.
+
+    `names` are what the company calls its severities; what rules know by itself (`critical`) is no such name.
+    """
     own = {plain(word): plain(meaning) for word, meaning in words.items()}
     named = {plain(word) for word in kept} - own.keys()
-    return {word: meaning for word, meaning in {**DEFAULT_WORDS, **own}.items() if word not in named}
+    called = {plain(name): str(level) for name, level in names.items() if plain(name) not in MEANINGS}
+    return {word: meaning for word, meaning in {**DEFAULT_WORDS, **called, **own}.items() if word not in named}
 
 
 def said(alert: Alert) -> tuple[str, str]:

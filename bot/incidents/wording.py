@@ -10,6 +10,17 @@ from bot.incidents.model import Actor, Alert
 from bot.incidents.subject import subject_of
 
 COMMAND = "/incident"  # as texts here name the slash command, whatever it is called in a workspace
+# Words with a meaning of their own behind the slash command: no severity can be called so.
+VERBS = frozenset(
+    [
+        *("?", "accept", "ack", "acknowledge", "action", "cancel", "catch-up", "catchup", "close", "create"),
+        *("decline", "declare", "done", "drill", "escalate", "export", "follow-up", "followup", "handoff"),
+        *("help", "invite", "lead", "list", "merge", "mitigate", "mitigated", "new", "note", "oncall", "open"),
+        *("page", "pause", "private", "rename", "reopen", "resolve", "resolved", "role", "runbook", "sev"),
+        *("severity", "status", "subscribe", "summary", "task", "tasks", "test", "timeline", "unmerge"),
+        *("unsubscribe", "update"),
+    ]
+)
 
 
 def worded(text: str, command: str) -> str:

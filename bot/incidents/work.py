@@ -138,15 +138,28 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class TickStep:
-    """A step is done, by this command. With a `rollback` it is a change, to be taken back within so many seconds."""
+    """A step is done. With a `rollback` it is a change, to be taken back within so many seconds.
+
+    `command` is the one that was shown or, where `ran` says so, the one that was run.
+    """
 
     step: Step
     actor: Actor
     command: str = ""
+    ran: bool = False
     approved_by: str = ""
     rollback: str = ""
     rollback_within: int = 0
     occurred_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RanStep:
+    """Somebody says which command they ran for a step that is done."""
+
+    step: Step
+    actor: Actor
+    command: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from bot.board import Board
 from bot.clock import Clock
 from bot.config import SlackConfig
 from bot.errors import Permanent
+from bot.incidents.policy import DEFAULT_POLICY, Policy
 from bot.outbox.paging import Paging
 from bot.outbox.worker import Superseded
 from bot.runbooks.catalog import Catalog
@@ -48,6 +49,7 @@ class Tools:
     directory: Directory | None
     public_url: str = ""
     places: Places = NOWHERE
+    policy: Policy = DEFAULT_POLICY
 
     @property
     def catalog(self) -> Catalog:

@@ -189,7 +189,7 @@ class Paging:
         details = {
             "Paged because": f"{row.data['name']} (level {row.data['level']}): {why_paged(row.data)}",
             "Status": incident.status.value,
-            "Severity": incident.severity.value,
+            "Severity": incident.severity_name,
             "Started": f"{incident.started_at or incident.declared_at:%Y-%m-%d %H:%M} UTC",
             "Impact": incident.impact or "not stated yet",
             "Alert text": alert_says.plain(board),
@@ -203,7 +203,7 @@ class Paging:
         }
         return Page(
             key=key_of(row),
-            title=f"[{incident.number}] {incident.severity.value}: {incident.title}",
+            title=f"[{incident.number}] {incident.severity_name}: {incident.title}",
             details={name: fact for name, fact in details.items() if fact},
             urgent=incident.severity in URGENT,
             source=incident.service or incident.number,

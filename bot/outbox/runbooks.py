@@ -203,7 +203,7 @@ async def _edit(call: Call, run: Run | None) -> Result:
 
 def _found(call: Call) -> tuple[Match, ...]:
     board = call.board
-    return rank(call.tools.catalog, evidence(board), board.incident.severity)
+    return rank(call.tools.catalog, evidence(board), board.incident.severity, board.incident.policy)
 
 
 async def _message(call: Call, run: Run) -> Message:

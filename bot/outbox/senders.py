@@ -15,14 +15,17 @@ from bot.errors import Permanent, Retryable
 from bot.incidents import commands as c
 from bot.incidents.escalation import is_needless
 from bot.incidents.model import Incident
+from bot.incidents.rooms import prefix_of
 from bot.incidents.wording import is_in_slack, mention, worded
-from bot.outbox import homes, periodic, reactions, runbooks, triage
+from bot.outbox import homes, periodic, reactions, runbooks, templates, triage
 from bot.outbox.call import Call, Result, Tools
 from bot.outbox.worker import Superseded
+from bot.runbooks.templates import Filling
 from bot.slack import card, messages
 from bot.slack.directory import Resolved
 from bot.slack.gateway import Posted
 from bot.slack.messages import Message
+from bot.slack.rooms import name_of
 from bot.slack.said import permalink
 from bot.store import deliveries, incidents
 from bot.store.deliveries import Outgoing
@@ -91,11 +94,22 @@ class Sender:
 
 async def _channel(call: Call) -> Result:
     incident = call.board.incident
-    name = f"incident-{incident.number.removeprefix('INC-').lower()}"
+    name = await _room(call)
     first = [spec for level in incident.rule.ladder[:1] for spec in level.slack]
     call.directory.prepare(first)
     channel, name = await call.gateway.open_channel(name, maybe_done=call.row.tried, private=incident.private)
     return {"channel": channel, "name": name}
+
+
+async def _room(call: Call) -> str:
+    """Return the channel's name: the same at each attempt, whatever becomes of the title and the pattern meanwhile."""
+    kept, prefix = call.row.result.get("room"), prefix_of(call.board.incident.number)
+    if kept or call.row.tried:  # an attempt that has kept none took the plain name
+        return str(kept or prefix)
+    name = name_of(call.board.incident, call.tools.slack.channel_name)
+    if name != prefix:
+        await call.tools.store.write(lambda tx: deliveries.keep_progress(tx.connection, call.row.id, {"room": name}))
+    return name
 
 
 async def _card(call: Call) -> Result:
@@ -152,7 +166,10 @@ async def _notification(call: Call) -> Result:
     specs = ladder[0].slack if ladder and ladder[0].after == 0 else ()
     found = await call.directory.resolve(specs)
     _wait_for_slack(call, found)
-    posted = await call.post(messages.notification(call.tools.templates, call.board, found.mentions))
+    filling = Filling(call.tools.templates)
+    message = messages.notification(filling, call.board, found.mentions)
+    await templates.tell(call, filling, "The notification", mention(call.board.incident.declared_by))
+    posted = await call.post(message)
     people = [call.directory.name_of(user) for user in found.users]
     return {**posted, "people": people, "problems": found.notes, "mentions": list(found.mentions)}
 
@@ -299,13 +316,18 @@ async def _suggest_resolve(call: Call) -> Result:
 
 
 async def _update(call: Call) -> Result:
-    return await call.post(messages.update(call.tools.templates, call.board.incident, call.row.data))
+    filling = Filling(call.tools.templates)
+    message = messages.update(filling, call.board.incident, call.row.data)
+    await templates.tell(call, filling, "Your update", str(call.row.data["author"]))
+    return await call.post(message)
 
 
 async def _resolution(call: Call) -> Result:
     tools = call.tools
-    command = tools.slack.command
-    return await call.post(messages.resolution(tools.templates, call.board, call.row.data, tools.public_url, command))
+    filling, command = Filling(tools.templates), tools.slack.command
+    message = messages.resolution(filling, call.board, call.row.data, tools.public_url, command)
+    await templates.tell(call, filling, "Your resolution", str(call.row.data["author"]))
+    return await call.post(message)
 
 
 async def _say(call: Call) -> Result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
+from bot.incidents.policy import Severity
 from bot.outbox.call import Call, Result
 from bot.outbox.worker import Superseded
 from bot.slack import triage as shown
@@ -23,7 +24,8 @@ async def _refresh(call: Call) -> Result:
 
 async def _message(call: Call) -> Message:
     scope = call.row.scope
-    severity = str(call.row.data.get("severity", ""))
+    level = call.row.data.get("severity")
+    severity = call.tools.policy.called(Severity(level)) if level else ""
     look = await call.tools.store.read(lambda c: triage.look(c, scope, severity))
     if look is None:
         raise Superseded

@@ -135,7 +135,7 @@ class PagerDutyReception:
         kind, text, aloud, follows = said.kind, said.text, said.aloud, self._follows(incident, seen)
         took_back, void = event.type == "incident.unacknowledged", isinstance(follows, c.VoidAcknowledgement)
         if event.type == "incident.priority_updated" and self._is_lower(tx, incident, seen):
-            text, aloud = f"{text}; the severity stays {incident.severity.value}", True
+            text, aloud = f"{text}; the severity stays {incident.severity_name}", True
         if took_back and not void and incident.acknowledged_by is not None:
             text += f"; the acknowledgement by {incident.acknowledged_by.name} stands"
         if seen.page is not None and kind in {"alert_fired", "alert_resolved", "acknowledged"}:

@@ -8,7 +8,7 @@ from enum import IntEnum
 
 from bot.incidents.matchers import Matcher
 from bot.incidents.model import Alert
-from bot.incidents.policy import Severity
+from bot.incidents.policy import DEFAULT_POLICY, Policy, Severity
 from bot.incidents.subject import subject_of
 from bot.runbooks import names
 from bot.runbooks.catalog import Catalog
@@ -51,7 +51,9 @@ def match(catalog: Catalog, alerts: Sequence[Alert], severity: Severity | None =
     return rank(catalog, alerts, severity)[0]
 
 
-def rank(catalog: Catalog, alerts: Sequence[Alert], severity: Severity | None = None) -> tuple[Match, ...]:
+def rank(
+    catalog: Catalog, alerts: Sequence[Alert], severity: Severity | None = None, policy: Policy = DEFAULT_POLICY
+) -> tuple[Match, ...]:
     """Give every runbook that answers the alerts, the surest first; the general one where there is no other.
 
     By `runbook_id`, then `runbook_url`, signal, alert name, family of names, matchers, names that are symptoms of any
@@ -60,7 +62,7 @@ def rank(catalog: Catalog, alerts: Sequence[Alert], severity: Severity | None = 
     says so: the alert rule wants mending.
     """
     found: dict[str, Match] = {}
-    for each in sorted(_candidates(catalog, alerts, severity), key=lambda each: each.way):
+    for each in sorted(_candidates(catalog, alerts, severity, policy), key=lambda each: each.way):
         found.setdefault(each.runbook.id, each)
     ranked = list(found.values()) or [Match(catalog.general, "no runbook matched: general first response")]
     unknown = [name for _, _, name in _facts(alerts, "runbook_id") if catalog.get(name) is None]
@@ -76,7 +78,9 @@ def better(ranked: Sequence[Match], book: str) -> Match | None:
     return best if best.runbook.id != book and best.way < present else None
 
 
-def _candidates(catalog: Catalog, alerts: Sequence[Alert], severity: Severity | None) -> Iterator[Match]:
+def _candidates(
+    catalog: Catalog, alerts: Sequence[Alert], severity: Severity | None, policy: Policy
+) -> Iterator[Match]:
     for alert, where, name in _facts(alerts, "runbook_id"):
         runbook = catalog.get(name)
         if runbook is not None:
@@ -99,7 +103,7 @@ def _candidates(catalog: Catalog, alerts: Sequence[Alert], severity: Severity | 
             if all(matcher.matches(labels) for matcher in matchers):
                 way = Way.SYMPTOM_MATCHERS if runbook.symptom else Way.MATCHERS
                 yield Match(runbook, f"matched by {', '.join(runbook.matchers)}", way, alert.name)
-    yield from _of_service(catalog, alerts, severity)
+    yield from _of_service(catalog, alerts, severity, policy)
 
 
 def _signalled(catalog: Catalog, signal: str) -> list[Runbook]:
@@ -139,12 +143,16 @@ def _by_family(catalog: Catalog, alert: Alert) -> Iterator[Match]:
                 break
 
 
-def _of_service(catalog: Catalog, alerts: Sequence[Alert], severity: Severity | None) -> Iterator[Match]:
+def _of_service(
+    catalog: Catalog, alerts: Sequence[Alert], severity: Severity | None, policy: Policy
+) -> Iterator[Match]:
     for alert, service in [(each, service) for each in alerts for service in _services(each)]:
         key = names.key_of(service)
         found = [runbook for runbook in catalog if key in map(names.key_of, runbook.services)]
         for runbook in sorted(found, key=lambda runbook: (runbook.severity_hint is not severity, runbook.id)):
-            also = f" and {severity.value}" if severity is not None and runbook.severity_hint is severity else ""
+            also = (
+                f" and {policy.called(severity)}" if severity is not None and runbook.severity_hint is severity else ""
+            )
             yield Match(runbook, f"matched by service {_short(service)}{also}", Way.SERVICE, alert.name)
 
 

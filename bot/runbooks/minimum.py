@@ -62,12 +62,12 @@ FIRST_RESPONSE = Checklist(
     ),
 )
 TEMPLATES = {
-    "initial": """:rotating_light: *{{ severity | upper }} {{ number | line }}* {{ title | line }}
+    "initial": """:rotating_light: *{{ severity | capitals }} {{ number | line }}* {{ title | line }}
 *Service:* {{ service | line or "unknown" }}
 *Impact:* {{ impact | text or "unknown" }}
 *Responders:* {{ responders | line }}
 """,
-    "update": """:memo: *Update on {{ number | line }}* ({{ severity | upper }}, {{ status | line }})
+    "update": """:memo: *Update on {{ number | line }}* ({{ severity | capitals }}, {{ status | line }})
 *Now:* {{ state | text }}
 {% if action %}
 *Next step:* {{ action | text }}
@@ -76,7 +76,7 @@ TEMPLATES = {
 *Next update:* {{ next_update | line }}
 {% endif %}
 """,
-    "resolution": """:large_green_circle: *{{ severity | upper }} {{ number | line }} is resolved:* {{ title | line }}
+    "resolution": """:large_green_circle: *{{ severity | capitals }} {{ number }} is resolved:* {{ title | line }}
 *Root cause:* {{ root_cause | text or "unknown" }}
 *Fixed by:* {{ fix | text or "unknown" }}
 """,

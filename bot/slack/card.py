@@ -52,7 +52,7 @@ def card(board: Board, next_step: str = "") -> tuple[str, list[b.Block]]:
     """Give the card's notification text and blocks: seven at most. `next_step` is mrkdwn."""
     incident = board.incident
     made = [
-        b.header(f"{MARKS[incident.severity]} {incident.number} {incident.severity.value}: {incident.title}"),
+        b.header(f"{MARKS[incident.severity]} {incident.number} {incident.severity_name}: {incident.title}"),
         b.fields(_facts(board)),
     ]
     alerts = _alerts(board)
@@ -91,7 +91,7 @@ def sentence(incident: Incident) -> str:
     lead = f"{esc(incident.lead.name, 80)} has the lead" if incident.lead else "Nobody has the lead yet"
     due = f"; next update at {incident.next_update_at:%H:%M} UTC" if incident.next_update_at else ""
     title = ended(esc(incident.title, 200))
-    return f"{incident.number}, {incident.severity.value}, is {incident.status.value}: {title} {lead}{due}."
+    return f"{incident.number}, {incident.severity_name}, is {incident.status.value}: {title} {lead}{due}."
 
 
 def buttons(incident: Incident) -> list[b.Block]:
@@ -142,14 +142,14 @@ def announcement(board: Board) -> tuple[str, list[b.Block]]:
 
 def state_of(incident: Incident) -> str:
     """Name an incident with its severity and status, each by word and emoji."""
-    severity = f"{MARKS[incident.severity]} *{incident.number}* {incident.severity.value}"
+    severity = f"{MARKS[incident.severity]} *{incident.number}* {incident.severity_name}"
     return f"{severity} {STATUS_MARKS[incident.status]} *{incident.status.value}*"
 
 
 def topic(incident: Incident) -> str:
     """Give the channel's topic."""
     lead = esc(incident.lead.name, 60) if incident.lead else "none yet"
-    state = f"{incident.severity.value} {incident.status.value} | lead: {lead} | "
+    state = f"{incident.severity_name} {incident.status.value} | lead: {lead} | "
     return state + esc(incident.title, 250 - len(state))
 
 
@@ -158,7 +158,7 @@ def next_page(incident: Incident) -> str:
     if incident.drill:
         return "None: this is a test"
     if not incident.rule.ladder:
-        return f"None: set `ladders.default` (or `severities.{incident.severity.value}.ladder`)"
+        return f"None: set `ladders.default` (or `severities.{incident.rule.key or incident.severity.value}.ladder`)"
     if not incident.status.is_open:
         return "None"
     climb = next((t for t in incident.timers if t.kind is TimerKind.UPDATE_CLIMB), None)
@@ -183,7 +183,7 @@ def next_update(incident: Incident) -> str:
     if incident.next_update_at:
         due = due_time(incident.next_update_at)
         return f":warning: Overdue since {due}" if incident.update_is_overdue else due
-    return "None" if not incident.status.is_open else f"No cadence for {incident.severity.value}"
+    return "None" if not incident.status.is_open else f"No cadence for {incident.severity_name}"
 
 
 def _facts(board: Board) -> list[tuple[str, str]]:
@@ -191,7 +191,7 @@ def _facts(board: Board) -> list[tuple[str, str]]:
     started = incident.started_at or incident.declared_at
     facts = [
         ("Status", f"{STATUS_MARKS[incident.status]} {incident.status.value.capitalize()}"),
-        ("Severity", f"{MARKS[incident.severity]} {incident.severity.value}"),
+        ("Severity", f"{MARKS[incident.severity]} {incident.severity_name}"),
         ("Impact", esc(incident.impact, 500) or "Not stated yet: press Update"),
         ("Lead", _lead(incident)),
         ("Started", date_time(started)),

@@ -108,7 +108,7 @@ def _open(incident: Incident) -> str:
 def _over(incident: Incident) -> str:
     ended = f", {date_time(incident.resolved_at)}" if incident.resolved_at else ""
     took = f" after {spell(incident.duration.total_seconds())}" if incident.duration else ""
-    state = f"{incident.severity.value} {incident.status.value}{took}"
+    state = f"{incident.severity_name} {incident.status.value}{took}"
     return f"• {incident.number} {state}: {esc(incident.title, 120)}{ended}"
 
 

@@ -13,7 +13,7 @@ from bot.incidents.model import Event, Handoff, Incident
 from bot.incidents.reasons import why_paged
 from bot.incidents.runs import Mitigation
 from bot.incidents.wording import COMMAND
-from bot.runbooks.templates import Mrkdwn, Templates
+from bot.runbooks.templates import Mrkdwn, Renders
 from bot.slack import alert_says
 from bot.slack import blocks as b
 from bot.slack.card import next_update, no_change, state_of
@@ -38,7 +38,7 @@ def dated(message: Message, written_at: datetime, age: timedelta) -> Message:
     return f"{shorten(text, TEXT)} {said}", [*blocks, b.context(f":hourglass: {said}")]
 
 
-def notification(templates: Templates, board: Board, mentions: Sequence[str]) -> Message:
+def notification(templates: Renders, board: Board, mentions: Sequence[str]) -> Message:
     """The initial notification (seed 004, 5.3)."""
     incident = board.incident
     first = incident.rule.ladder[0] if incident.rule.ladder else None
@@ -48,7 +48,8 @@ def notification(templates: Templates, board: Board, mentions: Sequence[str]) ->
     responders = f"{esc(first.name)}: {paged}" if first and paged else "nobody is paged yet"
     text = templates.render(
         "initial",
-        severity=incident.severity.value,
+        severity=incident.severity_name,
+        level=incident.severity.value,
         number=incident.number,
         title=incident.title,
         service=incident.service,
@@ -64,17 +65,18 @@ def notification(templates: Templates, board: Board, mentions: Sequence[str]) ->
         made.append(b.section(alert))
     if mentions:
         made.append(b.actions(_paged_buttons(incident)))
-    return _sentence(f"{incident.number} {incident.severity.value} declared: {incident.title}"), made
+    return _sentence(f"{incident.number} {incident.severity_name} declared: {incident.title}"), made
 
 
-def update(templates: Templates, incident: Incident, data: Mapping[str, Any]) -> Message:
+def update(templates: Renders, incident: Incident, data: Mapping[str, Any]) -> Message:
     """A status update."""
     due = _moment(data.get("next_update_at"))
     owner = person(str(data["owner_id"]), str(data["owner"])) if data.get("owner_id") else ""
     text = templates.render(
         "update",
         number=incident.number,
-        severity=incident.severity.value,
+        severity=incident.severity_name,
+        level=incident.severity.value,
         status=str(data.get("status") or incident.status.value),
         state=str(data["state"]),
         action=str(data.get("action") or ""),
@@ -87,7 +89,7 @@ def update(templates: Templates, incident: Incident, data: Mapping[str, Any]) ->
 
 
 def resolution(
-    templates: Templates, board: Board, data: Mapping[str, Any], public_url: str, command: str = COMMAND
+    templates: Renders, board: Board, data: Mapping[str, Any], public_url: str, command: str = COMMAND
 ) -> Message:
     """The resolution, with a link to the timeline, what it leaves behind, and the way back."""
     incident = board.incident
@@ -98,7 +100,8 @@ def resolution(
     text = templates.render(
         "resolution",
         number=incident.number,
-        severity=incident.severity.value,
+        severity=incident.severity_name,
+        level=incident.severity.value,
         title=incident.title,
         service=incident.service,
         duration=spell(float(data["duration_seconds"])),
@@ -173,7 +176,7 @@ def update_for(incident: Incident, data: Mapping[str, Any]) -> Message:
     after = f" Next update: {due_time(due)}." if due else ""
     status = str(data.get("status") or incident.status.value)
     text = (
-        f":mega: *{incident.number}* {incident.severity.value} {status}{where}: {esc(str(data['state']), 2000)} "
+        f":mega: *{incident.number}* {incident.severity_name} {status}{where}: {esc(str(data['state']), 2000)} "
         f"({esc(str(data['author']), 80)}).{after}"
     )
     return shorten(text, TEXT), [b.section(text)]
@@ -220,7 +223,7 @@ def briefing(board: Board) -> str:
     title = ended(esc(incident.title, 200))
     alert = alert_says.says(board)
     parts = [
-        f"*{incident.number}* {incident.severity.value} is {incident.status.value}: {title}",
+        f"*{incident.number}* {incident.severity_name} is {incident.status.value}: {title}",
         f"Started {clock_time(incident.started_at or incident.declared_at)}.",
         f"Impact: {alert_says.impact(incident, 300)}.",
         *([ended(alert)] if alert else []),

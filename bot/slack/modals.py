@@ -6,18 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot.incidents.model import Incident
-from bot.incidents.policy import SEVERITY_MEANS, Severity
+from bot.incidents.policy import DEFAULT_POLICY, Policy, Severity
 from bot.slack import blocks as b
 from bot.slack.blocks import Block
-from bot.slack.mrkdwn import esc
+from bot.slack.mrkdwn import code, esc
 from bot.text import clip
 
 View = dict[str, Any]
 
-SEVERITY_NAMES = {severity: f"{severity.value}: {meaning}" for severity, meaning in SEVERITY_MEANS.items()}
-
-
 OPTIONS, OPTION = 100, 75  # of a select, and characters of each: Slack's limits
+RAN = "ran"  # the box to tick by whoever ran a command as it was shown
 DRILL = "drill"  # behind the channel in the metadata of the form
 VISIBLE = (("everybody", "Everybody"), ("private", "Only who is invited"))
 
@@ -30,6 +28,7 @@ def declare(
     severity: Severity | None = None,
     private: bool = False,
     drill: bool = False,
+    policy: Policy = DEFAULT_POLICY,
 ) -> View:
     """Declare an incident, or (`drill`) rehearse one: the title is the only required field."""
     seen_by = select("visible", "Who may see it?", list(VISIBLE), VISIBLE[private][0])
@@ -40,12 +39,7 @@ def declare(
         f"{channel}|{DRILL}" if drill else channel,
         [
             text("title", "What is wrong?", title, placeholder="Checkout fails for all customers", limit=200),
-            select(
-                "severity",
-                "Severity",
-                [(s.value, SEVERITY_NAMES[s]) for s in Severity],
-                (severity or Severity.SEV2).value,
-            ),
+            severities(policy, severity or Severity.SEV2),
             text("service", "Service", "", optional=True, limit=200),
             text("impact", "Impact", "", optional=True, multiline=True, placeholder="Who is hit, and how badly?"),
             text("error", "Error", error, optional=True, multiline=True, placeholder="Paste it: its ids are kept"),
@@ -84,8 +78,22 @@ def skip(metadata: str, left: list[tuple[str, str]]) -> View:
     )
 
 
-def approve(metadata: str, number: int, approval: str) -> View:
-    """Tick a step that somebody had to approve: who did."""
+def approve(metadata: str, number: int, approval: str, command: str = "", *, complete: bool = True) -> View:
+    """Tick a step that somebody had to approve: who did, and whether its command was run.
+
+    Args:
+        metadata: the step.
+        number: its number.
+        approval: who has to approve.
+        command: its command, as it is shown; empty where it has none.
+        complete: whether that command can be run as it stands.
+    """
+    ran: list[Block] = []
+    if command:
+        ran = [b.section(f"```{code(command, 900)}```")]
+        ran += [checkbox(RAN, "The command", "I ran this command as shown")] if complete else []
+        label = "Or the command that you ran instead" if complete else "The command that you ran"
+        ran.append(text("command", label, "", optional=True, multiline=True))
     return view(
         "runbook_approve",
         "Who approved it?",
@@ -95,6 +103,7 @@ def approve(metadata: str, number: int, approval: str) -> View:
             b.section(f"Step {number} needs the approval of {esc(approval, 300)}."),
             person("person", "Person", optional=True),
             text("name", "Or a name, a ticket, a call", "", optional=True, limit=100),
+            *ran,
         ],
     )
 
@@ -107,10 +116,22 @@ def person(name: str, label: str, *, optional: bool, initial: str = "") -> Block
     return {"type": "input", "block_id": name, "label": plain(label), "optional": optional, "element": element}
 
 
+def checkbox(name: str, label: str, said: str) -> Block:
+    """Make one box to tick; its value, once it is ticked, is its name."""
+    element = {"type": "checkboxes", "action_id": name, "options": [{"text": plain(said), "value": name}]}
+    return {"type": "input", "block_id": name, "label": plain(label), "optional": True, "element": element}
+
+
 def date(name: str, label: str) -> Block:
     """Make a choice of a day, which may be left out."""
     element = {"type": "datepicker", "action_id": name}
     return {"type": "input", "block_id": name, "label": plain(label), "optional": True, "element": element}
+
+
+def severities(policy: Policy, initial: Severity) -> Block:
+    """Make a choice among severities, called `severity`, by the names in force."""
+    options = [(severity.value, clip(said, OPTION)) for severity, said in policy.means.items()]
+    return select("severity", "Severity", options, initial.value)
 
 
 def incidents(label: str, found: Sequence[Incident]) -> Block:
@@ -121,7 +142,7 @@ def incidents(label: str, found: Sequence[Incident]) -> Block:
 
 def named(found: Sequence[Incident]) -> list[tuple[str, str]]:
     """Name incidents as options of a select."""
-    shown = ((i.number, " ".join(f"{i.number} {i.severity.value}: {i.title}".split())) for i in found[:OPTIONS])
+    shown = ((i.number, " ".join(f"{i.number} {i.severity_name}: {i.title}".split())) for i in found[:OPTIONS])
     return [(number, clip(said, OPTION)) for number, said in shown]
 
 

@@ -8,14 +8,14 @@ from datetime import datetime
 from bot.incidents import alert_text
 from bot.incidents import commands as c
 from bot.incidents.model import Incident
-from bot.incidents.policy import Severity
+from bot.incidents.policy import DEFAULT_POLICY, Policy
 from bot.incidents.subject import common, subject_of
 from bot.incidents.triage import Decision, Outcome
 from bot.slack import alert_says, modals
 from bot.slack import blocks as b
 from bot.slack.card import most
 from bot.slack.messages import Message
-from bot.slack.modals import SEVERITY_NAMES, View
+from bot.slack.modals import View
 from bot.slack.mrkdwn import date_time, esc, link
 from bot.store.alerts import Shown
 from bot.store.triage import Look
@@ -56,7 +56,7 @@ def triage_storm(look: Look) -> Message:
     return _sentence(head, look), [b.section("\n".join(lines)), *_outcome(look)]
 
 
-def accept(metadata: str, drafted: c.Declare) -> View:
+def accept(metadata: str, drafted: c.Declare, policy: Policy = DEFAULT_POLICY) -> View:
     """Declare the incident that the alerts would have declared."""
     return modals.view(
         ACCEPT,
@@ -65,9 +65,7 @@ def accept(metadata: str, drafted: c.Declare) -> View:
         metadata,
         [
             modals.text("title", "What is wrong?", drafted.title, limit=200),
-            modals.select(
-                "severity", "Severity", [(s.value, SEVERITY_NAMES[s]) for s in Severity], drafted.severity.value
-            ),
+            modals.severities(policy, drafted.severity),
             modals.text("service", "Service", drafted.service, optional=True, limit=200),
             modals.text("impact", "Impact", drafted.impact, optional=True, multiline=True),
         ],

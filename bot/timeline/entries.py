@@ -13,6 +13,7 @@ from bot.timeline.words import KINDS, Names, is_noted_by_another, kind_of, text_
 
 RECORDED_LATER = timedelta(seconds=60)
 COMMAND = 300  # characters; JSON and CSV have all of it
+SHOWN = "Command shown"
 _BY_THEMSELVES = frozenset({"alert_fired", "alert_resolved"})  # their text names the alert
 
 
@@ -44,7 +45,15 @@ def entry(event: Event, names: Names, *, was_deleted: bool = False, is_told: boo
     if why := _left_out_why(event):
         yield from under(field("Why", why))
     if command := word(data, "command"):  # the trace of an intervention (seed 001)
-        yield f"  - **Ran:** {code(clip(command, COMMAND))}"
+        yield f"  - **{_ran(event)}:** {code(clip(command, COMMAND))}"
+    if shown := word(data, "command_shown"):
+        yield f"  - **{SHOWN}:** {code(clip(shown, COMMAND))}"
+
+
+def _ran(event: Event) -> str:
+    """Say what became of a command; a step that was ticked before there was a word for it says only what was shown."""
+    was_only_ticked = event.kind == "runbook_step_done" and not event.data.get("ran")
+    return SHOWN if was_only_ticked else "Ran"
 
 
 def _label(event: Event) -> str:

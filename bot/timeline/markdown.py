@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from bot.incidents.cadence import spell
 from bot.incidents.model import Event, Incident, Role
+from bot.incidents.policy import Policy, Severity
 from bot.timeline import history
 from bot.timeline.dossier import AlertRow, Dossier, Rendered, filename
 from bot.timeline.entries import clock, entry, field
@@ -30,7 +31,7 @@ def render_markdown(dossier: Dossier) -> Rendered:
         *_head(dossier.incident, names),
         *_what_happened(dossier.incident, resolution),
         *_milestones(moments, earlier_rounds(dossier.events)),
-        *_severities(history.severities(dossier.incident, dossier.events, names, end)),
+        *_severities(history.severities(dossier.incident, dossier.events, names, end), dossier.incident.policy),
         *_alerts(dossier.alerts),
         *_pages(history.pages(dossier.events, names)),
         *_updates(dossier, names, end),
@@ -53,7 +54,7 @@ def _head(incident: Incident, names: Names) -> Iterator[str]:
         yield "- **Drill:** yes, nothing was really broken"
     if incident.private:
         yield "- **Private:** share with the people involved only"
-    yield f"- **Severity:** {incident.severity.value}"
+    yield from field("Severity", incident.policy.with_level(incident.severity))
     yield f"- **Status:** {incident.status.value}"
     for label, value in (
         ("Service", incident.service),
@@ -138,7 +139,12 @@ def _milestones(moments: Milestones, earlier: Sequence[tuple[str, datetime]]) ->
     yield ""
 
 
-def _severities(ratings: Sequence[history.Rating]) -> Iterator[str]:
+def _level(recorded: str, policy: Policy) -> str:
+    """Name a severity as it was recorded: by the company's name, with its level; what is none stays as it is."""
+    return policy.with_level(Severity(recorded)) if recorded in set(Severity) else recorded
+
+
+def _severities(ratings: Sequence[history.Rating], policy: Policy) -> Iterator[str]:
     if not ratings:
         return
     yield "## Severity over time"
@@ -147,7 +153,7 @@ def _severities(ratings: Sequence[history.Rating]) -> Iterator[str]:
         ("Severity", "From (UTC)", "For", "By", "Why"),
         (
             (
-                cell(rating.severity),
+                cell(_level(rating.severity, policy)),
                 _stamp(rating.since),
                 spell(max((rating.until - rating.since).total_seconds(), 0)) if rating.until else "ongoing",
                 cell(rating.by),

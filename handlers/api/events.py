@@ -24,7 +24,7 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from bot.config import Duration
+from bot.durations import Duration
 from bot.incidents import commands as c
 from bot.incidents.model import Actor, Incident, Refused
 from bot.incidents.wording import worded
@@ -87,7 +87,7 @@ class _OfStep(_Report):
 
 
 class StepDone(_OfStep):
-    """A step was done. Without a `command` the step's own is kept, as it was shown."""
+    """A step was done. Without a `command` the step's own counts as run, unless placeholders are left in it."""
 
     state: Literal["done"] = "done"
     command: _said(5000) | None = None  # type: ignore[valid-type]
@@ -195,9 +195,8 @@ class EventRoutes:
                 return runner.skip(tx, place, report.why, actor)
             if isinstance(report, StepDone):
                 command, approver = report.command or "", report.approved_by or ""
-                return runner.tick(
-                    tx, place, actor, approved_by=approver, command=command, occurred_at=report.occurred_at
-                )
+                when = report.occurred_at
+                return runner.tick(tx, place, actor, approved_by=approver, command=command, ran=True, occurred_at=when)
             return runner.undo(tx, place, actor)
         assert isinstance(report, Intervention)  # noqa: S101 - there is no other
         back = report.rollback

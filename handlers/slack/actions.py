@@ -73,7 +73,7 @@ async def _press(asked: Asked, action_id: str, value: str) -> Answer:
         if action_id == GATHER:
             return await _gather(asked, value)
         if action_id == DECLARE:
-            return Form(modals.declare("", asked.user.id))
+            return Form(modals.declare("", asked.user.id, policy=asked.policy))
         found = _LINE.fullmatch(action_id)
         name = found.group(1) if found else ""
         return await (asking.open_menu(asked, value) if name == MORE else _line(asked, LINES[name], value))

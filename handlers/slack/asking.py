@@ -8,7 +8,8 @@ from dataclasses import replace
 from bot.incidents.model import Incident
 from bot.slack import forms, menu
 from bot.slack.leftovers import left_open
-from bot.slack.modals import named
+from bot.slack.modals import OPTION, named
+from bot.text import clip
 from handlers.slack import table
 from handlers.slack.answers import Answer, Form
 from handlers.slack.context import Asked
@@ -58,6 +59,9 @@ async def _options(each: Field, spoken: Spoken) -> tuple[tuple[str, str], ...]:
     """Give what can be chosen in a field."""
     if each.kind == "service":
         return tuple((name, name) for name in sorted(spoken.asked.services.settings.config.services))
+    if each.kind == "severity":
+        means = spoken.subject.policy.means.items()
+        return tuple((severity.value[-1], clip(said, OPTION)) for severity, said in means)
     if each.kind != "incident":
         return each.options
     others = [i for i in await spoken.asked.open_incidents() if i.number != spoken.subject.number]

@@ -61,17 +61,20 @@ async def _answer(asked: Asked, line: grammar.Line, typed: str, *, sure: bool) -
     incident = await _named(asked, line.named)
     if not line.word:
         if incident is None:
-            return Form(modals.declare("", asked.channel))
+            return Form(modals.declare("", asked.channel, policy=asked.policy))
         return one_line(incident) if line.named else Reply(*panel.panel(incident))
     if verb is None:
-        near = table.nearest(line.word, cutoff=table.NEAR if incident else SURE)
+        severity = asked.policy.find(line.word)
+        if severity and incident:
+            raise Mistake(f"There is no `{esc(line.word, 40)}`. Did you mean `{command} sev {esc(line.word, 40)}`?")
+        near = None if severity else table.nearest(line.word, cutoff=table.NEAR if incident else SURE)
         if near is None and incident is None:
             title = grammar.plain(asked.directory.members.unlabelled(typed), asked.directory.name_of)
             read = grammar.titled(title, asked.severities)
-            return Form(modals.declare(read.title, asked.channel, severity=read.severity))
+            return Form(modals.declare(read.title, asked.channel, severity=read.severity, policy=asked.policy))
         word = esc(line.word, 40)
         if near:
-            raise Mistake(f"There is no `{word}`. Did you mean {near.shown(command)}?")
+            raise Mistake(f"There is no `{word}`. Did you mean {near.shown(command, asked.policy)}?")
         raise Mistake(f"There is no `{word}`. Type `{command} help` to see every verb.")
     rest = line.rest
     if verb.where is Where.INCIDENT and verb.name != "merge" and not (sure and line.named):

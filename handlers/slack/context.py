@@ -14,7 +14,7 @@ from bot.board import Board
 from bot.errors import OutwardError
 from bot.incidents import commands as c
 from bot.incidents.model import Actor, Delivery, Incident, Person, Refused
-from bot.incidents.policy import Severity
+from bot.incidents.policy import Policy, Severity
 from bot.incidents.wording import worded
 from bot.running import board_of
 from bot.services import Services
@@ -23,7 +23,6 @@ from bot.slack.gateway import Gateway
 from bot.slack.mrkdwn import esc
 from bot.store import incidents
 from bot.store.tx import Tx
-from handlers.slack import grammar
 from handlers.slack.answers import Answer, Form, Reply
 
 T = TypeVar("T")
@@ -52,7 +51,12 @@ class Asked:
     @property
     def severities(self) -> Mapping[str, Severity]:
         """The severities by the names under which people type them."""
-        return grammar.NAMES
+        return self.policy.names
+
+    @property
+    def policy(self) -> Policy:
+        """The response policy in force, for whatever is not an incident's own."""
+        return self.services.settings.config.policy
 
     @property
     def gateway(self) -> Gateway:

@@ -16,13 +16,14 @@ def name(block_id: str) -> str:
 
 
 def read(state: Mapping[str, Any]) -> dict[str, str]:
-    """Give each field's value: a text, a person's id, a day, or an option's value; empty where there is none."""
+    """Give each field's value: a text, a person's id, a day, an option's or a ticked box's value; empty for none."""
     return {name(block_id): _value(block) for block_id, block in state.items()}
 
 
 def _value(block: Any) -> str:
     element: dict[str, Any] = next(iter(block.values()), {}) if isinstance(block, dict) else {}
-    chosen = element.get("selected_option")
+    ticked = element.get("selected_options")
+    chosen = ticked[0] if isinstance(ticked, list) and ticked else element.get("selected_option")
     if isinstance(chosen, dict):
         element = chosen
     value = next((element[key] for key in CHOSEN if element.get(key)), "")

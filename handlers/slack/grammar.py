@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bot import times
-from bot.incidents.policy import Severity
+from bot.incidents.policy import DEFAULT_POLICY, Severity, folded
 from bot.text import clean
 
 _INVISIBLE = "[\u200b-\u200f\u2060\ufeff\u00ad]"
@@ -47,8 +47,8 @@ _AROUND = " ,;:.!?-\u2013\u2014\"'"  # what may stand between a severity and the
 _ESCAPED = re.compile(r"<([@#!](?=[A-Za-z0-9])[^<>]*|[a-zA-Z][a-zA-Z0-9+.-]*:[^<>\s|][^<>]*)>")
 _BROADCASTS = frozenset({"here", "channel", "everyone"})
 _QUOTES = {'"': '"', "'": "'", "\u201c": "\u201d", "\u2018": "\u2019", "\u00ab": "\u00bb", "\u201e": "\u201c"}
-# How every company may call its severities; a configuration adds its own names.
-NAMES: Mapping[str, Severity] = {severity.value: severity for severity in Severity}
+# What severities are called where no company has names of its own.
+NAMES: Mapping[str, Severity] = DEFAULT_POLICY.names
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +110,12 @@ def without_incidents(text: str) -> str:
 def titled(text: str, names: Mapping[str, Severity] = NAMES) -> Titled:
     """Read a title with a severity in it, wherever that stands and however it is written; quotes go off its sides.
 
-    A severity at an end, or in brackets, is no part of the title; between words it stays there.
+    A severity at an end, or in brackets, is no part of the title; between words it stays there. One whose name holds no
+    digit counts only where it can be told from the words of a title: at an end, or in brackets.
     """
     whole, pattern = unquote(text.strip()), _severity_pattern(names)
-    found = tuple((_severity_of(match["severity"], names), match["severity"]) for match in pattern.finditer(whole))
+    matches = [match for match in pattern.finditer(whole) if _is_severity(match, whole)]
+    found = tuple((_severity_of(match["severity"], names), match["severity"]) for match in matches)
     read = Titled(whole, found)
     return read if read.is_torn or not found else Titled(_without_severity(whole, pattern), found)
 
@@ -127,13 +129,20 @@ def _without_severity(title: str, pattern: re.Pattern[str]) -> str:
     return unquote(title.strip(" ,;:-\u2013\u2014"))
 
 
+def _is_severity(match: re.Match[str], text: str) -> bool:
+    """True unless what reads as a severity may be a plain word of the text."""
+    is_plain = not match["open"] and folded(match["severity"]).isalpha()
+    before = re.sub(r"(?:^|\s)(?:to|is|as)\s*$", "", text[: match.start()], flags=re.IGNORECASE)
+    return not (is_plain and before.strip(_AROUND) and text[match.end() :].strip(_AROUND))
+
+
 def severity_and_why(text: str, names: Mapping[str, Severity] = NAMES) -> tuple[Severity | None, str]:
     """Read a severity and the reason beside it: `1`, `sev1`, `to sev 1:`, `(sev1)`, `all regions are down sev1`."""
     short = text.strip()
     digit = _DIGIT.match(short)
     if digit:
         return Severity(f"sev{digit[1]}"), short[digit.end() :].strip()
-    found = [*_severity_pattern(names).finditer(short)]
+    found = [match for match in _severity_pattern(names).finditer(short) if _is_severity(match, short)]
     if len({_severity_of(match["severity"], names) for match in found}) != 1:
         return None, text
     match = found[0]
@@ -143,19 +152,32 @@ def severity_and_why(text: str, names: Mapping[str, Severity] = NAMES) -> tuple[
 
 
 def _severity_pattern(names: Mapping[str, Severity]) -> re.Pattern[str]:
-    own = [re.escape(name) for name in sorted(names, key=len, reverse=True) if name not in NAMES]
+    own = [_pattern_of(name) for name in sorted(names, key=len, reverse=True) if name not in NAMES]
     return re.compile(
-        rf"(?P<open>[(\[])?{_GAP}(?<![\w#/@.-])(?P<severity>{'|'.join([_SEVERITY, *own])}){_GAP}"
+        rf"(?P<open>[(\[])?{_GAP}(?<![\w#/@.-])(?P<severity>{'|'.join([*own, _SEVERITY])}){_GAP}"
         r"(?![\w/-]|[.:]\w)(?(open)[)\]])[:,;.!]*",
         re.IGNORECASE,
     )
 
 
+def _pattern_of(name: str) -> str:
+    """Return the pattern of a company's own name: as typed, with other dashes, wide, or with gaps that show nothing."""
+    parts = []
+    for char in unicodedata.normalize("NFC", name.strip()):
+        if char.isspace() or char in "-_":
+            parts.append(rf"[\s_={_DASH[1:-1]}{_INVISIBLE[1:-1]}]*")
+        elif "!" <= char <= "~":
+            parts.append(f"[{re.escape(char)}{chr(ord(char) + 0xFEE0)}]")
+        else:
+            apart = unicodedata.normalize("NFD", char)
+            parts.append(f"(?:{re.escape(char)}|{re.escape(apart)})")
+    return _GAP.join(parts)
+
+
 def _severity_of(written: str, names: Mapping[str, Severity]) -> Severity:
-    short = re.sub(_INVISIBLE, "", unicodedata.normalize("NFKC", written)).casefold()
-    if known := {name.casefold(): severity for name, severity in names.items()}.get(short):
-        return known
-    return Severity(f"sev{short[-1]}")
+    short = folded(written)
+    known = {folded(name): severity for name, severity in names.items()}
+    return known.get(short) or Severity(f"sev{short[-1]}")
 
 
 def unquote(text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Respond": ("ack", "lead", "escalate", "page", "invite"),
     "Tell people": ("update", "status", "sev", "note", "summary", "rename", "pause"),
-    "Fix it": ("runbook", "task", "mitigate", "followup"),
+    "Fix it": ("runbook", "done", "task", "mitigate", "followup"),
     "Change roles": ("role", "handoff", "accept", "decline"),
     "Catch up": ("catchup", "timeline", "subscribe", "unsubscribe"),
     "End it, or undo that": ("resolve", "close", "cancel", "merge", "reopen", "unmerge", "export"),

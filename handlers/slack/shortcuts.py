@@ -49,7 +49,7 @@ async def use(asked: Asked, callback: str, message: Mapping[str, Any]) -> str:
 
 async def _use(asked: Asked, callback: str, message: Mapping[str, Any]) -> Answer:
     if callback == DECLARE:
-        return Form(modals.declare("", asked.channel))
+        return Form(modals.declare("", asked.channel, policy=asked.policy))
     if callback == WORK_ON_ONE:
         return await asking.open_menu(asked)
     if callback in {FROM_MESSAGE, FOLLOW_UP}:
@@ -58,7 +58,7 @@ async def _use(asked: Asked, callback: str, message: Mapping[str, Any]) -> Answe
     if callback == FROM_MESSAGE:
         title = next((line.strip() for line in meant.splitlines() if line.strip(" `")), "")
         error = meant if slack_says.looks_like_an_error(meant) else ""
-        return Form(modals.declare(title.strip("` ")[:TITLE], asked.channel, error))
+        return Form(modals.declare(title.strip("` ")[:TITLE], asked.channel, error, policy=asked.policy))
     here = await asked.services.store.read(lambda connection: _here(connection, asked.channel, message))
     if callback == WORK:
         return await asking.open_menu(asked, here or "")

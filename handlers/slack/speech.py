@@ -13,6 +13,7 @@ from typing import Any
 from bot import times
 from bot.errors import OutwardError
 from bot.incidents.model import Incident, Person
+from bot.incidents.policy import DEFAULT_POLICY, Policy, Severity
 from bot.slack.card import MARKS
 from bot.slack.members import MENTION
 from bot.slack.mrkdwn import esc
@@ -90,9 +91,9 @@ class Stage(StrEnum):
 class Field:
     """One input of a verb's form; their values, joined, are what would be typed.
 
-    `kind` is line, text, time (at which something happened), person, date, incident (another one that is open), service
-    (one that is configured), or one of `options` (value and label). `before` stands before a value that is given, such
-    as `at `. `initial` is taken from the incident.
+    `kind` is line, text, time (at which something happened), person, date, severity, incident (another one that is
+    open), service (one that is configured), or one of `options` (value and label). `before` stands before a value that
+    is given, such as `at `. `initial` is taken from the incident.
     """
 
     name: str
@@ -241,9 +242,17 @@ class Verb:
     when: Callable[[Incident], bool] | None = None
     ends: bool = False
 
-    def shown(self, command: str) -> str:
+    def shown(self, command: str, policy: Policy = DEFAULT_POLICY) -> str:
         """Show how it is written, fit for mrkdwn."""
-        return "`" + esc(f"{command} {self.name} {self.usage}".strip()) + "`"
+        return "`" + esc(f"{command} {self.name} {in_words(self.usage, policy)}".strip()) + "`"
+
+
+def in_words(text: str, policy: Policy) -> str:
+    """Have a verb's usage or example name the severities as people type them."""
+    words = {"severities": policy.choice, "levels": "1-4" if policy.choice == "sev1-4" else policy.choice}
+    for severity in Severity:
+        words |= {severity.value: policy.typed(severity), f"level{severity.value[-1]}": policy.argument(severity)}
+    return text.format_map(words)
 
 
 def one_line(incident: Incident) -> str:
@@ -251,6 +260,6 @@ def one_line(incident: Incident) -> str:
     where = f" <#{incident.channel_id}>" if incident.channel_id else ""
     lead = f"lead {esc(incident.lead.name)}" if incident.lead else "no lead"
     return (
-        f"{MARKS[incident.severity]} {incident.number} {incident.severity.value} {incident.status.value}, "
+        f"{MARKS[incident.severity]} {incident.number} {incident.severity_name} {incident.status.value}, "
         f"{lead}: {esc(incident.title, 120)}{where}"
     )

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from bot.incidents import commands as c
 from bot.incidents.model import Incident, Refused
-from bot.incidents.runs import Run, run_of
+from bot.incidents.runs import Run, run_of, unfilled
 from bot.runbooks.model import Book, Step
 from bot.running import Place, board_of
 from bot.slack import modals
@@ -66,7 +66,9 @@ async def _tick(asked: Asked, place: Place) -> Answer:
 
     step, incident = await asked.services.store.read(look)
     if step.approval:
-        return Form(modals.approve(f"{place.number}|{place.book}|{place.step}", step.number, step.approval))
+        command = await asked.services.store.read(lambda c: runner.command(c, place))
+        value = f"{place.number}|{place.book}|{place.step}"
+        return Form(modals.approve(value, step.number, step.approval, command, complete=not unfilled(command)))
     if step.point == "update" and incident.status.is_open and not incident.last_update:
         return Form(await updating.form(asked, incident))
     await asked.write(lambda tx: runner.tick(tx, place, user))
@@ -103,7 +105,8 @@ async def submit(asked: Asked, callback: str, metadata: str, values: Mapping[str
     approver = await _approver(asked, values)
     if not approver:
         return {"person": "Say who approved: pick the person, or write the name below."}
-    await asked.write(lambda tx: runner.tick(tx, place, asked.user, approved_by=approver))
+    command, ran = values.get("command", ""), bool(values.get("command") or values.get(modals.RAN))
+    await asked.write(lambda tx: runner.tick(tx, place, asked.user, approved_by=approver, command=command, ran=ran))
     return {}
 
 

@@ -6,9 +6,9 @@ import difflib
 from collections.abc import Iterable
 
 from bot.incidents.model import Status
-from bot.slack.modals import SEVERITY_NAMES
+from bot.incidents.policy import DEFAULT_POLICY, Policy
 from handlers.slack.groups import ANYWHERE, GROUPS
-from handlers.slack.speech import Field, Spoken, Stage, Text, Verb, Where
+from handlers.slack.speech import Field, Spoken, Stage, Text, Verb, Where, in_words
 from handlers.slack.verbs import opening, people, state, work
 
 NEAR = 0.5  # how alike a word must be to a verb to be taken for it
@@ -23,22 +23,23 @@ _PLACES = {Stage.ANY: "an incident", Stage.OPEN: "an open incident", Stage.OVER:
 async def show_help(spoken: Spoken) -> str:
     """Show all verbs, or one of them."""
     verb = find(spoken.rest.split(" ")[0].casefold()) if spoken.rest else None
-    return help_of(verb, spoken.command) if verb else help_text(spoken.command)
+    policy = spoken.asked.policy
+    return help_of(verb, spoken.command, policy) if verb else help_text(spoken.command, policy)
 
 
 VERBS = (
     Verb(
         "declare",
-        "<title> [sev1-4]",
+        "<title> [{severities}]",
         "declare an incident; without a title it opens a form",
         opening.declare,
-        "declare Checkout fails sev1",
+        "declare Checkout fails {sev1}",
         Where.ANYWHERE,
         ("new", "create", "open"),
     ),
     Verb(
         "test",
-        "<title> [sev1-4]",
+        "<title> [{severities}]",
         "rehearse an incident; nobody is paged",
         opening.test,
         "test Failover drill",
@@ -47,10 +48,10 @@ VERBS = (
     ),
     Verb(
         "private",
-        "<title> [sev1-4]",
+        "<title> [{severities}]",
         "declare an incident that only invited people see",
         opening.private,
-        "private A laptop is gone sev2",
+        "private A laptop is gone {sev2}",
         Where.ANYWHERE,
     ),
     Verb("list", "", "list the open incidents", opening.show_open, "list", Where.ANYWHERE),
@@ -72,16 +73,16 @@ VERBS = (
     ),
     Verb(
         "sev",
-        "<1-4> [why]",
+        "<{levels}> [why]",
         "raise or lower the severity",
         state.severity,
-        "sev 1 all regions are down",
+        "sev {level1} all regions are down",
         aliases=("severity",),
         form=(
             Field(
                 "severity",
                 "Severity",
-                options=tuple((s.value[-1], name) for s, name in SEVERITY_NAMES.items()),
+                "severity",
                 initial=lambda incident: incident.severity.value[-1],
             ),
             _WHY,
@@ -243,6 +244,19 @@ VERBS = (
         text=Text.LATER,
     ),
     Verb(
+        "done",
+        "<step> [ran [command]]",
+        "tick a step of the runbook; ran: its command was run as shown, or the one you type",
+        work.done,
+        "done 3 ran",
+        form=(
+            Field("step", "Which step?", placeholder="3"),
+            Field("command", "Did you run its command?", optional=True, before="ran ", placeholder="as shown"),
+        ),
+        text=Text.LATER,
+        when=lambda incident: incident.run is not None,
+    ),
+    Verb(
         "mitigate",
         "[text]",
         "mark it mitigated; watch the fix",
@@ -377,30 +391,30 @@ def nearest(word: str, *, cutoff: float = NEAR) -> Verb | None:
     return BY_NAME[near[0]] if near else None
 
 
-def help_of(verb: Verb, command: str) -> str:
+def help_of(verb: Verb, command: str, policy: Policy = DEFAULT_POLICY) -> str:
     """Give the help of one verb."""
     also = f" Also: {', '.join(f'`{alias}`' for alias in verb.aliases)}." if verb.aliases else ""
-    return f"{verb.shown(command)}: {verb.help}. Example: `{command} {verb.example}`.{also}"
+    example = in_words(verb.example, policy)
+    return f"{verb.shown(command, policy)}: {verb.help}. Example: `{command} {example}`.{also}"
 
 
-def help_text(command: str) -> str:
+def help_text(command: str, policy: Policy = DEFAULT_POLICY) -> str:
     """Return the help of all verbs, by what people want."""
-    parts = [_help_of("Anywhere", ANYWHERE, command), "*In an incident's channel, or with its number first*"]
-    return "\n".join([*parts, *(_help_of(title, names, command) for title, names in GROUPS.items())])
+    parts = [_help_of("Anywhere", ANYWHERE, command, policy), "*In an incident's channel, or with its number first*"]
+    return "\n".join([*parts, *(_help_of(title, names, command, policy) for title, names in GROUPS.items())])
 
 
-def _help_of(title: str, names: Iterable[str], command: str) -> str:
-    return "\n".join(
-        [f"*{title}*", *(f"{verb.shown(command)}: {verb.help}" for verb in map(BY_NAME.__getitem__, names))]
-    )
+def _help_of(title: str, names: Iterable[str], command: str, policy: Policy) -> str:
+    verbs = (BY_NAME[name] for name in names)
+    return "\n".join([f"*{title}*", *(f"{verb.shown(command, policy)}: {verb.help}" for verb in verbs)])
 
 
-def as_markdown(command: str = "/incident") -> str:
+def as_markdown(command: str = "/incident", policy: Policy = DEFAULT_POLICY) -> str:
     """Give the table for the docs."""
     rows = ["| Type | To | Where | Example |", "|---|---|---|---|"]
     for verb in VERBS:
-        usage = f"{command} {verb.name} {verb.usage}".strip().replace("|", "\\|")
+        usage = f"{command} {verb.name} {in_words(verb.usage, policy)}".strip().replace("|", "\\|")
         also = f" (also {', '.join(f'`{alias}`' for alias in verb.aliases)})" if verb.aliases else ""
         where = "anywhere" if verb.where is Where.ANYWHERE else _PLACES[verb.stage]
-        rows.append(f"| `{usage}`{also} | {verb.help} | {where} | `{command} {verb.example}` |")
+        rows.append(f"| `{usage}`{also} | {verb.help} | {where} | `{command} {in_words(verb.example, policy)}` |")
     return "\n".join(rows) + "\n"

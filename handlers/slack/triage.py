@@ -41,7 +41,7 @@ async def press(asked: Asked, action_id: str, value: str) -> Answer:
     drafted, found = await asked.services.store.read(look)
     metadata = f"{value}|{asked.channel}"
     if action_id == ACCEPT:
-        return Form(shown.accept(metadata, drafted))
+        return Form(shown.accept(metadata, drafted, asked.policy))
     if action_id == DECLINE:
         return Form(shown.decline(metadata))
     if not found:

@@ -13,6 +13,7 @@ from bot.errors import DatabaseUnavailable, OutwardError
 from bot.incidents import commands as c
 from bot.incidents.model import Event, Incident, Status
 from bot.incidents.responding import SETTABLE
+from bot.outbox import templates
 from bot.runbooks.templates import TemplateError
 from bot.slack import updating as shown
 from bot.slack.modals import View
@@ -38,6 +39,7 @@ async def form(asked: Asked, incident: Incident) -> View:
         "action": str(before.get("action") or ""),
         "owner": str(before.get("owner_id") or ""),
     }
+    await _tell_of_fault(asked, incident, status)
     return shown.update(incident, Begun(status, _begin(asked, incident, status, last), others), _announcements(asked))
 
 
@@ -60,6 +62,7 @@ async def _pick(asked: Asked, view: Mapping[str, Any]) -> None:
     state, draft = typed[STATE], here.partition(".")[2]
     if not state or state in {_begin(asked, incident, each, last) for each in SETTABLE}:
         state, draft = _begin(asked, incident, status, last), status.value
+        await _tell_of_fault(asked, incident, status)
     made = shown.update(incident, Begun(status, state, typed, draft), _announcements(asked))
     await asked.gateway.call("views.update", view_id=view["id"], hash=view["hash"], view=made)
 
@@ -142,18 +145,37 @@ def _begin(asked: Asked, incident: Incident, status: Status, last: Event | None)
 
 
 def _draft(asked: Asked, incident: Incident, status: Status) -> str:
-    facts = {
+    """Give what the status's template begins an update with; nothing where it is at fault."""
+    try:
+        return asked.services.templates.draft(status.value, _facts(incident))
+    except TemplateError as error:  # an update can be written without
+        log.warning("draft_failed", reason=str(error))
+        return ""
+
+
+def _facts(incident: Incident) -> dict[str, str]:
+    return {
         "title": incident.title,
         "service": incident.service,
         "impact": incident.impact,
         "started": f"{incident.started_at or incident.declared_at:%H:%M} UTC",
         "mitigated": f"{incident.mitigated_at:%H:%M} UTC" if incident.mitigated_at else "",
     }
+
+
+async def _tell_of_fault(asked: Asked, incident: Incident, status: Status) -> None:
+    """Say why a form begins empty, to whoever opens it and to the operators."""
     try:
-        return asked.services.templates.draft(status.value, facts)
-    except TemplateError as error:  # an update can be written without
-        log.warning("draft_failed", reason=str(error))
-        return ""
+        asked.services.templates.draft(status.value, _facts(incident))
+    except TemplateError as error:
+        problem = str(error)
+    else:
+        return
+    try:
+        await asked.write(lambda tx: templates.tell_operators(tx, asked.services.desk, problem))
+        await asked.tell(esc(f"The update form is not pre-filled: {problem}. The operators are told."))
+    except (DatabaseUnavailable, TimeoutError) as error:  # the form is worth more than the reason
+        log.warning("draft_fault_not_told", reason=str(error))
 
 
 def _announcements(asked: Asked) -> str:

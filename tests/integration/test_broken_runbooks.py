@@ -28,7 +28,7 @@ def runbooks(tmp_path: Path) -> Path:
     (folder / "kafka-lag.md").write_text("---\nid: [\n---\n")
     (folder / "vault-hsm.md").symlink_to("vault-hsm.md")
     (folder / "a-directory.md").mkdir()
-    (folder / "templates" / "initial.md.j2").write_text("{{ oops")
+    (folder / "templates" / "initial.md.j2").write_bytes(b"\xff")
     return folder
 
 

@@ -24,7 +24,7 @@ UNDO = next(step.number for step in ERROR_RATE.steps if step.rollback)  # the fi
 
 @pytest.fixture
 def runbooks(tmp_path: Path) -> Path:
-    """The runbooks that ship, and one of sixty steps."""
+    """The runbooks that ship, one of sixty steps, and one whose steps somebody has to approve."""
     folder = tmp_path / "runbooks"
     shutil.copytree(ROOT / "runbooks", folder)
     steps = "\n".join(
@@ -33,6 +33,14 @@ def runbooks(tmp_path: Path) -> Path:
     (folder / "long.md").write_text(
         "---\nid: ops.long.one\ntitle: Sixty shards\nseverity_hint: sev2\nowner_team: Platform SRE\n"
         f"last_reviewed_at: 2026-11-21\nurl: runbooks/long.md\nsignals: [SixtyShards]\n---\n\n## Diagnosis\n\n{steps}"
+    )
+    asked = "\n".join(
+        f"{n}. Do it.\n\n   ```sh\n   {command}\n   ```\n\n   Approval: Carol.\n"
+        for n, command in enumerate(("delete ${{ pod }}", "drain ${{ pod }}", "drop ${{ tenant }}"), start=1)
+    )
+    (folder / "approved.md").write_text(
+        "---\nid: ops.approved.one\ntitle: Approved steps\nseverity_hint: sev2\nowner_team: Platform SRE\n"
+        f"last_reviewed_at: 2026-11-21\nurl: runbooks/approved.md\nsignals: [Approved]\n---\n\n## Diagnosis\n\n{asked}"
     )
     return folder
 
@@ -62,7 +70,7 @@ def boxes(bot: Client, user: str, channel: str, *ticked: int) -> None:
     assert bot.people.select(user, channel, message.ts, "checklist_ticks", [str(n) for n in ticked]).status == 200
 
 
-def submit(bot: Client, user: str, **values: str) -> dict[str, Any]:
+def submit(bot: Client, user: str, **values: Any) -> dict[str, Any]:
     reply = bot.people.submit(user, bot.workspace.open_views(user)[-1].id, values)
     assert reply.status == 200
     return dict(reply.json)
@@ -203,12 +211,55 @@ def test_a_command_is_kept_as_it_was_shown(bot: Client) -> None:
     later = alert("bb", labels={**alert()["labels"], "alertname": "SixtyShards", "pod": "p-0"})
     bot.alertmanager(body(alert("aa", labels=later["labels"]), later, group="SixtyShards"))
     press(bot, "bob", channel, "runbook_done_1")
-    assert bot.wait_event(number, "runbook_step_done")["data"]["command"] == "look p-1 1"
+    data = bot.wait_event(number, "runbook_step_done")["data"]
+    assert data["command_shown"] == "look p-1 1"
+    assert "command" not in data
+    markdown = bot.get(f"/api/v1/incidents/{number}/timeline", format="md").text
+    assert "**Command shown:** `look p-1 1`" in markdown
+    assert "**Ran:**" not in markdown
     _, channel = opened_by(bot, "OutboxStuck", runbook_id="ops.correlation.triage", cluster="other", service="other")
     assert "⟨correlation_id⟩" in said(book(bot, channel))
     envelope = {"error": {"code": "internal", "correlation_id": "c-77", "details": {"trace_id": "t-1"}}}
     bot.slash(f"note {json.dumps(envelope)}", channel=channel)
     wait_for(lambda: "c-77" in said(book(bot, channel)), what="the id in the command")
+
+
+def test_a_typed_word_says_that_a_command_was_run(bot: Client) -> None:
+    """As it was shown or another one, with the tick or after it; a command with placeholders has to be typed."""
+    number, channel = opened_by(bot, "SixtyShards", pod="p-1")
+    assert "Step 1 is done." in bot.slash("done 1", "bob", channel)
+    assert "command_shown" in bot.wait_event(number, "runbook_step_done")["data"]
+    assert "has the command that you ran" in bot.slash("done 1 ran", "bob", channel)
+    noted = bot.wait_event(number, "note")
+    assert (noted["data"]["command"], noted["data"]["ran"], noted["actor"]["name"]) == ("look p-1 1", True, "bob")
+    bot.slash("done step 2: ran it as shown", "bob", channel)
+    assert bot.wait_event(number, "runbook_step_done", 2)["data"]["command"] == "look p-1 2"
+    bot.slash("done 3 RAN `look p-1 3 &gt; out`", "bob", channel)
+    assert bot.wait_event(number, "runbook_step_done", 3)["data"]["command"] == "look p-1 3 > out"
+    assert "placeholders" in bot.slash("done 4 ran look ⟨pod⟩ 4", "bob", channel)
+    assert "Give the step's number" in bot.slash("done with it", "bob", channel)
+    assert bot.slash("done", "bob", channel) == ""
+    view = bot.workspace.open_views("bob")[-1]
+    assert bot.people.submit("bob", view.id, {"step": "5", "command": "as shown"}).json == {}
+    assert bot.wait_event(number, "runbook_step_done", 4)["data"]["command"] == "look p-1 5"
+    assert "**Ran:** `look p-1 2`" in bot.get(f"/api/v1/incidents/{number}/timeline", format="md").text
+
+
+def test_the_form_of_an_approval_asks_whether_the_command_was_run(bot: Client) -> None:
+    """A box says so; without it the command was only shown, and one with placeholders has no box."""
+    number, channel = opened_by(bot, "Approved", pod="p-1")
+    press(bot, "bob", channel, "runbook_done_1")
+    assert "delete p-1" in str(bot.workspace.open_views("bob")[-1].body)
+    assert submit(bot, "bob", name="Carol") == {}
+    assert bot.wait_event(number, "runbook_step_done")["data"]["command_shown"] == "delete p-1"
+    press(bot, "bob", channel, "runbook_done_2")
+    assert submit(bot, "bob", name="Carol", ran=["ran"]) == {}
+    assert bot.wait_event(number, "runbook_step_done", 2)["data"]["command"] == "drain p-1"
+    press(bot, "bob", channel, "runbook_done_3")
+    assert "ran" not in {b.get("block_id") for b in bot.workspace.open_views("bob")[-1].body["blocks"]}
+    assert submit(bot, "bob", name="Carol", command="drop ⟨tenant⟩")["errors"]
+    assert submit(bot, "bob", name="Carol", command="drop acme") == {}
+    assert bot.wait_event(number, "runbook_step_done", 3)["data"]["command"] == "drop acme"
 
 
 def test_a_change_is_taken_back_or_stays(bot: Client, hands: Hands, world: World) -> None:

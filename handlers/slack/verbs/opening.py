@@ -8,6 +8,7 @@ from bot.incidents import commands as c
 from bot.incidents import envelope
 from bot.incidents.model import Incident
 from bot.incidents.policy import Severity
+from bot.incidents.rooms import prefix_of
 from bot.slack import modals
 from bot.slack.mrkdwn import esc
 from bot.store.tx import Tx
@@ -51,7 +52,10 @@ async def _open(spoken: Spoken, *, drill: bool = False, private: bool = False) -
     asked = spoken.asked
     read = grammar.titled(spoken.plain, asked.severities)
     if not read.title or read.is_torn:
-        return Form(modals.declare(read.title, asked.channel, severity=read.severity, drill=drill, private=private))
+        form = modals.declare(
+            read.title, asked.channel, severity=read.severity, drill=drill, private=private, policy=asked.policy
+        )
+        return Form(form)
     severity = read.severity or Severity.SEV2
     incident = await open_one(asked, read.title, severity, drill=drill, private=private)
     source = f"from “{read.severities[0][1]}”" if read.severities else "the default"
@@ -96,12 +100,12 @@ async def open_one(
 def declared(incident: Incident, source: str = "") -> str:
     """Say where a new incident is, and what is special about it; `source` is where its severity was taken from."""
     if incident.opened_channel:
-        where = f"opening #incident-{incident.number.removeprefix('INC-')}."
+        where = f"opening #{prefix_of(incident.number)}."
     else:
         where = "see its thread in the alerts channel."
     also = " This is a test: nobody is paged." if incident.drill else ""
     also += " Only invited people see it." if incident.private else ""
-    severity = f"{incident.severity.value}, {esc(source)}" if source else incident.severity.value
+    severity = f"{incident.severity_name}, {esc(source)}" if source else incident.severity_name
     return f"Declared {incident.number} ({severity}): {where}{also}"
 
 

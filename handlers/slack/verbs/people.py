@@ -189,7 +189,7 @@ async def oncall(spoken: Spoken) -> str:
             for level in rule.ladder
         ]
         if levels:
-            rows.append(f"*{severity.value}*\n" + "\n".join(levels))
+            rows.append(f"*{policy.called(severity)}*\n" + "\n".join(levels))
     return "\n".join(rows) or "Nobody is paged: set `ladders.default` in SITREP_CONFIG."
 
 

@@ -6,6 +6,7 @@ from bot import times
 from bot.incidents import commands as c
 from bot.incidents.model import Incident, Status
 from bot.incidents.people import refuse_unless_open
+from bot.incidents.policy import Severity
 from bot.incidents.responding import SETTABLE
 from bot.slack import blocks as b
 from bot.slack import catchup, modals
@@ -75,12 +76,16 @@ async def close(spoken: Spoken) -> str:
 
 async def severity(spoken: Spoken) -> str:
     """Raise or lower the severity."""
-    found, why = grammar.severity_and_why(spoken.text, spoken.asked.severities)
+    policy = spoken.subject.policy
+    # What the incident's own card says goes before what is configured since.
+    names = {**spoken.asked.severities, **policy.names}
+    found, why = grammar.severity_and_why(spoken.text, names)
     if found is None:
-        names = ", ".join(spoken.asked.severities)
-        raise Mistake(f"Give one severity: {esc(names, 200)}. Example: `{spoken.command} sev 1 all regions are down`.")
+        known = ", ".join(policy.typed(severity) for severity in Severity)
+        example = f"`{spoken.command} sev {policy.argument(Severity.SEV1)} all regions are down`"
+        raise Mistake(f"Give one severity: {esc(known, 200)}. Example: {example}.")
     after = await spoken.apply(c.SetSeverity(found, spoken.asked.user, why))
-    return f"{after.number} is {after.severity.value}."
+    return f"{after.number} is {after.severity_name}."
 
 
 async def acknowledge(spoken: Spoken) -> str:

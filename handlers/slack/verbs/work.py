@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 from bot import times
 from bot.incidents import commands as c
 from bot.incidents import correlating, envelope
 from bot.runbooks.search import search
+from bot.running import Place
 from bot.slack import tasks
 from bot.slack.mrkdwn import esc
 from handlers.slack import grammar
 from handlers.slack.answers import Answer, Reply
 from handlers.slack.context import LISTED
 from handlers.slack.speech import Mistake, Spoken
+
+_STEP = re.compile(r"\s*(?:step\s*)?#?(\d{1,3})[.:,)]?(?:\s+(ran)\b[:,]?\s*(.*))?\s*$", re.IGNORECASE | re.DOTALL)
+_AS_SHOWN = re.compile(r"(?:(?:it|this|the command)\s*)?(?:as (?:shown|is|it stands))?[.!]*", re.IGNORECASE)
 
 
 async def note(spoken: Spoken) -> str:
@@ -72,6 +77,24 @@ async def _day(spoken: Spoken, typed: str) -> date:
         return times.day(typed, spoken.asked.services.clock.now(), await spoken.asked.zone())
     except ValueError as error:
         raise Mistake(esc(str(error))) from error
+
+
+async def done(spoken: Spoken) -> str:
+    """Tick a step of the runbook; `ran` says that its command was run as shown, or the one behind it instead."""
+    run, asked = spoken.subject.run, spoken.asked
+    if run is None:
+        raise Mistake(f"No runbook is posted in {spoken.subject.number}. Post one: `{spoken.command} runbook`.")
+    found = _STEP.match(spoken.plain)
+    if not found:
+        raise Mistake(f"Give the step's number. Example: `{spoken.command} done 3`, or `{spoken.command} done 3 ran`.")
+    place = Place(spoken.subject.number, run.book, int(found[1]))
+    if not found[2]:
+        await asked.write(lambda tx: asked.services.runner.tick(tx, place, asked.user))
+        return f"Step {place.step} is done."
+    command = grammar.unquote(found[3].strip()).strip("`").strip()
+    typed = "" if _AS_SHOWN.fullmatch(command) else command
+    await asked.write(lambda tx: asked.services.runner.ran(tx, place, asked.user, typed))
+    return f"Step {place.step} is done. The timeline has the command that you ran."
 
 
 async def runbook(spoken: Spoken) -> str:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.incidents import commands as c
-from bot.incidents.model import Refused, Status, TimerKind
+from bot.incidents.model import Actor, Refused, Status, TimerKind
 from bot.incidents.runs import Done, Mitigation, Run, Tick
 from bot.timeline.followups import follow_ups
 from tests.unit.incidents.story import ALICE, BOB, START, Story, moment
@@ -33,13 +33,14 @@ def running(**facts: int) -> Story:
 
 
 def test_a_tick_says_who_when_and_which_command() -> None:
-    """The step is done by Alice at that moment, and the timeline has the command as it was run."""
+    """The step is done by Alice at that moment, and the timeline has the command as it was shown, not as run."""
     story = running().at(4)
     decision = story.do(c.TickStep(step(), ALICE, command="kubectl get pod p-1"))
     (event,) = decision.events
     assert (event.kind, event.actor, event.occurred_at) == ("runbook_step_done", ALICE, moment(4))
     assert event.text == "Step 1 of ops.one done: Do thing 1"
-    assert event.data["command"] == "kubectl get pod p-1"
+    assert event.data["command_shown"] == "kubectl get pod p-1"
+    assert not event.data.keys() & {"command", "ran"}
     assert (event.data["runbook_id"], event.data["version"], event.data["step"]) == ("ops.one", "v1", 1)
     run = story.incident.run
     assert run is not None
@@ -49,6 +50,55 @@ def test_a_tick_says_who_when_and_which_command() -> None:
         ("refresh_runbook", ("runbook",)),
         ("refresh_card", ("card",)),
     ]
+
+
+TOOL = Actor("human", "api:deploy-bot", "deploy-bot")
+
+
+@pytest.mark.parametrize("actor", [ALICE, TOOL])
+def test_a_command_was_run_where_somebody_says_so(actor: Actor) -> None:
+    """By the word of whoever ticks, or a tool's report."""
+    (event,) = running().do(c.TickStep(step(), actor, command="kubectl get pod p-1", ran=True)).events
+    assert (event.data["command"], event.data["ran"]) == ("kubectl get pod p-1", True)
+    assert "command_shown" not in event.data
+
+
+@pytest.mark.parametrize("command", ["kubectl logs ⟨pod⟩", "kubectl logs <pod>", "psql -h <db-host> -d ⟨database⟩"])
+def test_a_command_with_placeholders_was_never_run(command: str) -> None:
+    """A person is asked for the one that was; of a tool's report it is what was shown, and so is a change's."""
+    story = running()
+    with pytest.raises(Refused, match=r"has placeholders: .*done 1 ran <command>") as refused:
+        story.do(c.TickStep(step(), ALICE, command=command, ran=True))
+    assert refused.value.code == "placeholders"
+    (event,) = story.do(
+        c.TickStep(step(), TOOL, command=command, ran=True, rollback="undo it", rollback_within=HOUR)
+    ).events
+    assert event.data["command_shown"] == command
+    assert "ran" not in event.data
+    assert [made.command for made in story.incident.mitigations] == [""]
+    (note,) = story.do(c.Intervene("Looked", TOOL, command=command)).events
+    assert (note.data["command"], note.data["command_shown"]) == ("", command)
+
+
+@pytest.mark.parametrize("command", ["a < b", "cat <<EOF", "x <1> y", "mysql < dump.sql > out", "echo $((2<3))"])
+def test_a_shell_s_own_signs_are_no_placeholders(command: str) -> None:
+    """Redirections, here-documents and comparisons can be run as they stand."""
+    (event,) = running().do(c.TickStep(step(), ALICE, command=command, ran=True)).events
+    assert event.data["command"] == command
+
+
+def test_the_word_may_come_after_the_tick() -> None:
+    """It is a line of its own; what is open or skipped has not been run, and no command is none."""
+    story = running()
+    with pytest.raises(Refused, match="Step 1 is not done"):
+        story.do(c.RanStep(step(), ALICE, "ls"))
+    story.do(c.TickStep(step(), ALICE, command="ls"), c.SkipStep(step(2), "no", ALICE))
+    (event,) = story.do(c.RanStep(step(), BOB, "ls -l")).events
+    assert (event.kind, event.actor, event.data["step"]) == ("note", BOB, 1)
+    assert (event.data["command"], event.data["ran"]) == ("ls -l", True)
+    for wrong in (c.RanStep(step(2), ALICE, "ls"), c.RanStep(step(), ALICE, ""), c.RanStep(step(), ALICE, "ls ⟨pod⟩")):
+        with pytest.raises(Refused):
+            story.do(wrong)
 
 
 def test_the_second_of_two_who_tick_is_told_of_the_first() -> None:
@@ -168,7 +218,7 @@ def test_turning_the_page_is_no_event_and_ends_with_the_next_tick() -> None:
 def test_a_change_is_on_the_card_until_it_is_rolled_back() -> None:
     """It names its rollback and by when; its timer asks for it, again and again, also after the resolution."""
     story = running()
-    story.do(c.TickStep(step(), ALICE, command="scale up", rollback="scale down", rollback_within=HOUR))
+    story.do(c.TickStep(step(), ALICE, command="scale up", ran=True, rollback="scale down", rollback_within=HOUR))
     (made,) = story.incident.mitigations
     assert (made.id, made.command, made.rollback, made.due_at) == (1, "scale up", "scale down", moment(60))
     assert story.events[-1].data["mitigation"]["expected_rollback_at"] == moment(60).isoformat()

@@ -14,7 +14,7 @@ from bot.runbooks.catalog import Catalog
 from bot.runbooks.lint import Level, lint
 from bot.runbooks.match import match
 from bot.runbooks.minimum import CHECKLIST_ID, FIRST_RESPONSE, GENERAL, GENERAL_ID
-from bot.runbooks.templates import Templates
+from bot.runbooks.templates import Filling, TemplateError, Templates
 from tests.unit.runbooks.test_catalog import runbook
 from tests.unit.runbooks.test_templates import INITIAL, RESOLUTION, UPDATE, write
 
@@ -135,5 +135,74 @@ def test_a_built_in_template_stands_in(
 def test_a_broken_draft_is_left_out(tmp_path: Path) -> None:
     """An update's form opens empty where its draft names a field that there is not."""
     templates = Templates.read(write(tmp_path, **{"draft-identified": "{{ nonsense }}"}))
-    assert templates.draft("identified", {}) == ""
+    with pytest.raises(TemplateError, match=r"draft-identified\.md\.j2: correct line 1: there is no field `nonsense`"):
+        templates.draft("identified", {})
+    assert templates.draft("monitoring", {}) == ""
     assert "draft-identified.md.j2" in templates.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "words"),
+    [
+        ("update", "ok\n{{ sate | text }}", "correct line 2: there is no field `sate`; did you mean `state`?"),
+        (
+            "update",
+            "{% if x %}\n{{ x }}\n{% endif %}",
+            "correct line 1: there is no field `x`; there are action, author",
+        ),
+        ("initial", "{{ number }}\n\n{{ root_cause }}", "correct line 3: there is no field `root_cause`; there are "),
+        (
+            "resolution",
+            "{% for i in folow_ups %}{{ i }}{% endfor %}",
+            "line 1: there is no field `folow_ups`; did you mean",
+        ),
+        ("resolution", "{{ a_b }}\n{{ fixx }}", "line 2: there is no field `fixx`; did you mean `fix`?"),
+        ("draft-identified", "{{ title }}\n{{ state }}", "line 2: there is no field `state`; did you mean `started`?"),
+        ("update", "{{ state | lin }}", "correct line 1: No filter named 'lin'. Did you mean `line`?"),
+        ("update", "ok\n\n{% if state %}", "correct line 3: "),
+        ("initial", "{{ number", "correct line 1: "),
+        ("resolution", "{% include 'footr.md.j2' %}", "correct line 1: there is no template `footr.md.j2`"),
+    ],
+)
+def test_a_fault_of_a_template_is_named_and_refused_at_start(
+    tmp_path: Path, name: str, source: str, words: str
+) -> None:
+    """The file, the line, what is wrong and what was probably meant."""
+    templates = Templates.read(write(tmp_path, **{name: source}))
+    (problem,) = templates.problems
+    assert problem.startswith(f"{name}.md.j2: ")
+    assert words in problem
+    with pytest.raises(TemplateError) as caught:
+        templates.sound()
+    assert f"{tmp_path}/{problem}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% set x = number %}{{ x }}",
+        "{% for i in range(2) %}{{ i }}{{ loop.index }}{% endfor %}",
+        "{% macro bold(x) %}*{{ x }}*{% endmacro %}{{ bold(number) }}",
+        "{% include 'footer.md.j2' %}{{ level }}",
+        "{% include 'absent.md.j2' ignore missing %}",
+    ],
+)
+def test_what_a_template_may_use_is_no_fault(tmp_path: Path, source: str) -> None:
+    """Its own names, Jinja's, and other templates, which may print what any message can."""
+    templates = Templates(write(tmp_path, footer="{{ number }}", **dict.fromkeys(("initial", "resolution"), source)))
+    assert templates.problems == ()
+    assert templates.sound() is templates
+
+
+def test_an_edited_template_counts_at_once(tmp_path: Path) -> None:
+    """While it is broken the built-in one stands in and the reason is kept; once it is mended it is used again."""
+    folder = write(tmp_path, update="first {{ state }}")
+    templates = Templates.read(folder)
+    filling = Filling(templates)
+    assert filling.render("update", **UPDATE) == "first The Redis pool is empty\n"
+    (folder / "update.md.j2").write_text("second {{ sate }}")
+    assert ":memo:" in filling.render("update", **UPDATE)
+    assert filling.problems == ["update.md.j2: correct line 1: there is no field `sate`; did you mean `state`?"]
+    (folder / "update.md.j2").write_text("third: {{ state }}")
+    assert filling.render("update", **UPDATE) == "third: The Redis pool is empty\n"
+    assert len(filling.problems) == 1

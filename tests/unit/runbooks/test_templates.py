@@ -157,33 +157,33 @@ def test_marked_text_is_printed_as_it_stands(templates: Templates) -> None:
 
 def test_the_mark_is_lost_in_any_other_expression(tmp_path: Path) -> None:
     """Joining marked text with plain text gives plain text, which is escaped."""
-    templates = Templates(write(tmp_path, update="{{ mark ~ title }} {{ [mark, title] | join }}"))
-    assert templates.render("update", mark=Mrkdwn("<@U1>"), title="<b>") == (
+    templates = Templates(write(tmp_path, update="{{ author ~ state }} {{ [author, state] | join }}"))
+    assert templates.render("update", author=Mrkdwn("<@U1>"), state="<b>") == (
         "&lt;@U1&gt;&lt;b&gt; &lt;@U1&gt;&lt;b&gt;\n"
     )
 
 
 def test_numbers_and_none_are_printed_plainly(tmp_path: Path) -> None:
     """A number prints as digits and None as nothing."""
-    templates = Templates(write(tmp_path, update="{{ a }}|{{ b }}|{{ b | line }}|{{ c | text }}"))
-    assert templates.render("update", a=7, b=None, c="x\n\n  y ") == "7|||x\n    y\n"
+    templates = Templates(write(tmp_path, update="{{ number }}|{{ eta }}|{{ eta | line }}|{{ state | text }}"))
+    assert templates.render("update", number=7, eta=None, state="x\n\n  y ") == "7|||x\n    y\n"
 
 
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("{{ title.__class__.__mro__ }}", "correct the template: SecurityError|give the missing field"),
-        ("{{ items.append(1) }}", "correct the template: SecurityError"),
+        ("{{ state.__class__.__mro__ }}", "correct the template: SecurityError|give the missing field"),
+        ("{{ [state].append(1) }}", "correct the template: SecurityError"),
         ("{{ 1 // 0 }}", "correct the template: ZeroDivisionError"),
-        ("{{ title + 1 }}", "correct the template: TypeError"),
-        ("{% include 'absent' %}", "correct the template: TemplateNotFound"),
+        ("{{ state + 1 }}", "correct the template: TypeError"),
+        ("{% include state %}", "correct the template: TemplateNotFound"),
     ],
 )
 def test_a_faulty_template_is_named(tmp_path: Path, source: str, words: str) -> None:
     """The sandbox holds, and every failure names the template."""
     templates = Templates(write(tmp_path, update=source))
     with pytest.raises(TemplateError, match=rf"^update\.md\.j2: ({words})"):
-        templates.render("update", title="t", items=[])
+        templates.render("update", state="t")
 
 
 def test_a_syntax_error_is_found_at_start(tmp_path: Path) -> None:

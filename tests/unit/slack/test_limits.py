@@ -20,7 +20,7 @@ from bot.runbooks.links import Places
 from bot.runbooks.match import Match
 from bot.runbooks.model import Section
 from bot.runbooks.render import VARIABLES
-from bot.runbooks.templates import Templates
+from bot.runbooks.templates import FIELDS, Templates
 from bot.sandbox.blocks import check_message_blocks, check_view
 from bot.slack import card, catchup, forms, menu, messages, modals, panel, tasks, updating
 from bot.slack.blocks import fit
@@ -137,6 +137,27 @@ def test_every_message_fits(board: Board, state: str, more: str) -> None:
     asked = page | {"reason": "asked", "by": state, "why": more}
     fits(messages.page(board, asked, ["<@U1>"]))
     fits(messages.operators(state))
+
+
+class Given:
+    """Keeps which fields a template is given."""
+
+    def __init__(self) -> None:
+        self.fields: dict[str, set[str]] = {}
+
+    def render(self, name: str, **context: Any) -> str:
+        """Keep them."""
+        self.fields[name] = {*context}
+        return name
+
+
+def test_the_checked_fields_are_those_that_messages_give() -> None:
+    """A template that passes the check is never short of a field, and none that is given is refused."""
+    given, board = Given(), Board(Incident("INC-20261121-001", "x", Severity.SEV1, Status.RESOLVED, NOW))
+    messages.notification(given, board, [])
+    messages.update(given, board.incident, {"state": "x", "author": "y"})
+    messages.resolution(given, board, {"duration_seconds": 1, "author": "y"}, "")
+    assert given.fields == FIELDS
 
 
 def test_every_runbook_and_the_checklist_fit() -> None:

@@ -312,8 +312,21 @@ def test_a_command_that_was_run_is_code(
     make_incident: MakeIncident, make_event: MakeEvent, command: str, shown: str
 ) -> None:
     """The trace of an intervention stands below it, as far as a line can hold it."""
-    ran = make_event(1, "runbook_step_done", text="Step 1 done", data={"command": command})
+    ran = make_event(1, "runbook_step_done", text="Step 1 done", data={"command": command, "ran": True})
     assert timeline(page_of(make_incident(), ran))[1] == f"  - **Ran:** {shown}"
+    other = make_event(1, "note", text="Scaled", data={"command": command, "intervention": True})
+    assert timeline(page_of(make_incident(), other))[1] == f"  - **Ran:** {shown}"
+
+
+@pytest.mark.parametrize("data", [{"command_shown": "ls ⟨pod⟩"}, {"command": "ls ⟨pod⟩"}])
+def test_a_step_that_was_only_ticked_ran_nothing(
+    make_incident: MakeIncident, make_event: MakeEvent, data: dict[str, str]
+) -> None:
+    """Its command is what was shown; so is one that was ticked before there was a word for it."""
+    ticked = make_event(1, "runbook_step_done", text="Step 1 done", data=data)
+    page = page_of(make_incident(), ticked)
+    assert timeline(page)[1] == "  - **Command shown:** `ls ⟨pod⟩`"
+    assert "Ran" not in page
 
 
 def test_a_night_is_told_by_its_days(make_incident: MakeIncident, make_event: MakeEvent) -> None:
