@@ -276,9 +276,10 @@ def test_a_channel_opens_with_everything_in_order() -> None:
     story = Story()
     kinds = [d.kind for d in story.deliveries]
     assert kinds == [
-        "channel", "card", "invite", "announcement", "topic", "pin", "notification", "runbook",
+        "channel", "card", "invite", "announcement", "invite", "topic", "pin", "notification", "runbook",
     ]  # fmt: skip
-    by_kind = {d.kind: d for d in story.deliveries}
+    by_kind = {d.kind: d for d in reversed(story.deliveries)}
+    assert [d.data["people"] for d in story.deliveries if d.kind == "invite"][1:] == [["U1"]]  # who has declared it
     assert by_kind["channel"].needs == ()
     assert by_kind["pin"].needs == ("card",)
     assert by_kind["notification"].after == ("card", by_kind["invite"].slot)
@@ -296,10 +297,10 @@ def test_a_thread_opens_quietly() -> None:
 
 
 def test_without_a_ladder_nobody_is_paged() -> None:
-    """A sev1 without a ladder opens and keeps its cadence; it invites nobody and claims no page."""
+    """A sev1 without a ladder opens and keeps its cadence; it invites who declared it alone and claims no page."""
     story = Story(Severity.SEV1, policy_with())
     assert story.kinds() == ["declared"]
-    assert "invite" not in [d.kind for d in story.deliveries]
+    assert [d.data["people"] for d in story.deliveries if d.kind == "invite"] == [["U1"]]
     assert story.armed() == {"update_reminder": 12}
 
 
@@ -345,7 +346,7 @@ def test_raising_from_sev3_opens_what_is_missing() -> None:
     told = len(story.deliveries)
     story.do(c.SetSeverity(Severity.SEV2, ALICE, "all tenants"))
     kinds = [d.kind for d in story.deliveries[told:]]
-    for kind in ("channel", "card", "invite", "announcement", "pin", "notification", "runbook"):
+    for kind in ("channel", "card", "announcement", "pin", "notification", "runbook", "moved", "came_from"):
         assert kinds.count(kind) == 1, kind
     assert story.incident.home_slot == "channel"
     assert story.armed() == {"ladder 2": 35, "ladder 3": 45, "ladder 4": 60, "update_reminder": 42}

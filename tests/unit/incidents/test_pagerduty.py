@@ -54,7 +54,7 @@ def test_a_level_is_paged_beside_slack_in_a_lane_that_needs_nothing() -> None:
     assert (second.data["escalation_policy"], second.data["service"]) == ("PLEADS01", "PSERVICE")
     assert (second.data["people"], third.data["people"]) == ([], ["charlie@example.com"])
     assert [d.data["level"] for d in pages(story, "page")] == [2, 3]
-    assert [d.data["level"] for d in pages(story, "invite")] == [1, 3]
+    assert [d.data["level"] for d in pages(story, "invite") if "level" in d.data] == [1, 3]
 
 
 def test_each_paging_of_a_level_is_a_page_of_its_own() -> None:
