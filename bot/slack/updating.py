@@ -9,31 +9,35 @@ from bot.incidents.model import Incident, Status
 from bot.incidents.responding import SETTABLE
 from bot.slack import blocks as b
 from bot.slack.modals import View, person, select, text, view
+from bot.slack.mrkdwn import esc
 
 CALLBACK, STATUS, STATE = "update", "update_status", "state"
+MORE = "update_more"  # shows the fields that are folded
 
 
 @dataclass(frozen=True, slots=True)
 class Begun:
     """How far an update is written: its status, its text, and what is in the other fields, by name.
 
-    `draft` is the status that was picked last, if the text is what that one's begins with.
+    `draft` is the status that was picked last, if the text is what that one's begins with. `whole` shows the fields
+    that few updates need.
     """
 
     status: Status
     state: str
     others: Mapping[str, str]
     draft: str = ""
+    whole: bool = False
 
 
 def update(incident: Incident, begun: Begun, announcements: str) -> View:
-    """Post a status update: what has changed is the only required field."""
+    """Post a status update: its text is the only required field."""
     given = begun.others
     status = select("status", "Status", [(s.value, s.value.capitalize()) for s in SETTABLE], begun.status.value)
     status["element"]["action_id"] = STATUS
     # A text that somebody has typed stays where it is: Slack keeps what is in a block as long as its id is the same.
     name = f"{STATE}.{begun.draft}".rstrip(".")
-    state = text(name, "What has changed, what do we know?", begun.state, multiline=True)
+    state = text(name, "What changed? What do we know?", begun.state, multiline=True)
     state["element"] |= {"action_id": STATE, "focus_on_load": True}
     return view(
         CALLBACK,
@@ -41,30 +45,41 @@ def update(incident: Incident, begun: Begun, announcements: str) -> View:
         "Post",
         incident.number,
         [
-            {**status, "dispatch_action": True},
-            text("impact", "Impact", given.get("impact", ""), optional=True, multiline=True),
+            b.section(f"*{incident.number}* {esc(incident.severity_name)}: {esc(incident.title, 200)}"),
             state,
-            text("action", "Next step", given.get("action", ""), optional=True, multiline=True),
-            person("owner", "Who does it?", optional=True, initial=given.get("owner", "")),
+            {**status, "dispatch_action": True},
             text(
                 "next",
                 "Next update",
                 given.get("next", ""),
                 optional=True,
-                placeholder="30m, 15:30; empty: by the cadence",
+                placeholder="30m or 15:30. Empty: the usual interval",
                 limit=40,
             ),
-            text(
-                "eta",
-                "ETA",
-                given.get("eta", ""),
-                optional=True,
-                placeholder="15:00, in 2h, tomorrow 9am, or unknown",
-                limit=40,
-            ),
+            *(_rest(given) if begun.whole else [b.actions([b.button(_FOLDED, MORE, incident.number)])]),
             b.context(_goes_to(incident, announcements)),
         ],
     )
+
+
+_FOLDED = "Add impact, next step, owner or ETA"
+
+
+def _rest(given: Mapping[str, str]) -> list[b.Block]:
+    """Make the fields that few updates need."""
+    return [
+        text("impact", "Impact", given.get("impact", ""), optional=True, multiline=True),
+        text("action", "Next step", given.get("action", ""), optional=True, multiline=True),
+        person("owner", "Owner of the next step", optional=True, initial=given.get("owner", "")),
+        text(
+            "eta",
+            "ETA",
+            given.get("eta", ""),
+            optional=True,
+            placeholder="15:00, in 2h, tomorrow 9am, or unknown",
+            limit=40,
+        ),
+    ]
 
 
 def _goes_to(incident: Incident, announcements: str) -> str:

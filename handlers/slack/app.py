@@ -14,7 +14,7 @@ from bot import telemetry
 from bot.errors import SitrepError
 from bot.incidents.model import Actor
 from bot.services import Services
-from bot.slack.updating import STATUS
+from bot.slack.updating import MORE, STATUS
 from handlers.slack import actions, captures, commands, events, shortcuts, updating, views
 from handlers.slack.answers import Form, Reply
 from handlers.slack.context import Asked, actor
@@ -87,6 +87,17 @@ def make_bolt(services: Services) -> AsyncApp:
     for action_id in (*actions.ACTIONS, CHOSEN):
         bolt.action(action_id)(on_action)
 
+    _bind_forms(bolt, services)
+
+    _bind_messages(bolt, services)
+
+    _bind_events(bolt, services)
+    return bolt
+
+
+def _bind_forms(bolt: AsyncApp, services: Services) -> None:
+    """Bind what people fill in, and what changes a form while it is open."""
+
     async def on_view(ack: AsyncAck, body: dict[str, Any]) -> None:
         view, user = body["view"], body["user"]
         asked = Asked(services, await _who(services, user), "", body.get("trigger_id", ""))
@@ -106,13 +117,15 @@ def make_bolt(services: Services) -> AsyncApp:
             await updating.pick(asked, body["view"])
             await ack()
 
+    @bolt.action(MORE)
+    async def on_unfolded(ack: AsyncAck, body: dict[str, Any]) -> None:
+        asked = Asked(services, await _who(services, body["user"]), "", body.get("trigger_id", ""))
+        with telemetry.INTERACTION_SECONDS.labels("form").time():
+            await updating.unfold(asked, body["view"])
+            await ack()
+
     for callback in views.CALLBACKS:
         bolt.view(callback)(on_view)
-
-    _bind_messages(bolt, services)
-
-    _bind_events(bolt, services)
-    return bolt
 
 
 def _bind_events(bolt: AsyncApp, services: Services) -> None:

@@ -40,18 +40,33 @@ async def form(asked: Asked, incident: Incident) -> View:
         "owner": str(before.get("owner_id") or ""),
     }
     await _tell_of_fault(asked, incident, status)
-    return shown.update(incident, Begun(status, _begin(asked, incident, status, last), others), _announcements(asked))
+    begun = Begun(status, _begin(asked, incident, status, last), others, whole=_goes_on(before))
+    return shown.update(incident, begun, _announcements(asked))
+
+
+def _goes_on(before: Mapping[str, Any]) -> bool:
+    """True where the last update has filled in what is folded else: nobody may take it for gone."""
+    return any(before.get(name) for name in ("action", "owner_id", "eta"))
 
 
 async def pick(asked: Asked, view: Mapping[str, Any]) -> None:
     """Begin as another status asks for, unless a text of one's own is there already."""
+    await _change(asked, view, whole=False)
+
+
+async def unfold(asked: Asked, view: Mapping[str, Any]) -> None:
+    """Show all fields; what is filled in stays."""
+    await _change(asked, view, whole=True)
+
+
+async def _change(asked: Asked, view: Mapping[str, Any], *, whole: bool) -> None:
     try:
-        await _pick(asked, view)
+        await _pick(asked, view, whole=whole)
     except (OutwardError, DatabaseUnavailable) as error:  # the form is as it was, and can be posted
         log.info("form_not_changed", reason=str(error))
 
 
-async def _pick(asked: Asked, view: Mapping[str, Any]) -> None:
+async def _pick(asked: Asked, view: Mapping[str, Any], *, whole: bool) -> None:
     incident = await asked.find(str(view.get("private_metadata") or ""))
     typed = fields.read(view["state"]["values"])
     status = next((status for status in SETTABLE if status.value == typed.get("status")), None)
@@ -60,10 +75,13 @@ async def _pick(asked: Asked, view: Mapping[str, Any]) -> None:
     last = await _last(asked, incident)
     here = next(name for name in view["state"]["values"] if fields.name(name) == STATE)
     state, draft = typed[STATE], here.partition(".")[2]
-    if not state or state in {_begin(asked, incident, each, last) for each in SETTABLE}:
+    is_whole = "action" in typed
+    if whole and not is_whole:
+        typed = {"impact": incident.impact} | typed
+    elif not state or state in {_begin(asked, incident, each, last) for each in SETTABLE}:
         state, draft = _begin(asked, incident, status, last), status.value
         await _tell_of_fault(asked, incident, status)
-    made = shown.update(incident, Begun(status, state, typed, draft), _announcements(asked))
+    made = shown.update(incident, Begun(status, state, typed, draft, whole or is_whole), _announcements(asked))
     await asked.gateway.call("views.update", view_id=view["id"], hash=view["hash"], view=made)
 
 

@@ -83,6 +83,7 @@ def test_a_drill_from_the_alert_to_the_export(
 
     alice.click("Update", 0)
     alice.fill("state", "The last rollout is the cause; we go back")
+    alice.click("Add impact, next step, owner or ETA")
     alice.fill("action", "Alice rolls back")
     picture(alice, "update")
     alice.submit()

@@ -77,6 +77,7 @@ def test_the_buttons_do_what_the_verbs_do(bot: Client) -> None:
     press(bot, "bob", channel, "incident_lead")
     press(bot, "bob", channel, "incident_update")
     view = bot.workspace.open_views("bob")[0]
+    assert bot.people.press_in_view("bob", view.id, "update_more").ok
     form = {"state": "Pool exhausted", "action": "Scaling", "eta": "tomorrow 15:00 UTC", "status": "identified"}
     assert bot.people.submit("bob", view.id, form).ok
     update = said(wait_for(lambda: bot.workspace.find(channel, "Update on")))

@@ -98,7 +98,8 @@ def test_a_whole_incident_over_the_socket(bot: Client, sockets: Sockets) -> None
     # A form that is refused stays open with its errors, then with none is taken.
     press(bot, "bob", channel, "incident_update")
     form = bot.workspace.open_views("bob")[-1]
-    assert bot.people.submit("bob", form.id, {"state": "", "action": "Scaling"}).errors
+    assert bot.people.submit("bob", form.id, {"state": "", "next": "20m"}).errors
+    assert bot.people.press_in_view("bob", form.id, "update_more").ok
     values = {"state": "Pool exhausted", "action": "Scaling", "eta": "tomorrow 15:00 UTC", "status": "identified"}
     assert bot.people.submit("bob", form.id, values).json == {}
     bot.wait_event(number, "update_posted")

@@ -27,6 +27,47 @@ def initial(view: Any) -> dict[str, Any]:
     return held
 
 
+def unfolded(bot: Client, view: Any, user: str = "bob", **typed: str) -> Any:
+    """Show the fields that few updates need."""
+    assert bot.people.press_in_view(user, view.id, "update_more", values=typed).ok
+    return view
+
+
+def test_it_asks_for_little_and_shows_the_rest_when_asked(bot: Client) -> None:
+    """Title, text, status and next update; what is typed stays when the rest unfolds, and when a status is picked."""
+    _, channel = bot.open_one("declare Writes fail sev2")
+    view = opened(bot, channel)
+    assert [*initial(view)] == ["state", "status", "next"]
+    assert "Writes fail" in str(view.body["blocks"][0])
+    unfolded(bot, view, state="The pool is empty", next="20m")
+    assert [*initial(view)] == ["state", "status", "next", "impact", "action", "owner", "eta"]
+    assert (initial(view)["state"], initial(view)["next"]) == ("The pool is empty", "20m")
+    bot.people.press_in_view("bob", view.id, "update_status", "identified", values={"action": "Fail over"})
+    assert (initial(view)["state"], initial(view)["action"]) == ("The pool is empty", "Fail over")
+
+
+@pytest.mark.parametrize(
+    ("typed", "field", "said"),
+    [
+        ({"next": "soon"}, "next", "30m"),
+        ({"next": "yesterday"}, "next", ""),
+        ({"next": "in 3 days"}, "next", "within 24 hours"),
+        ({"eta": "when it is done"}, "eta", "unknown"),
+        ({"eta": "2026-02-30"}, "eta", "unknown"),
+    ],
+)
+def test_a_time_that_cannot_be_read_is_told_at_its_field(
+    bot: Client, typed: dict[str, str], field: str, said: str
+) -> None:
+    """Nothing is posted, and the form stays open."""
+    number, channel = bot.open_one()
+    view = unfolded(bot, opened(bot, channel))
+    errors = bot.people.submit("bob", view.id, {"state": "Looking"} | typed).json["errors"]
+    assert [*errors] == [field]
+    assert said in errors[field]
+    assert "update_posted" not in bot.kinds(number)
+
+
 def test_it_begins_as_the_status_asks_for(bot: Client) -> None:
     """Each status has its template, filled in; untouched it is not posted; what somebody has typed stays."""
     number, channel = bot.open_one("declare Writes fail sev2")
@@ -61,7 +102,7 @@ def test_it_goes_on_from_the_last_one(bot: Client) -> None:
         "next": "30m",
         "eta": "tomorrow 15:00 UTC",
     }
-    assert bot.people.submit("bob", opened(bot, channel).id, said).json == {}
+    assert bot.people.submit("bob", unfolded(bot, opened(bot, channel)).id, said).json == {}
     data = bot.wait_event(number, "update_posted")["data"]
     assert (data["owner"], data["owner_id"], data["action"]) == ("dana", dana, "Fail over")
     assert data["eta"].endswith(" 15:00 UTC")
@@ -71,9 +112,9 @@ def test_it_goes_on_from_the_last_one(bot: Client) -> None:
     view = opened(bot, channel)
     held = initial(view)
     assert held == {
+        "state": "Looking",
         "status": "investigating",
         "impact": "All of eu-1",
-        "state": "Looking",
         "action": "Fail over",
         "owner": dana,
         "next": None,
