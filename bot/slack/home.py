@@ -1,4 +1,4 @@
-"""The App Home: what needs you now comes first, then what is open, what is over, and how the bot is (seed 002, 1)."""
+"""The App Home, by incident: first those that need you, with what to do; then the others, and health (seed 002, 1)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from bot.slack.mrkdwn import clock_time, date_time, esc
 from bot.store.standing import Standing
 
 SHOWN = 8  # incidents of each list
+TASKS = 5  # of one person in one incident
 BOOKS = 5
 SLOW = timedelta(minutes=2)  # what has waited longer to go out is worth a line
 
@@ -38,63 +39,98 @@ class Desktop:
 
 def home(desktop: Desktop) -> dict[str, Any]:
     """Make the view."""
-    made = [b.header("What needs you now")]
-    needs = [_triage(desktop.triage)] if desktop.triage else []
-    needs += [line for incident in desktop.open for line in _needs(incident, desktop.user)]
-    made += b.paragraphs("\n".join(needs[: 2 * SHOWN]) or ":white_check_mark: Nothing. Rest while you can.")[:3]
+    wanted = {incident.number: _needs(incident, desktop.user) for incident in desktop.open}
+    yours = [incident for incident in desktop.open if wanted[incident.number]]
+    others = [incident for incident in desktop.open if not wanted[incident.number]]
+    made = [b.header("Needs you now")]
+    if desktop.triage:
+        made.append(b.section(_triage(desktop.triage)))
+    elif not yours:
+        made.append(b.section(":white_check_mark: Nothing needs you now."))
+    for incident in yours[:SHOWN]:
+        made += _incident(incident, wanted[incident.number], desktop.user)
     made.append(b.actions([b.button("Declare an incident", "home_declare", "home", "danger")]))
-    made.append(b.header(f"Open incidents: {len(desktop.open)}"))
-    for incident in desktop.open[:SHOWN]:
-        buttons = [
-            b.button("Catch me up", f"incident_catchup_{incident.number}", incident.number),
-            b.button("More…", f"incident_more_{incident.number}", incident.number),
-        ]
-        made += [b.section(_open(incident)), b.actions(buttons)]
-    if len(desktop.open) > SHOWN:
-        made.append(b.context(f"and {len(desktop.open) - SHOWN} more: type `{desktop.command} list`"))
+    if others:
+        made.append(b.header(f"Other open incidents: {len(others)}"))
+    for incident in others[:SHOWN]:
+        made += _incident(incident, (), desktop.user)
+    if hidden := max(len(yours) - SHOWN, 0) + max(len(others) - SHOWN, 0):
+        made.append(b.context(f"and {hidden} more: type `{desktop.command} list`"))
     if desktop.recent:
-        made.append(b.header("Lately over"))
+        made.append(b.header("Recently resolved"))
         made += b.paragraphs("\n".join(_over(incident) for incident in desktop.recent[:SHOWN]))[:3]
     if desktop.stale:
         made.append(b.header(f"Runbooks to review: {len(desktop.stale)}"))
         made.append(b.section("\n".join(_book(book) for book in desktop.stale[:BOOKS])))
-    made.append(b.context(f"{_health(desktop)} Looked at {clock_time(desktop.now)}; open this tab again to refresh."))
+    made.append(b.context(f"{_health(desktop)} As of {clock_time(desktop.now)}. Open this tab again to refresh."))
     return {"type": "home", "blocks": b.fit(made)}
 
 
 def _triage(count: int) -> str:
     what = "1 alert group waits" if count == 1 else f"{count} alert groups wait"
-    return f":mag: *Decide*: {what} for a look in the alerts channel"
+    return f":mag: *Triage*: {what} in the alerts channel"
+
+
+def _incident(incident: Incident, needs: Sequence[str], user: str) -> list[b.Block]:
+    """Show an incident with what somebody has to do about it, and the buttons for that."""
+    number = incident.number
+    buttons = [b.button(label, f"{action}_{number}", number) for label, action in _acts(incident, user)]
+    if buttons:
+        buttons[0]["style"] = "primary"
+    buttons += [
+        b.button("Catch me up", f"incident_catchup_{number}", number),
+        b.button("More…", f"incident_more_{number}", number),
+    ]
+    made = [b.section("\n".join([_open(incident), *needs])), b.actions(buttons)]
+    mine = [task for task in incident.tasks if task.is_open and task.owner_id == user][:TASKS]
+    for task in mine:
+        done = b.button("Done", f"task_done_{number}-{task.id}", f"{number}|{task.id}")
+        text = f":white_large_square: Task {task.id}: {esc(task.text, 120)}"
+        made.append({**b.section(text), "accessory": done})
+    return made
+
+
+def _acts(incident: Incident, user: str) -> list[tuple[str, str]]:
+    """Return what can be done at once about what an incident needs, the most urgent first."""
+    acts = []
+    if incident.handoff is not None and incident.handoff.to.id == user:
+        acts += [("Accept", "incident_accept"), ("Decline", "incident_decline")]
+    if _has_role(incident, user) and incident.update_is_overdue:
+        acts.append(("Post update", "incident_update"))
+    if incident.acknowledged_at is None and incident.rule.ladder:
+        acts.append(("Acknowledge", "incident_ack"))
+    if incident.lead is None:
+        acts.append(("Take lead", "incident_lead"))
+    return acts
 
 
 def _needs(incident: Incident, user: str) -> list[str]:
-    """Say what somebody has to do about an incident, the most urgent first."""
-    where = f"<#{incident.channel_id}>" if incident.channel_id else incident.number
-    roles = [Role(role) for role, person in incident.roles.items() if person.id == user and role in set(Role)]
-    mine = bool(roles)
+    """Say what somebody has to do about an incident, the most urgent first; tasks have lines of their own."""
     lines = []
     if incident.handoff is not None and incident.handoff.to.id == user:
-        lines.append(f":handshake: *Accept or refuse* the command of {where}")
-    if mine and incident.update_is_overdue:
-        lines.append(f":warning: *Post an update* in {where}: it is overdue")
+        lines.append(f":handshake: <@{incident.handoff.by.id}> offers you the lead")
+    if _has_role(incident, user) and incident.update_is_overdue:
+        lines.append(":warning: The update is overdue")
     if incident.acknowledged_at is None and incident.rule.ladder:
-        lines.append(f":rotating_light: *Acknowledge* {where}: nobody has ({esc(incident.title, 80)})")
+        lines.append(":rotating_light: Nobody has acknowledged")
     if incident.lead is None:
-        lines.append(f":bust_in_silhouette: *Take the lead* of {where}: nobody has it")
+        lines.append(":bust_in_silhouette: Nobody has the lead")
+    tasks = sum(task.is_open and task.owner_id == user for task in incident.tasks)
+    if tasks:
+        lines.append(f":ballot_box_with_check: {_counted(tasks, 'task')} for you")
     lines += [
-        f":white_large_square: Task {task.id} in {where}: {esc(task.text, 120)}"
-        for task in incident.tasks
-        if task.is_open and task.owner_id == user
-    ]
-    lines += [
-        f":leftwards_arrow_with_hook: *Roll back* in {where}: {esc(made.text, 120)}"
+        f":leftwards_arrow_with_hook: Roll back: {esc(made.text, 120)}"
         for made in incident.mitigations
         if made.by == user
     ]
-    if mine and not lines:
-        named = " and ".join(word_of(role).lower() for role in roles)
-        lines.append(f":eyes: You are {named} in {where}; next update {next_update(incident)}")
+    if not lines and _has_role(incident, user):
+        roles = [Role(role) for role, person in incident.roles.items() if person.id == user and role in set(Role)]
+        lines.append(f":eyes: You are {' and '.join(word_of(role).lower() for role in roles)}")
     return lines
+
+
+def _has_role(incident: Incident, user: str) -> bool:
+    return any(person.id == user and role in set(Role) for role, person in incident.roles.items())
 
 
 def _open(incident: Incident) -> str:
@@ -121,13 +157,13 @@ def _book(book: Runbook) -> str:
 def _health(desktop: Desktop) -> str:
     standing = desktop.standing
     if standing is None:
-        return ":warning: The database did not answer: look at the log of the bot."
+        return ":warning: The database did not answer. Check Sitrep's log."
     waiting = max(sum(standing.deliveries.values()) - 1, 0)  # this one is on its way
     if standing.oldest is not None and desktop.now - standing.oldest > SLOW:
         age = spell((desktop.now - standing.oldest).total_seconds())
-        return f":warning: {waiting} messages wait to go out, the oldest for {age}: see `sitrep outbox list`."
-    armed, more = _counted(standing.armed, "timer"), _counted(waiting, "more message")
-    return f":white_check_mark: The bot is well: {armed} armed, {more} on the way."
+        return f":warning: {_counted(waiting, 'message')} queued, the oldest for {age}. Run `sitrep outbox list`."
+    armed, more = _counted(standing.armed, "timer"), _counted(waiting, "message")
+    return f":white_check_mark: Healthy: {armed} armed, {more} queued."
 
 
 def _counted(count: int, what: str) -> str:

@@ -123,7 +123,7 @@ def test_a_drill_from_the_alert_to_the_export(
     picture(alice, "resolved")
 
     bob.go("Sitrep home")
-    bob.sees("Lately over")
+    bob.sees("Recently resolved")
     kinds = bot.kinds(number)
     assert [kinds.count(kind) for kind in ("declared", "handoff", "mitigated", "resolved", "exported")] == [1] * 5
     assert "delivery_failed" not in kinds

@@ -19,33 +19,50 @@ def home(bot: Client, user: str, wanted: str) -> str:
 
 
 def test_the_home_says_first_what_needs_you(bot: Client, hands: Hands) -> None:
-    """Roles, overdue updates, unacknowledged incidents and tasks; what others have to do is not there."""
-    assert "Nothing. Rest while you can." in home(bot, "dana", "What needs you now")
+    """By incident: roles, overdue updates, unacknowledged incidents and tasks; what others have to do is not there."""
+    assert "Nothing needs you now." in home(bot, "dana", "Needs you now")
     number, channel = bot.open_one()
-    assert "*Acknowledge*" in home(bot, "dana", number)
+    assert "Nobody has acknowledged" in home(bot, "dana", number)
     bot.slash("ack", "alice", channel)
     bot.slash("lead", "alice", channel)
     bot.slash("task add Call the provider @dana", "alice", channel)
-    assert "Call the provider" in home(bot, "dana", "Task 1 in")
+    assert "Call the provider" in home(bot, "dana", "1 task for you")
     hands.advance(minutes=16)
     bot.wait_event(number, "update_overdue")
-    assert "*Post an update*" in home(bot, "alice", "overdue")
-    assert "*Post an update*" not in home(bot, "dana", "Open incidents: 1")
+    assert "The update is overdue" in home(bot, "alice", "Post update")
+    assert "The update is overdue" not in home(bot, "dana", "1 task for you")
+    assert "Other open incidents: 1" in home(bot, "bob", number)
     bot.slash("resolve Done", "alice", channel)
-    shown = home(bot, "alice", "Lately over")
-    assert "Open incidents: 0" in shown
-    assert "The bot is well" in shown
+    shown = home(bot, "alice", "Recently resolved")
+    assert "Nothing needs you now." in shown
+    assert "Healthy: " in shown
+
+
+def test_what_needs_you_is_done_from_the_home(bot: Client) -> None:
+    """Acknowledge, take the lead and end a task by the buttons of its incident; of two each has buttons of its own."""
+    first, _ = bot.open_one()
+    number, channel = bot.open_one("declare Search is slow sev2")
+    bot.slash("task add Call the provider @dana", "alice", channel)
+    home(bot, "dana", "1 task for you")
+    view = bot.workspace.home("dana")
+    assert view is not None
+    for action, kind in (("incident_ack", "acknowledged"), ("incident_lead", "role_assigned")):
+        assert bot.people.press_in_view("dana", view.id, f"{action}_{number}", number).ok
+        assert bot.wait_event(number, kind)["actor"]["name"] == "dana"
+    assert bot.people.press_in_view("dana", view.id, f"task_done_{number}-1", f"{number}|1").ok
+    wait_for(lambda: "Task 1 done: Call the provider" in [e["text"] for e in bot.events(number)], what="the task")
+    assert bot.incident(first)["acknowledged_at"] is None
 
 
 def test_alerts_that_wait_for_a_look_are_told_of(bot: Client) -> None:
     """Until somebody has decided."""
     warning = alert("aa", labels={**alert()["labels"], "severity": "warning"})
     bot.alertmanager(body(warning))
-    assert "1 alert group waits" in home(bot, "bob", "*Decide*")
+    assert "1 alert group waits" in home(bot, "bob", "*Triage*")
     message = wait_for(lambda: bot.workspace.find("ops-alerts", "Triage"), what="the triage message")
     bot.people.press("bob", "ops-alerts", message.ts, "triage_decline")
     assert bot.people.submit("bob", bot.workspace.open_views("bob")[-1].id, {"why": "Known"}).ok
-    assert "*Decide*" not in home(bot, "bob", "Nothing. Rest while you can.")
+    assert "*Triage*" not in home(bot, "bob", "Nothing needs you now.")
 
 
 def test_an_incident_is_declared_from_the_home(bot: Client) -> None:
@@ -68,10 +85,10 @@ def test_an_incident_is_worked_on_from_the_home(bot: Client) -> None:
     view = bot.workspace.home("bob")
     assert view is not None
     bot.people.press_in_view("bob", view.id, f"incident_more_{number}", number)
-    assert "*Acknowledge*" in str(view.body["blocks"])
+    assert "Nobody has acknowledged" in str(view.body["blocks"])
     assert bot.people.submit("bob", bot.workspace.open_views("bob")[-1].id, {"verb": "ack"}).json == {}
     bot.wait_event(number, "acknowledged")
-    wait_for(lambda: "*Acknowledge*" not in str(view.body["blocks"]), what="the Home that shows it")
+    wait_for(lambda: "Nobody has acknowledged" not in str(view.body["blocks"]), what="the Home that shows it")
     direct = bot.workspace.direct("bob").id
     wait_for(lambda: f"Acknowledged {number}" in " ".join(bot.workspace.texts(direct)), what="the answer")
     bot.people.press_in_view("bob", view.id, f"incident_catchup_{number}", number)
