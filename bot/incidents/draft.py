@@ -85,11 +85,12 @@ class Draft:
         if self.incident.opened_channel:
             if not self.incident.private:
                 self._edit("refresh_announcement", "announce", "announcement")
-            self._edit("topic", "topic", "channel")
+            if self.incident.is_at_home:
+                self._edit("topic", "topic", "channel")
 
     def refresh_card(self, *, wait: int = 0) -> None:
         """Have the card alone show the new state; it waits so many seconds for what may come with it."""
-        self._edit("refresh_card", "card_edit", "card" if self.incident.opened_channel else "thread", wait)
+        self._edit("refresh_card", "card_edit", "card" if self.incident.home_slot == "channel" else "thread", wait)
 
     def refresh_pages(self) -> None:
         """Have the pages that are out show whether they are answered."""

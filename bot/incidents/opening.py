@@ -8,7 +8,7 @@ from datetime import datetime
 from bot.incidents import alerting, cadence, correlating, escalation, people
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
-from bot.incidents.model import Decision, Incident, Status
+from bot.incidents.model import Decision, Incident, Person, Status
 from bot.incidents.policy import Policy
 
 DRILL = "[TEST]"  # before the title, so that no message, list or export can be taken for real
@@ -79,7 +79,8 @@ def open_up(draft: Draft, *, has_thread: bool = False, reason: str = "declared")
     if not private:
         draft.deliver("announcement", "announce", slot="announcement", needs=in_channel)
     elif draft.incident.declared_by.type == "human":  # nobody finds the way in without an invitation
-        people.bring_in(draft, draft.incident.declared_by.id, "Whoever declared it")
+        by = draft.incident.declared_by
+        people.bring_in(draft, Person(by.id, by.name), by)
     draft.deliver("topic", "topic", needs=in_channel)
     draft.deliver("pin", "pin", slot="pin", needs=("card",))
     first = ("card", invite) if invite else ("card",)

@@ -7,18 +7,22 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 from bot import board as boards
 from bot import telemetry
 from bot.board import Board
 from bot.errors import Permanent, Retryable
+from bot.incidents.asking import BY as ASKED_BY
 from bot.incidents.escalation import is_needless
 from bot.incidents.wording import is_in_slack, mention, worded
 from bot.outbox import homes, periodic, reactions, runbooks, triage
 from bot.outbox.call import Call, Result, Tools
-from bot.outbox.worker import Superseded
+from bot.outbox.shut import GONE, NO_POSTING, NO_THREAD, SHUT, ChannelShut, MessageGone
+from bot.outbox.worker import PAGES, Superseded
 from bot.slack import card, messages
 from bot.slack.directory import Resolved
+from bot.slack.faults import not_invited
 from bot.slack.gateway import Posted
 from bot.slack.messages import Message
 from bot.store import deliveries
@@ -95,12 +99,29 @@ async def _channel(call: Call) -> Result:
 
 
 async def _card(call: Call) -> Result:
-    return await call.post(card.card(call.board))
+    incident = call.board.incident
+    if not incident.is_at_home:
+        raise Superseded
+    try:
+        return await call.post(card.card(call.board), channel=incident.channel_id)
+    except Permanent as error:
+        if not isinstance(call.meant(error, incident.channel_id, said=True), ChannelShut):
+            raise
+        raise ChannelShut(error, incident.channel_id, said=False) from error  # it comes once the channel is back
 
 
 async def _thread(call: Call) -> Result:
+    """Post the card that has a thread below it; one that is there from before is taken up again."""
+    message = card.card(call.board)
+    if (old := await call.there("thread")) is not None:
+        try:
+            await call.replace("thread", message)
+        except MessageGone:
+            pass  # somebody deleted it
+        else:
+            return old.result
     channel = await call.gateway.channel_id(call.tools.slack.alerts_channel)
-    return await call.post(card.card(call.board), channel=channel)
+    return await call.post(message, channel=channel)
 
 
 async def _announcement(call: Call) -> Result:
@@ -110,8 +131,22 @@ async def _announcement(call: Call) -> Result:
 
 async def _refresh_card(call: Call) -> Result:
     message = card.card(call.board, await runbooks.next_step(call))
-    edited = [await call.edit(slot, message) for slot in ("card", "thread")]
-    if not any(edited):
+    slots = ("card", "thread") if call.board.incident.away is None else ("thread",)
+    edited = False
+    gone: list[MessageGone] = []
+    shut: list[ChannelShut] = []
+    for slot in slots:
+        try:
+            edited = await call.edit(slot, message) or edited
+        except MessageGone as error:
+            gone.append(error)
+        except ChannelShut as error:
+            shut.append(error)
+    if gone:
+        raise MessageGone(gone[0], [row for error in gone for row in error.rows])
+    if shut:
+        raise shut[0]
+    if not edited:
         raise Superseded
     return {}
 
@@ -124,23 +159,76 @@ async def _refresh_announcement(call: Call) -> Result:
 
 async def _topic(call: Call) -> Result:
     incident = call.board.incident
-    await call.gateway.set_topic(incident.channel_id, card.topic(incident))
-    return {}
+    if not incident.is_at_home:
+        raise Superseded
+    try:
+        name = await call.gateway.set_topic(incident.channel_id, card.topic(incident))
+    except Permanent as error:
+        raise call.meant(error, incident.channel_id) from error
+    return {"renamed": name} if name and name != incident.channel_name else {}
 
 
 async def _pin(call: Call) -> Result:
     posted = call.board.result("card")
-    await call.gateway.pin(Posted(str(posted["channel"]), str(posted["ts"])))
+    if not posted:
+        raise Superseded
+    place = Posted(str(posted["channel"]), str(posted["ts"]))
+    try:
+        await call.gateway.pin(place)
+    except Permanent as error:
+        if error.reason == GONE:  # the next edit of the card finds it gone, and has it posted and pinned again
+            raise Superseded from error
+        raise call.meant(error, place.channel) from error
     return {}
 
 
 async def _invite(call: Call) -> Result:
-    found = await _people(call)
-    refused = await call.gateway.invite(call.board.incident.channel_id, found.users)
-    problems = [*found.problems, *refused]
+    found, channel = await _people(call), call.board.incident.channel_id
+    try:
+        refused = await call.gateway.invite(channel, found.users)
+    except Permanent as error:
+        raise call.meant(error, channel) from error
+    problems = [*found.problems, *(not_invited(call.directory.name_of(user), code) for user, code in refused)]
     if len(refused) >= len(found.users):
-        raise Permanent("invite_failed", "Correct the person in the ladder (SITREP_CONFIG).", "; ".join(problems))
+        fix = "" if ASKED_BY in call.row.data else "Name somebody else in the ladder (SITREP_CONFIG)."
+        raise Permanent("invite_failed", fix, " ".join(problems))
     return {"problems": problems}
+
+
+async def _unarchive(call: Call) -> Result:
+    """Bring the channel of an incident that was reopened back from the archive; says so where Slack refuses."""
+    channel = call.board.incident.channel_id
+    try:
+        about = await call.gateway.about(channel)
+        if about.get("is_archived", not about):
+            await call.gateway.unarchive(channel)
+    except Permanent as error:
+        return {"shut": error.reason if error.reason in SHUT - {"not_in_channel"} else "is_archived"}
+    return {"channel": channel, "name": str(about.get("name") or ""), "unarchived": bool(about.get("is_archived"))}
+
+
+async def _channel_check(call: Call) -> Result:
+    """Look how the channel is; where the incident goes on elsewhere, a message that it takes is the proof."""
+    call = await call.anew()
+    incident, channel = call.board.incident, call.board.incident.channel_id
+    waiting = await call.tools.store.read(lambda c: deliveries.unfinished(c, call.row.scope))
+    found: dict[str, Any] = {"card": bool(call.board.result("card"))}
+    found["paging"] = any(row.kind in PAGES for row in waiting)
+    try:
+        if call.row.data.get("unarchive"):
+            with suppress(Permanent):  # the message below tells
+                await call.gateway.unarchive(channel)
+        about = await call.gateway.about(channel)
+        found["name"] = str(about.get("name") or "")
+        if about.get("is_archived"):
+            return {**found, "shut": "is_archived"}
+        if incident.away is not None:
+            await call.post(messages.home_again(call.board), channel=channel)
+    except Permanent as error:
+        if error.reason in SHUT | NO_POSTING:
+            return {**found, "shut": error.reason}
+        raise
+    return found
 
 
 async def _notification(call: Call) -> Result:
@@ -148,7 +236,8 @@ async def _notification(call: Call) -> Result:
     specs = ladder[0].slack if ladder and ladder[0].after == 0 else ()
     found = await call.directory.resolve(specs)
     _wait_for_slack(call, found)
-    posted = await call.post(messages.notification(call.tools.templates, call.board, found.mentions))
+    message = messages.notification(call.tools.templates, call.board, found.mentions)
+    posted = await call.post(message, people=found.users or None)
     people = [call.directory.name_of(user) for user in found.users]
     return {**posted, "people": people, "problems": found.notes, "mentions": list(found.mentions)}
 
@@ -164,7 +253,8 @@ async def _page(call: Call) -> Result:
         call = await call.anew(with_events=True)
         if is_needless(call.board.incident, reason):
             raise Superseded
-        posted = await call.post(messages.page(call.board, call.row.data, found.mentions), looked_for=True)
+        message = messages.page(call.board, call.row.data, found.mentions)
+        posted = await call.post(message, looked_for=True, people=found.users)
     people = [call.directory.name_of(user) for user in found.users]
     return {**posted, "people": people, "problems": found.notes, "mentions": list(found.mentions)}
 
@@ -178,15 +268,17 @@ async def _refresh_pages(call: Call) -> Result:
     )
     for row in sent:
         mentions = [str(each) for each in row.result.get("mentions", ())]
-        if not mentions or not row.result.get("channel"):
+        places = [row.result, *dict(row.result.get("direct") or {}).values()]
+        places = [Posted(str(each["channel"]), str(each["ts"])) for each in places if each.get("channel")]
+        if not mentions:
             continue
         if row.kind == "page":
             text, blocks = messages.page(call.board, row.data, mentions)
         else:
             text, blocks = messages.notification(call.tools.templates, call.board, mentions)
-        place = Posted(str(row.result["channel"]), str(row.result["ts"]))
-        with suppress(Permanent):  # somebody has deleted it
-            await call.gateway.edit(place, text, blocks, key=row.key, number=call.row.scope)
+        for place in places:
+            with suppress(Permanent):  # somebody has deleted it, or its channel cannot be written
+                await call.gateway.edit(place, text, blocks, key=row.key, number=call.row.scope)
     return {}
 
 
@@ -200,10 +292,13 @@ async def _pagerduty_state(call: Call) -> Result:
 
 async def _people(call: Call) -> Resolved:
     specs = [str(spec) for spec in call.row.data["people"]]
-    found = await call.directory.resolve(specs)
+    typed = call.row.data.get("level") == 0 or "level" not in call.row.data
+    found = await call.directory.resolve(specs, typed=typed)
     if specs and not found.users:  # a group without members reaches nobody
         _wait_for_slack(call, found)
-        raise Permanent("nobody_found", "Correct the people in the ladder (SITREP_CONFIG).", "; ".join(found.problems))
+        fix = "Name somebody else." if typed else "Correct the people in the ladder (SITREP_CONFIG)."
+        why = " ".join(found.problems) or f"{', '.join(specs)} has no members"
+        raise Permanent("nobody_found", "" if typed and found.problems else fix, why)
     return found
 
 
@@ -304,15 +399,16 @@ async def _under(call: Call, slot: str, message: Message) -> Result:
     if not there:
         raise Superseded
     text, blocks = message
-    posted = await call.gateway.post(
-        str(there["channel"]),
-        text,
-        blocks,
-        key=call.row.key,
-        number=call.row.scope,
-        thread_ts=str(there["ts"]),
-        maybe_done=call.row.tried,
-    )
+    where, root = str(there["channel"]), str(there["ts"])
+    key, number = call.row.key, call.row.scope
+    try:
+        posted = await call.gateway.post(
+            where, text, blocks, key=key, number=number, thread_ts=root, maybe_done=call.row.tried
+        )
+    except Permanent as error:
+        if error.reason in NO_THREAD:
+            raise MessageGone(error, [call.board.slots[slot]], said=True) from error
+        raise
     return {"channel": posted.channel, "ts": posted.ts}
 
 
@@ -367,12 +463,22 @@ async def _export(call: Call) -> Result:
     if "file_id" not in progress:
         progress["file_id"] = await call.gateway.put_file(made.filename, made.content)
         await call.tools.store.write(lambda tx: deliveries.keep_progress(tx.connection, call.row.id, progress))
-    channel, thread_ts = call.place()
+    channel, thread_ts = await _room(call)
     comment = f"Timeline of {number} for {data['author']}"
-    await call.gateway.share_file(
-        progress["file_id"], made.filename, channel, comment, thread_ts, maybe_done=call.row.tried
-    )
+    try:
+        await call.gateway.share_file(
+            progress["file_id"], made.filename, channel, comment, thread_ts, maybe_done=call.row.tried
+        )
+    except Permanent as error:
+        raise call.meant(error, channel, said=True) from error
     return progress
+
+
+async def _room(call: Call) -> tuple[str, str | None]:
+    """Return where a file is shared: a private incident without a channel sends it to whoever asked."""
+    if call.is_private_and_away:
+        return await call.gateway.direct(str(call.row.data["user"])), None
+    return call.place()
 
 
 _SENDERS: Mapping[str, Callable[[Call], Awaitable[Result]]] = {
@@ -385,6 +491,8 @@ _SENDERS: Mapping[str, Callable[[Call], Awaitable[Result]]] = {
     "topic": _topic,
     "pin": _pin,
     "invite": _invite,
+    "unarchive": _unarchive,
+    "channel_check": _channel_check,
     "notification": _notification,
     "page": _page,
     "refresh_pages": _refresh_pages,

@@ -155,7 +155,8 @@ async def _ask_first(spoken: Spoken, what: str, yes: str) -> None:
 async def reopen(spoken: Spoken) -> str:
     """It was not over."""
     after = await spoken.apply(c.Reopen(spoken.asked.user, spoken.text))
-    return f"Reopened {after.number}."
+    channel = " If its channel is archived, it is unarchived." if after.is_at_home and after.channel_id else ""
+    return f"Reopened {after.number}.{channel}"
 
 
 async def merge(spoken: Spoken) -> str:
@@ -200,7 +201,8 @@ async def export(spoken: Spoken) -> str:
     if fmt not in FORMATS:
         raise Mistake(f"Give one of these formats: {', '.join(FORMATS)}. Example: `{spoken.command} export md`.")
     await spoken.apply(c.Export(fmt, spoken.asked.user))
-    return f"The timeline of {spoken.subject.number} is on its way to the incident's channel as {fmt}."
+    where = "the incident's channel" if spoken.subject.is_at_home else "where the incident goes on"
+    return f"The timeline of {spoken.subject.number} is on its way to {where} as {fmt}."
 
 
 async def timeline(spoken: Spoken) -> str:
