@@ -106,7 +106,9 @@ class Draft:
             return
         seq = self.incident.delivery_seq + 1
         self.set(delivery_seq=seq)
-        self._deliveries.append(Delivery(kind, f"{kind}:{seq}", lane, {}, (what,), (), coalesce=True, wait=wait))
+        # A channel that is being brought back from the archive can be written only then.
+        after = ("channel",) if self.incident.is_at_home and what != "announcement" else ()
+        self._deliveries.append(Delivery(kind, f"{kind}:{seq}", lane, {}, (what,), after, coalesce=True, wait=wait))
 
     def done(self) -> Decision:
         """Give the finished decision."""

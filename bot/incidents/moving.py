@@ -46,8 +46,10 @@ def looked(draft: Draft, result: dict[str, Any]) -> None:
         if reason and incident.opened_channel and incident.status.is_open:
             _leave(draft, reason, paging=bool(result.get("paging")))
         return
-    if not reason:
+    if result.get("written"):
         _come_home(draft, incident.away, has_card=bool(result.get("card")))
+        return
+    if not reason:  # it was looked at before the incident went on elsewhere; the next look is asked for
         return
     if reason != incident.away.reason:
         draft.set(away=replace(incident.away, reason=reason))

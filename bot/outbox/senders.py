@@ -224,6 +224,7 @@ async def _channel_check(call: Call) -> Result:
             return {**found, "shut": "is_archived"}
         if incident.away is not None:
             await call.post(messages.home_again(call.board), channel=channel)
+            found["written"] = True
     except Permanent as error:
         if error.reason in SHUT | NO_POSTING:
             return {**found, "shut": error.reason}

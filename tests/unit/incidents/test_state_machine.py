@@ -254,7 +254,15 @@ class AnyIncident(RuleBasedStateMachine):
         facts = dict(delivery.data)
         if data.draw(st.booleans()):
             self.delivered.add(delivery.slot)
-            result = {"channel": "C1", "name": "x", "runbook_id": "b", "reason": "r", "people": ["Alice"]}
+            result: dict[str, Any] = {
+                "channel": "C1",
+                "name": "x",
+                "runbook_id": "b",
+                "reason": "r",
+                "people": ["Alice"],
+            }
+            if delivery.kind == "channel_check":
+                result |= data.draw(st.sampled_from([{}, {"written": True, "card": True}, {"shut": "is_archived"}]))
             self.do(c.Delivered(delivery.kind, delivery.slot, result, facts))
         elif delivery.kind == "unarchive":  # what waits for the channel goes on elsewhere
             self.do(c.DeliveryFailed(delivery.kind, delivery.slot, "gone", "Mend it.", facts))
