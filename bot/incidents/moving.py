@@ -115,7 +115,8 @@ def post_again(draft: Draft, command: c.PostAgain) -> None:
     elif command.kind == "thread":
         draft.deliver("thread", "setup", slot="thread")
     elif command.kind == "announcement":
-        draft.deliver("announcement", "announce", slot="announcement", needs=("channel",))
+        # Not among the announcements: what is to be said below it waits there, in front.
+        draft.deliver("announcement", "setup", slot="announcement", needs=("channel",))
     else:
         for run in incident.runs:
             if run.slot == command.slot:

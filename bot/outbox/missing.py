@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sqlalchemy import Connection
+
 from bot.desk import Desk
 from bot.incidents import commands as c
 from bot.store import deliveries, incidents
@@ -10,6 +12,16 @@ from bot.store.tx import Tx
 
 LIVE = frozenset({"card", "thread", "announcement"})
 BOOKS = frozenset({"runbook", "checklist"})
+
+
+def posted_at(connection: Connection, channel: str, ts: str) -> Outgoing | None:
+    """Return what had posted a message that is kept live in an incident's channel; None where it is another one."""
+    incident = incidents.by_channel(connection, channel)
+    if incident is None:
+        return None
+    slots = {*LIVE, *(run.slot for run in incident.runs)}
+    rows = deliveries.by_slots(connection, incident.number, slots)
+    return next((row for row in rows if row.result.get("channel") == channel and row.result.get("ts") == ts), None)
 
 
 def post_again(tx: Tx, desk: Desk, gone: Outgoing) -> None:

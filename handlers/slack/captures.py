@@ -15,6 +15,7 @@ from bot.errors import Permanent
 from bot.incidents import commands as c
 from bot.incidents.capturing import PIN, REACTION, stamp
 from bot.incidents.model import Actor, Delivery, Person, Refused
+from bot.outbox import missing
 from bot.services import Services
 from bot.slack import said as slack_says
 from bot.slack.faults import words
@@ -191,7 +192,12 @@ async def _changed(services: Services, event_id: str, event: Mapping[str, Any], 
     ts = str((event.get("deleted_ts") if subtype == "message_deleted" else message.get("ts")) or "")
     if subtype not in {"message_changed", "message_deleted"} or not stamp(ts)[0]:
         return
-    known = await services.store.read(lambda connection: captures.of_message(connection, channel, ts))
+    known, ours = await services.store.read(
+        lambda c: (captures.of_message(c, channel, ts), missing.posted_at(c, channel, ts) if deleted else None)
+    )
+    if ours is not None:
+        await services.store.write(lambda tx: missing.post_again(tx, services.desk, ours))
+        return
     if deleted:
         if any(not kept.removed for kept in known):
             lost = partial(capturing.lose, desk=services.desk, channel=channel, ts=ts)
