@@ -28,13 +28,12 @@ def tell(draft: Draft, data: Mapping[str, Any], text: str) -> None:
 
 def tell_failed(draft: Draft, command: c.DeliveryFailed) -> None:
     """Tell whoever asked for a page or an invitation that it failed, why, and what to do."""
-    what = "Could not invite" if command.kind == "invite" else "Could not page"
-    who = str(command.data.get("name") or "them")
-    why = command.words or command.reason
-    if command.kind == "invite" or who in why:  # the reason names the people
-        tell(draft, command.data, f"{what} {why}{_stop(why)} {command.fix}".rstrip())
-        return
-    tell(draft, command.data, f"{what} {who}: {why}{_stop(why)} {command.fix}".rstrip())
+    who, why = str(command.data.get("name") or "them"), command.words or command.reason
+    if command.kind == "invite":  # the reason names the people
+        said = f"Invitation failed: {why}"
+    else:
+        said = f"Could not page {why}" if who in why else f"Could not page {who}: {why}"
+    tell(draft, command.data, f"{said}{_stop(said)} {command.fix}".rstrip())
 
 
 def _stop(text: str) -> str:

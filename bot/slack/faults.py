@@ -80,6 +80,7 @@ WORDS = {
     "slack_throttled": "Slack asked the bot to wait",
     "slack_unreachable": "Slack could not be reached",
     "pagerduty_off": "PagerDuty is switched off",
+    "nobody_on_call": "nobody is on call",
 }
 # Why Slack does not invite somebody: what is so, and what to do. Source: conversations.invite's errors.
 _GUEST = ("is a guest, and only a workspace admin can add guests", "Ask an admin to add them, or name somebody else.")
@@ -103,9 +104,14 @@ INVITE = {
 }
 
 
+def spelled(code: str) -> str:
+    """Return an error code that has no words of its own so that it can be read."""
+    return code.replace("pagerduty", "PagerDuty").replace("_", " ")
+
+
 def words(error: OutwardError) -> str:
     """Say in words why a call did not succeed, with what else is known of it."""
-    said = WORDS.get(error.reason, error.reason.replace("_", " "))
+    said = WORDS.get(error.reason, spelled(error.reason))
     detail = error.detail
     if not detail or METHOD.fullmatch(detail):  # a method's name tells people nothing
         return said
@@ -114,7 +120,7 @@ def words(error: OutwardError) -> str:
 
 def not_invited(name: str, code: str) -> str:
     """Say whom Slack did not let in, why, and what to do."""
-    what, fix = INVITE.get(code, (f"was not let in by Slack ({code.replace('_', ' ')})", "Invite them by hand."))
+    what, fix = INVITE.get(code, (f"was not let in by Slack ({spelled(code)})", "Invite them by hand."))
     return f"{name} {what}. {fix}"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from bot.errors import Permanent
 from bot.incidents.model import Person
-from bot.slack.faults import FIXES, WORDS
+from bot.slack.faults import FIXES, WORDS, spelled
 from bot.slack.gateway import Gateway
 from bot.store.slack_names import Answer
 
@@ -86,9 +86,10 @@ def explain(spec: str, error: str, *, typed: bool = False) -> str:
     if error == DEACTIVATED:
         return f"{spec}: the account is deactivated in Slack. Name somebody else{'' if typed else ' (SITREP_CONFIG)'}."
     if error in {NO_GROUP, "no_such_subteam"}:
-        fix = "Name a group that exists, or people" if typed else "Create it, or correct the ladder (SITREP_CONFIG)"
+        create = f"Create the user group {spec} or correct the ladder (SITREP_CONFIG)"
+        fix = "Name a group that exists, or people" if typed else create
         return f"{spec}: there is no such user group. {fix}."
-    why = WORDS.get(error, error.replace("_", " "))
+    why = WORDS.get(error, spelled(error))
     if typed:
         return f"{spec}: {why}. {FIXES.get(error, FIXES['users_not_found'])}"
     if is_id(spec) or error not in UNKNOWN:

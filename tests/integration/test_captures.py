@@ -265,7 +265,11 @@ def test_a_message_that_cannot_be_read_is_refused(bot: Client, world: World) -> 
     bot.workspace.scopes.remove("channels:history")
     act(bot, "react", message)
     wait_for(
-        lambda: "the bot can't read it (missing_scope). Add the scope" in whispers(bot, "alice"), what="the answer"
+        lambda: (
+            "the bot can't read it (the app lacks a scope: conversations.replies needs the scope channels:history). Add the scope"
+            in whispers(bot, "alice")
+        ),
+        what="the answer",
     )
     world.settle()
     assert lines(bot, number) == []

@@ -81,7 +81,7 @@ def test_somebody_whose_account_is_gone_is_not_paged_in_silence(bot: Client, wor
     gone.deleted = True
     bot.workspace.channel(channel).members.remove(gone.id)
     bot.slash(f"page <@{gone.id}> please look", channel=channel)
-    assert "erin is not in this Slack workspace any more. Name somebody else." in told(bot, "erin")
+    assert "erin is not in this Slack workspace any more. Name somebody else." in told(bot, "Invitation failed: erin")
     assert "erin" in bot.wait_event(number, "page_failed")["text"]
 
 

@@ -323,7 +323,7 @@ def test_an_empty_roster_climbs_on(bot: Client, hands: Hands, account: Account, 
     number, channel = bot.open_one()
     turn(hands, 300)
     failed = bot.wait_event(number, "page_failed")
-    assert failed["text"].startswith("Page through PagerDuty failed: nobody_on_call: PLEADS01. Put somebody on call")
+    assert failed["text"].startswith("Page through PagerDuty failed: nobody is on call: PLEADS01. Put somebody on call")
     dana = bot.workspace.user("dana").id
     wait_for(lambda: bot.workspace.find(channel, f"<@{dana}> you are paged as *VP*"), what="the page of level 3")
     world.settle()
@@ -392,7 +392,7 @@ def test_a_refused_page_names_the_fix_and_climbs_on(bot: Client, hands: Hands, a
     number, _ = bot.open_one()
     turn(hands, 300)
     failed = bot.wait_event(number, "page_failed")
-    assert "pagerduty_unauthorized" in failed["text"]
+    assert "PagerDuty unauthorized" in failed["text"]
     assert "PAGERDUTY_API_TOKEN" in failed["text"]
     wait_for(lambda: (3, "nobody_reached") in climbs(bot, number), what="level 3")
     wait_for(lambda: bot.workspace.find("ops-alerts", "PAGERDUTY_API_TOKEN"), what="the word to the operators")
