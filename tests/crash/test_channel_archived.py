@@ -42,7 +42,7 @@ def test_a_kill_on_the_way_out(tmp_path: Path, side: Side, nth: int) -> None:
         bob = world.workspace.user("bob").id
         trap = world.trap(side, nth=nth, method="chat.postMessage")
         world.hands.advance(minutes=5.1)
-        wait_for(lambda: trap.sprung.is_set(), PATIENCE, what="the kill")
+        wait_for(trap.sprung.is_set, PATIENCE, what="the kill")
         world.process.wait_dead()
         said_again(world, f"<@{bob}> you are paged")
         world.client.slash(f"{number} note Last of all")
@@ -72,7 +72,7 @@ def test_a_kill_on_the_way_home(tmp_path: Path, side: Side, nth: int) -> None:
             where=lambda a: "goes on" in str(a["text"]) or "open now" in str(a["text"]),
         )
         world.hands.advance(LOOK_AFTER + 1)
-        wait_for(lambda: trap.sprung.is_set(), PATIENCE, what="the kill")
+        wait_for(trap.sprung.is_set, PATIENCE, what="the kill")
         world.process.wait_dead()
         said_again(world, "The channel is open now")
         world.client.slash(f"{number} note Said at home")

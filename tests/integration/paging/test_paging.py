@@ -330,7 +330,7 @@ def test_an_empty_roster_climbs_on(bot: Client, hands: Hands, account: Account, 
     assert climbs(bot, number) == [(1, "declared"), (2, "not_acknowledged"), (3, "nobody_reached")]
     kinds = bot.kinds(number)
     assert kinds.index("page_failed") < kinds.index("escalated", kinds.index("escalated") + 1)
-    assert bot.workspace.find("ops-alerts", "nobody_on_call")
+    assert bot.workspace.find("ops-alerts", "nobody is on call")
     assert [n.policy for n in account.notices] == ["PDEFAULT"]
     turn(hands, 10 * 60)
     world.settle()
