@@ -157,7 +157,7 @@ def delivered(draft: Draft, command: c.Delivered) -> None:
     elif command.kind == "channel_check":
         moving.looked(draft, result)
     elif command.kind == "unarchive":
-        moving.unarchived(draft, result)
+        moving.unarchived(draft, result, data)
     elif command.kind == "invite":
         _not_all_invited(draft, command)
     elif command.kind in {"page", "notification"} and result.get("people"):

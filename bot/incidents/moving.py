@@ -5,16 +5,17 @@ A public one goes on in the thread under its card in the alerts channel, a priva
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from bot.incidents import asking
 from bot.incidents import away as words
 from bot.incidents import commands as c
 from bot.incidents import escalation
 from bot.incidents.away import Away
 from bot.incidents.draft import Draft
-from bot.incidents.model import Incident
+from bot.incidents.model import Actor, Incident
 from bot.incidents.runs import run_of
 from bot.incidents.wording import is_in_slack, mention, plain, say
 
@@ -68,8 +69,11 @@ def named(draft: Draft, command: c.ChannelNamed) -> None:
         draft.event("note", text, data={"channel": draft.incident.channel_id, "name": name, "was": before})
 
 
-def unarchive(draft: Draft) -> None:
-    """Bring back a channel that was archived at the end; what is said waits until that has been tried."""
+def unarchive(draft: Draft, actor: Actor) -> None:
+    """Bring back a channel that was archived at the end; what is said waits until that has been tried.
+
+    Where Slack refuses, `actor` is told where the incident goes on.
+    """
     incident = draft.incident
     if not (incident.opened_channel and incident.channel_id):
         return
@@ -77,16 +81,17 @@ def unarchive(draft: Draft) -> None:
         draft.deliver("channel_check", "setup", needs=("channel",), data={"unarchive": True})
         return
     # In the channel's own slot, for which all that is to be posted there waits.
-    draft.deliver("unarchive", "setup", slot="channel")
+    draft.deliver("unarchive", "setup", slot="channel", data=asking.asker(actor))
 
 
-def unarchived(draft: Draft, result: dict[str, Any]) -> None:
-    """Go on in the channel, or say why it stays archived."""
+def unarchived(draft: Draft, result: dict[str, Any], data: Mapping[str, Any]) -> None:
+    """Go on in the channel, or say why it stays archived; `data` names whoever has reopened the incident."""
     if result.get("name"):
         named(draft, c.ChannelNamed(str(result["name"])))
     if result.get("shut"):
         if draft.incident.away is None and draft.incident.opened_channel:
             _leave(draft, str(result["shut"]), paging=True)
+            asking.tell(draft, data, f"Could not bring the channel back. {goes_on(draft.incident)}")
     elif result.get("unarchived"):
         draft.event("note", f"Channel #{draft.incident.channel_name} unarchived: the incident was reopened")
 
@@ -94,7 +99,7 @@ def unarchived(draft: Draft, result: dict[str, Any]) -> None:
 def not_looked(draft: Draft, command: c.DeliveryFailed) -> None:
     """Go on as it is, though Slack did not say how the channel is."""
     if command.kind == "unarchive":
-        unarchived(draft, {"shut": "is_archived"})
+        unarchived(draft, {"shut": "is_archived"}, command.data)
     elif draft.incident.away is not None and draft.incident.status.is_open:
         _look(draft, wait=LOOK_AT_LEAST)
 

@@ -61,7 +61,7 @@ def begin_again(draft: Draft, actor: Actor, why: str, *, was: str = "", page: st
         data["unmerged"] = was
     what = f"Split off from {was}" if was else "Reopened"
     draft.event("reopened", f"{what}{said}", actor=actor, data=data)
-    moving.unarchive(draft)
+    moving.unarchive(draft, actor)
     cadence.restart(draft)
     verb = f"split {incident.number} off from {was}" if was else f"reopened {incident.number}"
     anew = " It was over for hours: acknowledge it and take the lead anew." if is_fresh else ""

@@ -338,6 +338,7 @@ def test_reopening_goes_on_in_the_thread_where_slack_refuses(bot: Client, world:
     (root,) = roots(bot, number)
     assert "is archived" in said(root)
     assert count(thread(bot, number), "reopened") == 1
+    assert bot.workspace.find(bot.workspace.direct("alice").id, "Could not bring the channel back.") is not None
 
 
 def test_an_unarchive_without_an_answer_is_not_repeated_in_vain(bot: Client, world: World) -> None:

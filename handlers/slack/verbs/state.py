@@ -155,8 +155,7 @@ async def _ask_first(spoken: Spoken, what: str, yes: str) -> None:
 async def reopen(spoken: Spoken) -> str:
     """It was not over."""
     after = await spoken.apply(c.Reopen(spoken.asked.user, spoken.text))
-    channel = " If its channel is archived, it is unarchived." if after.is_at_home and after.channel_id else ""
-    return f"Reopened {after.number}.{channel}"
+    return f"Reopened {after.number}."
 
 
 async def merge(spoken: Spoken) -> str:
