@@ -9,10 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from bot.incidents import asking
+from bot.incidents import asking, escalation
 from bot.incidents import away as words
 from bot.incidents import commands as c
-from bot.incidents import escalation
 from bot.incidents.away import Away
 from bot.incidents.draft import Draft
 from bot.incidents.model import Actor, Incident

@@ -6,23 +6,19 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from datetime import timedelta
-from typing import Any
 
 from bot import board as boards
 from bot import telemetry
 from bot.board import Board
 from bot.errors import Permanent, Retryable
-from bot.incidents.asking import BY as ASKED_BY
 from bot.incidents.escalation import is_needless
 from bot.incidents.wording import is_in_slack, mention, worded
-from bot.outbox import homes, periodic, reactions, runbooks, triage
+from bot.outbox import channels, homes, periodic, reactions, runbooks, triage
 from bot.outbox.call import Call, Result, Tools
-from bot.outbox.shut import GONE, NO_POSTING, NO_THREAD, SHUT, ChannelShut, MessageGone
-from bot.outbox.worker import PAGES, Superseded
+from bot.outbox.people import people_of, wait_for_slack
+from bot.outbox.shut import GONE, NO_THREAD, ChannelShut, MessageGone
+from bot.outbox.worker import Superseded
 from bot.slack import card, messages
-from bot.slack.directory import Resolved
-from bot.slack.faults import not_invited
 from bot.slack.gateway import Posted
 from bot.slack.messages import Message
 from bot.store import deliveries
@@ -31,8 +27,6 @@ from bot.timeline.collect import collect
 from bot.timeline.export import render
 
 KEEP_BOARD = 1.0  # seconds
-NAMES_AGAIN = 5.0  # seconds until Slack is asked again for people of whom nothing is known
-NAMES_WITHIN = timedelta(minutes=1)  # then the level counts as unreached, and the next one is paged
 AGAIN = 5.0  # seconds until another replica may take what this one does not know
 # What these show may be as old as their claim: whatever changed since has asked for an edit of its own.
 TOGETHER = frozenset({"channel", "card", "thread", "announcement", "topic", "pin", "runbook", "checklist"})
@@ -87,15 +81,6 @@ class Sender:
     def _drop(self, scope: str, task: asyncio.Task[Board | None]) -> None:
         if self._boards.get(scope, (0.0, None))[1] is task:
             del self._boards[scope]
-
-
-async def _channel(call: Call) -> Result:
-    incident = call.board.incident
-    name = f"incident-{incident.number.removeprefix('INC-').lower()}"
-    first = [spec for level in incident.rule.ladder[:1] for spec in level.slack]
-    call.directory.prepare(first)
-    channel, name = await call.gateway.open_channel(name, maybe_done=call.row.tried, private=incident.private)
-    return {"channel": channel, "name": name}
 
 
 async def _card(call: Call) -> Result:
@@ -157,17 +142,6 @@ async def _refresh_announcement(call: Call) -> Result:
     return {}
 
 
-async def _topic(call: Call) -> Result:
-    incident = call.board.incident
-    if not incident.is_at_home:
-        raise Superseded
-    try:
-        name = await call.gateway.set_topic(incident.channel_id, card.topic(incident))
-    except Permanent as error:
-        raise call.meant(error, incident.channel_id) from error
-    return {"renamed": name} if name and name != incident.channel_name else {}
-
-
 async def _pin(call: Call) -> Result:
     posted = call.board.result("card")
     if not posted:
@@ -182,61 +156,11 @@ async def _pin(call: Call) -> Result:
     return {}
 
 
-async def _invite(call: Call) -> Result:
-    found, channel = await _people(call), call.board.incident.channel_id
-    try:
-        refused = await call.gateway.invite(channel, found.users)
-    except Permanent as error:
-        raise call.meant(error, channel) from error
-    problems = [*found.problems, *(not_invited(call.directory.name_of(user), code) for user, code in refused)]
-    if len(refused) >= len(found.users):
-        fix = "" if ASKED_BY in call.row.data else "Name somebody else in the ladder (SITREP_CONFIG)."
-        raise Permanent("invite_failed", fix, " ".join(problems))
-    return {"problems": problems}
-
-
-async def _unarchive(call: Call) -> Result:
-    """Bring the channel of an incident that was reopened back from the archive; says so where Slack refuses."""
-    channel = call.board.incident.channel_id
-    try:
-        about = await call.gateway.about(channel)
-        if about.get("is_archived", not about):
-            await call.gateway.unarchive(channel)
-    except Permanent as error:
-        return {"shut": error.reason if error.reason in SHUT - {"not_in_channel"} else "is_archived"}
-    return {"channel": channel, "name": str(about.get("name") or ""), "unarchived": bool(about.get("is_archived"))}
-
-
-async def _channel_check(call: Call) -> Result:
-    """Look how the channel is; where the incident goes on elsewhere, a message that it takes is the proof."""
-    call = await call.anew()
-    incident, channel = call.board.incident, call.board.incident.channel_id
-    waiting = await call.tools.store.read(lambda c: deliveries.unfinished(c, call.row.scope))
-    found: dict[str, Any] = {"card": bool(call.board.result("card"))}
-    found["paging"] = any(row.kind in PAGES for row in waiting)
-    try:
-        if call.row.data.get("unarchive"):
-            with suppress(Permanent):  # the message below tells
-                await call.gateway.unarchive(channel)
-        about = await call.gateway.about(channel)
-        found["name"] = str(about.get("name") or "")
-        if about.get("is_archived"):
-            return {**found, "shut": "is_archived"}
-        if incident.away is not None:
-            await call.post(messages.home_again(call.board), channel=channel)
-            found["written"] = True
-    except Permanent as error:
-        if error.reason in SHUT | NO_POSTING:
-            return {**found, "shut": error.reason}
-        raise
-    return found
-
-
 async def _notification(call: Call) -> Result:
     ladder = call.board.incident.rule.ladder
     specs = ladder[0].slack if ladder and ladder[0].after == 0 else ()
     found = await call.directory.resolve(specs)
-    _wait_for_slack(call, found)
+    wait_for_slack(call, found)
     message = messages.notification(call.tools.templates, call.board, found.mentions)
     posted = await call.post(message, people=found.users or None)
     people = [call.directory.name_of(user) for user in found.users]
@@ -248,7 +172,7 @@ async def _page(call: Call) -> Result:
     posted = await call.find()
     if posted is None and is_needless(call.board.incident, reason):
         raise Superseded
-    found = await _people(call)
+    found = await people_of(call)
     if posted is None:
         # Those calls took a while: nobody is paged after an acknowledgement that came meanwhile.
         call = await call.anew(with_events=True)
@@ -289,29 +213,6 @@ async def _page_pagerduty(call: Call) -> Result:
 
 async def _pagerduty_state(call: Call) -> Result:
     return await call.tools.paging.answer(call.row, call.board)
-
-
-async def _people(call: Call) -> Resolved:
-    specs = [str(spec) for spec in call.row.data["people"]]
-    typed = call.row.data.get("level") == 0 or "level" not in call.row.data
-    found = await call.directory.resolve(specs, typed=typed)
-    if specs and not found.users:  # a group without members reaches nobody
-        _wait_for_slack(call, found)
-        fix = "Name somebody else." if typed else "Correct the people in the ladder (SITREP_CONFIG)."
-        why = " ".join(found.problems) or f"{', '.join(specs)} has no members"
-        raise Permanent("nobody_found", "" if typed and found.problems else fix, why)
-    return found
-
-
-def _wait_for_slack(call: Call, found: Resolved) -> None:
-    """Try again in some seconds where nobody is known because Slack does not answer; not for long.
-
-    Raises:
-        Retryable: it is to be tried again.
-    """
-    waited = call.tools.clock.now() - call.row.tried_at if call.row.tried_at else timedelta()
-    if found.unanswered is not None and not found.users and waited < NAMES_WITHIN:
-        raise Retryable(found.unanswered.reason, "; ".join(found.problems), after=NAMES_AGAIN)
 
 
 async def _reminder(call: Call) -> Result:
@@ -483,22 +384,18 @@ async def _room(call: Call) -> tuple[str, str | None]:
 
 
 _SENDERS: Mapping[str, Callable[[Call], Awaitable[Result]]] = {
-    "channel": _channel,
     "card": _card,
     "thread": _thread,
     "announcement": _announcement,
     "refresh_card": _refresh_card,
     "refresh_announcement": _refresh_announcement,
-    "topic": _topic,
     "pin": _pin,
-    "invite": _invite,
-    "unarchive": _unarchive,
-    "channel_check": _channel_check,
     "notification": _notification,
     "page": _page,
     "refresh_pages": _refresh_pages,
     "page_pagerduty": _page_pagerduty,
     "pagerduty_state": _pagerduty_state,
+    **channels.SENDERS,
     **runbooks.SENDERS,
     **reactions.SENDERS,
     "reminder": _reminder,
