@@ -9,6 +9,7 @@ from functools import partial
 from bot import telemetry
 from bot.engine.port import Engine, Job, Work
 from bot.incidents import commands as c
+from bot.incidents.away import ONLY_THERE
 from bot.incidents.machine import decide
 from bot.incidents.model import PAGE_LANES, Actor, Decision, Delivery, Incident, Refused, TimerKind
 from bot.incidents.policy import Policy
@@ -153,6 +154,8 @@ class Desk:
     def _apply(self, tx: Tx, before: Incident, command: c.Command, *, fired: frozenset[str] = frozenset()) -> Incident:
         decision = decide(before, command, self._policy, tx.now)
         incident_id = incidents.save(tx.connection, before, decision.incident, decision.events, fired)
+        if (before.away is None) != (decision.incident.away is None):
+            _move(tx, decision.incident)
         self._follow(tx, before, decision, incident_id)
         if decision.incident.channel_id != before.channel_id:
             self._show_the_way(tx, incident_id)
@@ -178,6 +181,16 @@ class Desk:
     def _wake_at(self, tx: Tx, scope: str, moments: Iterable[datetime]) -> None:
         for moment in sorted(moments):
             self._engine.enqueue(tx, Job(Work.DELIVERIES, scope), moment if moment > tx.now else None)
+
+
+def _move(tx: Tx, incident: Incident) -> None:
+    """Have what is still to be said wait for the incident's new place."""
+    for row in deliveries.unfinished(tx.connection, incident.number):
+        needs = incident.moved(row.needs)
+        if row.kind == "refresh_card":
+            needs = ("card" if incident.home_slot == "channel" else "thread",)
+        if row.kind not in ONLY_THERE and needs != row.needs:
+            deliveries.need(tx.connection, row.id, needs)
 
 
 def _goes_on_in(tx: Tx, number: str) -> list[str]:

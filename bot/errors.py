@@ -32,6 +32,7 @@ class OutwardError(SitrepError):
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
+        self.detail = detail
 
 
 class Retryable(OutwardError):  # noqa: N818

@@ -45,6 +45,17 @@ EVENTS = (
     "message.channels",
     "message.groups",
     "app_home_opened",
+    "channel_archive",
+    "channel_unarchive",
+    "channel_deleted",
+    "channel_left",
+    "channel_rename",
+    "group_archive",
+    "group_unarchive",
+    "group_deleted",
+    "group_left",
+    "group_rename",
+    "member_left_channel",
 )
 
 SHORTCUTS = (

@@ -46,7 +46,8 @@ REASONS = frozenset({
     "not_reactable", "thread_not_found", "too_many_emoji", "too_many_reactions",
     "not_authed", "not_in_channel", "org_login_required", "request_timeout", "restricted_action",
     "service_unavailable", "team_added_to_org", "token_expired", "token_revoked", "too_many_pins", "user_not_found",
-    "user_not_in_channel", "usergroup_not_found", "users_not_found",
+    "user_not_in_channel", "usergroup_not_found", "users_not_found", "user_disabled", "cannot_dm_bot",
+    "restricted_action_read_only_channel", "restricted_action_thread_only_channel",
 })
 # fmt: on
 

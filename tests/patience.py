@@ -21,5 +21,6 @@ TAKE_OVER = BUSY * (max(STALLED + RECOVERY, GONE) + AGAIN + POLL)
 # Seconds until anything that must happen has: after a take-over, a call whose answer was lost, and the next sweep.
 PATIENCE = TAKE_OVER + BUSY * (TIMEOUT + SWEEP)
 
-# Rows of deliveries that are still to end soon; whether an incident is over is asked only minutes later.
-UNFINISHED = "state IN ('pending', 'sending', 'unknown') AND kind <> 'suggest_resolve'"
+# Rows of deliveries that are still to end soon; whether an incident is over, and whether a channel that could not be
+# written can be by now, is asked only minutes later.
+UNFINISHED = "state IN ('pending', 'sending', 'unknown') AND kind NOT IN ('suggest_resolve', 'channel_check')"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from bot.incidents.away import ChannelNamed, ChannelShut, LookAtChannel, PostAgain
 from bot.incidents.heard import Heard, Joined
 from bot.incidents.model import SYSTEM, Actor, Alert, Person, Role, Status
 from bot.incidents.policy import Severity
@@ -39,14 +40,15 @@ from bot.incidents.work import (
 # fmt: off
 __all__ = [
     "AcceptHandoff", "Acknowledge", "AddFollowUp", "AddNote", "AddTask", "AlertsChanged", "AlertsConfirmed",
-    "AlertsFlagged", "AnswerAgain", "AssignRole", "BringIn", "Cancel", "CaptureMessage", "ComeBack", "Command",
-    "Declare", "DeclineHandoff", "Delivered", "DeliveryFailed", "Describe", "EndMitigation", "EndTask",
-    "Escalate", "Export", "FiresAgain", "FitRunbook", "Gathered", "GetsWorse", "Intervene", "KeepCadence",
-    "LoseMessage", "MergeInto", "MergedFrom", "Mitigate", "OfferHandoff", "OfferMerge", "PageLost",
-    "PagePeople", "PauseCadence", "PostRunbook", "PostUpdate", "RanStep", "Record", "Refresh", "ReleaseMessage",
-    "Reopen", "Resolve", "RewordMessage", "Said", "SeeStorm", "SetSeverity", "SetStatus", "SkipStep",
-    "SplitOff", "StartRun", "Step", "Subscribe", "TickStep", "TimerFired", "TurnPage", "UndoStep", "Unmerge",
-    "VoidAcknowledgement", "with_number",
+    "AlertsFlagged", "AnswerAgain", "AssignRole", "BringIn", "Cancel", "CaptureMessage", "ChannelNamed",
+    "ChannelShut", "ComeBack", "Command", "Declare", "DeclineHandoff", "Delivered", "DeliveryFailed",
+    "Describe", "EndMitigation", "EndTask", "Escalate", "Export", "FiresAgain", "FitRunbook", "Gathered",
+    "GetsWorse", "Intervene", "KeepCadence", "LookAtChannel", "LoseMessage", "MergeInto", "MergedFrom",
+    "Mitigate", "OfferHandoff", "OfferMerge", "PageLost", "PagePeople", "PauseCadence", "PostAgain",
+    "PostRunbook", "PostUpdate", "RanStep", "Record", "Refresh", "ReleaseMessage", "Reopen", "Resolve",
+    "RewordMessage", "Said", "SeeStorm", "SetSeverity", "SetStatus", "SkipStep", "SplitOff", "StartRun", "Step",
+    "Subscribe", "TickStep", "TimerFired", "TurnPage", "UndoStep", "Unmerge", "VoidAcknowledgement",
+    "with_number",
 ]
 # fmt: on
 
@@ -420,24 +422,29 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFailed:
-    """A delivery failed for good; `fix` tells the operator what to do."""
+    """A delivery failed for good; `fix` tells the operator what to do. `words` are the reason as people read it."""
 
     kind: str
     slot: str
     reason: str
     fix: str
     data: dict[str, Any] = field(default_factory=dict)
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class PageLost:
-    """A page gets to nobody: what it needs to go out is not there, or it mentions no one."""
+    """A page gets to nobody: what it needs to go out is not there, or it mentions no one.
+
+    The fields are those of `DeliveryFailed`.
+    """
 
     kind: str
     slot: str
     reason: str
     fix: str
     data: dict[str, Any] = field(default_factory=dict)
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -530,6 +537,10 @@ Command = (
     | PageLost
     | Record
     | Export
+    | ChannelShut
+    | ChannelNamed
+    | LookAtChannel
+    | PostAgain
     | Refresh
 )
 

@@ -93,11 +93,12 @@ class Draft:
         if self.incident.opened_channel:
             if not self.incident.private:
                 self._edit("refresh_announcement", "announce", "announcement")
-            self._edit("topic", "topic", "channel")
+            if self.incident.is_at_home:
+                self._edit("topic", "topic", "channel")
 
     def refresh_card(self, *, wait: int = 0) -> None:
         """Have the card alone show the new state; it waits so many seconds for what may come with it."""
-        self._edit("refresh_card", "card_edit", "card" if self.incident.opened_channel else "thread", wait)
+        self._edit("refresh_card", "card_edit", "card" if self.incident.home_slot == "channel" else "thread", wait)
 
     def refresh_pages(self) -> None:
         """Have the pages that are out show whether they are answered."""
@@ -115,7 +116,9 @@ class Draft:
             return
         seq = self.incident.delivery_seq + 1
         self.set(delivery_seq=seq)
-        self._deliveries.append(Delivery(kind, f"{kind}:{seq}", lane, {}, (what,), (), coalesce=True, wait=wait))
+        # A channel that is being brought back from the archive can be written only then.
+        after = ("channel",) if self.incident.is_at_home and what != "announcement" else ()
+        self._deliveries.append(Delivery(kind, f"{kind}:{seq}", lane, {}, (what,), after, coalesce=True, wait=wait))
 
     def done(self) -> Decision:
         """Give the finished decision."""

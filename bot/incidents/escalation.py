@@ -237,7 +237,7 @@ def _page(draft: Draft, number: int, *, kind: str, reason: str, mention: bool = 
     facts = {**_facts(number, level, reason), **data}
     seq = draft.event(kind, f"{verb} level {number}, {level.name}: {why}", data=facts).seq
     home = draft.incident.home_slot
-    invite = f"invite:{number}:{seq}" if draft.incident.opened_channel and level.slack else ""
+    invite = f"invite:{number}:{seq}" if draft.incident.is_at_home and level.slack else ""
     page = f"page:{number}:{seq}" if mention else "notification"
     ways = [page] if level.slack else []
     if invite:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from bot.incidents import (
     alerting,
+    asking,
     cadence,
     checking,
     correlating,
     escalation,
     joining,
     mitigating,
+    moving,
     people,
     reopening,
     telling,
@@ -138,7 +143,7 @@ def delivered(draft: Draft, command: c.Delivered) -> None:
             data={"channel": result["channel"], "name": result["name"]},
         )
         if late:
-            _move_in(draft)
+            moving.move_in(draft)
     elif command.kind == "runbook":
         told = {name: value for name, value in result.items() if name != "ticked"}
         run = run_of(draft.incident.runs, str(result["runbook_id"]))
@@ -149,6 +154,12 @@ def delivered(draft: Draft, command: c.Delivered) -> None:
             draft.refresh_run(run)
     elif command.kind == "suggest_resolve":
         draft.set(quiet_told=True)
+    elif command.kind == "channel_check":
+        moving.looked(draft, result)
+    elif command.kind == "unarchive":
+        moving.unarchived(draft, result, data)
+    elif command.kind == "invite":
+        _not_all_invited(draft, command)
     elif command.kind in {"page", "notification"} and result.get("people"):
         names = ", ".join(result["people"])
         facts = {"level": data.get("level", 1), "people": result["people"]}
@@ -156,10 +167,13 @@ def delivered(draft: Draft, command: c.Delivered) -> None:
         text = ". ".join([f"Page delivered to {names}", *(problem.rstrip(".") for problem in problems)])
         draft.event("page_delivered", text, data=facts | ({"problems": problems} if problems else {}))
         escalation.reached(draft, command.slot)
+        if problems:
+            asking.tell(draft, data, f"Could not page everyone: {' '.join(problems)}")
+        moving.told(draft, result.get("told", ()))
     elif command.kind in {"page", "notification"}:
         fix = "Correct the people in the ladder (SITREP_CONFIG)."
         facts = {"level": data.get("level", 1), "problems": list(result.get("problems", ()))}
-        page_lost(draft, c.PageLost("page", command.slot, "nobody_found", fix, facts))
+        page_lost(draft, c.PageLost("page", command.slot, "nobody_found", fix, facts, "it reached nobody"))
     elif command.kind == "page_pagerduty":
         names = ", ".join(result.get("people", ())) or data.get("name", "")
         facts = {"level": data.get("level", 1), "people": [], **result, "via": "pagerduty"}
@@ -167,27 +181,33 @@ def delivered(draft: Draft, command: c.Delivered) -> None:
         escalation.reached(draft, command.slot)
 
 
-def _move_in(draft: Draft) -> None:
-    """Go on in the channel, which had failed and was tried again: bring in who has been asked for in the thread."""
-    incident = draft.incident
-    people = [spec for level in incident.rule.ladder[: incident.ladder_level] for spec in level.slack]
-    people += [incident.lead.id] if incident.lead else []
-    draft.deliver("moved", "notice", needs=("thread",))
-    if people:
-        facts = {"people": list(dict.fromkeys(people)), "name": "Responders"}
-        draft.deliver("invite", "invite", needs=("channel",), data=facts)
-    draft.refresh()
+def _not_all_invited(draft: Draft, command: c.Delivered) -> None:
+    """Note whom Slack did not let in, and tell whoever asked for them."""
+    problems = [str(problem) for problem in command.result.get("problems") or ()]
+    if problems:
+        text = f"Could not invite everyone: {' '.join(problems)}"
+        draft.event("page_failed", text, data={"delivery": "invite", "problems": problems, **_level(command.data)})
+        asking.tell(draft, command.data, text)
+
+
+def _level(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: data[key] for key in ("level", "name") if key in data}
 
 
 def delivery_failed(draft: Draft, command: c.DeliveryFailed) -> None:
     """Note a delivery that failed for good, and go on without it."""
+    if command.kind in {"channel_check", "unarchive"}:
+        moving.not_looked(draft, command)
+        return
     paging = command.kind in {"page", "page_pagerduty", "invite", "notification"}
     what = _NAMES.get(command.kind) or command.kind.replace("_", " ").capitalize()
     draft.event(
         "page_failed" if paging else "delivery_failed",
-        f"{what} failed: {command.reason}. {command.fix}",
+        f"{what} failed: {(command.words or command.reason).rstrip('.')}. {command.fix}".rstrip(),
         data={"delivery": command.kind, "reason": command.reason, "fix": command.fix, **command.data},
     )
+    if paging:
+        asking.tell_failed(draft, command)
     escalation.unreached(draft, command.slot)
     if command.kind == "channel" and draft.incident.private:
         return  # a thread would show it to everybody: the operators are told
@@ -203,7 +223,7 @@ def delivery_failed(draft: Draft, command: c.DeliveryFailed) -> None:
 def page_lost(draft: Draft, command: c.PageLost) -> None:
     """Note a page that gets to nobody, unless its level does not depend on it any more."""
     if escalation.awaited(draft, command.slot):
-        failed = c.DeliveryFailed(command.kind, command.slot, command.reason, command.fix, command.data)
+        failed = c.DeliveryFailed(command.kind, command.slot, command.reason, command.fix, command.data, command.words)
         delivery_failed(draft, failed)
 
 

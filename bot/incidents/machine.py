@@ -18,6 +18,7 @@ from bot.incidents import (
     gathering,
     happenings,
     mitigating,
+    moving,
     opening,
     people,
     reopening,
@@ -110,5 +111,9 @@ _HANDLERS: Mapping[type, Callable[[Draft, Any], None]] = {
     c.PageLost: happenings.page_lost,
     c.Record: happenings.record,
     c.Export: responding.export,
+    c.ChannelShut: moving.shut,
+    c.ChannelNamed: moving.named,
+    c.LookAtChannel: moving.look,
+    c.PostAgain: moving.post_again,
     c.Refresh: lambda draft, _command: draft.refresh(),
 }

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from bot.incidents.away import Away
 from bot.incidents.digest import Digest
 from bot.incidents.heard import Heard
 from bot.incidents.policy import DEFAULT_POLICY, Policy, Severity, SeverityPolicy
@@ -274,6 +275,7 @@ class Incident:
     closed_at: datetime | None = None
     channel_id: str = ""
     channel_name: str = ""
+    away: Away | None = None  # why it goes on outside its channel
     cadence_from: datetime | None = None
     paused_until: datetime | None = None
     cadence_every: int | None = None  # seconds, where the last update named its next
@@ -306,6 +308,7 @@ class Incident:
     def is_shown_to(self, user_id: str) -> bool:
         """False where somebody must not even know of it: a private one that they have no part in."""
         people = {self.declared_by.id, *(person.id for person in self.roles.values()), *self.subscribers}
+        people |= set(self.away.told) if self.away else set()
         return not self.private or user_id in people
 
     @property
@@ -343,9 +346,21 @@ class Incident:
         return rule.update_every
 
     @property
+    def is_at_home(self) -> bool:
+        """True while its messages go to a channel of its own."""
+        return self.opened_channel and self.away is None
+
+    @property
     def home_slot(self) -> str:
-        """The delivery that gives its messages a place: its own channel, or a thread in the alerts channel."""
-        return "channel" if self.opened_channel else "thread"
+        """The delivery that gives its messages a place: its own channel, or a thread in the alerts channel.
+
+        A private one has no such thread: while its channel cannot be written, they go out as direct messages.
+        """
+        return "channel" if self.is_at_home or (self.opened_channel and self.private) else "thread"
+
+    def moved(self, needs: tuple[str, ...]) -> tuple[str, ...]:
+        """Say what a message needs to go out in its present place that was to go out in another."""
+        return tuple(self.home_slot if slot in {"channel", "thread"} else slot for slot in needs)
 
     @property
     def next_update_at(self) -> datetime | None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from bot.incidents import alerting, cadence, correlating, escalation, people
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
-from bot.incidents.model import Decision, Incident, Status
+from bot.incidents.model import Actor, Decision, Incident, Person, Status
 from bot.incidents.policy import Policy
 from bot.incidents.wording import is_in_slack
 
@@ -93,10 +93,10 @@ def open_up(draft: Draft, *, has_thread: bool = False, reason: str = "declared")
 def _bring_in(draft: Draft, *, has_thread: bool) -> None:
     """Invite whoever declared the incident, and those who have worked on it in its thread."""
     incident = draft.incident
-    known = [incident.declared_by.id] if is_in_slack(incident.declared_by) else []
+    known = [incident.declared_by]
     if has_thread:
-        by = incident.acknowledged_by
-        known += [person.id for person in incident.roles.values()] + list(incident.subscribers)
-        known += [by.id] if by is not None and is_in_slack(by) else []
-    for user in dict.fromkeys(known):
-        people.bring_in(draft, user, "Responder")
+        known += [Actor("human", person.id, person.name) for person in incident.roles.values()]
+        known += [Actor("human", user, user) for user in incident.subscribers]
+        known += [incident.acknowledged_by] if incident.acknowledged_by else []
+    for each in {actor.id: actor for actor in reversed(known) if is_in_slack(actor)}.values():
+        people.bring_in(draft, Person(each.id, each.name), incident.declared_by)

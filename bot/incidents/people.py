@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from bot.incidents import asking, escalation, moving, ticking
 from bot.incidents import commands as c
-from bot.incidents import escalation, ticking
 from bot.incidents.draft import Draft
 from bot.incidents.model import Actor, Handoff, Incident, Person, Refused, Role, Status, TimerKind
 from bot.incidents.policy import Severity
@@ -68,7 +68,7 @@ def assign(draft: Draft, command: c.AssignRole) -> None:
     else:
         was = f" (was <@{before.id}>)" if before else ""
         say(draft, f"{mention(command.actor)} made <@{person.id}> {word.lower()}{was}.")
-    bring_in(draft, person.id, word)
+    bring_in(draft, person, command.actor)
     draft.refresh()
 
 
@@ -85,7 +85,7 @@ def offer(draft: Draft, command: c.OfferHandoff) -> None:
     text = f"Handoff offered to {person.name}"
     draft.event("note", text, actor=command.actor, data={"handoff": "offered", "to": _named(person)})
     draft.deliver("handoff", "notice", slot=slot, needs=(draft.incident.home_slot,), data={"to": person.id})
-    bring_in(draft, person.id, "Incident commander")
+    bring_in(draft, person, command.actor)
     draft.refresh()
 
 
@@ -156,7 +156,9 @@ def escalate(draft: Draft, command: c.Escalate) -> None:
     incident = draft.incident
     if incident.drill:
         raise Refused("drill", "This is a test: nobody is paged. For the real thing: `/incident declare <title>`.")
-    if not escalation.climb(draft, reason="asked", by=command.actor.name, why=command.why):
+    if not escalation.climb(
+        draft, reason="asked", by=command.actor.name, why=command.why, **asking.asker(command.actor)
+    ):
         rungs = len(incident.rule.ladder)
         top = f"Level {rungs}, the top of the ladder, is paged already" if rungs else "This incident has no ladder"
         raise Refused("at_the_top", f"{top}. Page someone by name: `/incident page @who`.")
@@ -192,12 +194,13 @@ def page(draft: Draft, command: c.PagePeople) -> None:
         "by": command.actor.name,
         "why": command.why,
     }
+    facts |= asking.asker(command.actor)
     if command.pagerduty:
         facts["pagerduty"] = True
     seq = draft.event("paged", f"Paged {command.name}{why}", actor=command.actor, data=facts).seq
     home, invite = draft.incident.home_slot, f"invite:asked:{seq}"
     after: tuple[str, ...] = ()
-    if draft.incident.opened_channel and command.people:
+    if draft.incident.is_at_home and command.people:
         draft.deliver("invite", "invite", slot=invite, needs=(home,), data=facts)
         after = (invite,)
     if command.pagerduty:
@@ -226,10 +229,11 @@ def subscribe(draft: Draft, command: c.Subscribe) -> None:
     draft.set(subscribers=(*others, command.actor.id) if command.on else others)
 
 
-def bring_in(draft: Draft, user_id: str, name: str) -> None:
-    """Invite somebody into the incident's channel, where it has one."""
-    if draft.incident.opened_channel:
-        draft.deliver("invite", "invite", needs=("channel",), data={"people": [user_id], "name": name})
+def bring_in(draft: Draft, person: Person, by: Actor) -> None:
+    """Invite somebody into the incident's channel, where it has one; whoever asked is told if Slack refuses."""
+    if draft.incident.is_at_home:
+        facts = {"people": [person.id], "name": person.name, **asking.asker(by)}
+        draft.deliver("invite", "invite", needs=("channel",), data=facts)
 
 
 def invite(draft: Draft, command: c.BringIn) -> None:
@@ -239,7 +243,9 @@ def invite(draft: Draft, command: c.BringIn) -> None:
         raise Refused(
             "no_channel", f"This incident has no channel: raise its severity first, `/incident sev {severity}`."
         )
-    facts = {"people": list(command.people), "name": "Responders"}
+    if not draft.incident.is_at_home:
+        raise Refused("no_channel", f"Nobody can be invited now. {moving.goes_on(draft.incident)}")
+    facts = {"people": list(command.people), "name": "Responders", **asking.asker(command.actor)}
     draft.deliver("invite", "invite", needs=("channel",), data=facts)
 
 

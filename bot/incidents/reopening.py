@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.incidents import cadence, escalation
+from bot.incidents import cadence, escalation, moving
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
 from bot.incidents.model import Actor, Refused, Role, Status, TimerKind
@@ -61,6 +61,7 @@ def begin_again(draft: Draft, actor: Actor, why: str, *, was: str = "", page: st
         data["unmerged"] = was
     what = f"Split off from {was}" if was else "Reopened"
     draft.event("reopened", f"{what}{said}", actor=actor, data=data)
+    moving.unarchive(draft, actor)
     cadence.restart(draft)
     verb = f"split {incident.number} off from {was}" if was else f"reopened {incident.number}"
     anew = " It was over for hours: acknowledge it and take the lead anew." if is_fresh else ""

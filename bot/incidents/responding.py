@@ -305,5 +305,5 @@ def export(draft: Draft, command: c.Export) -> None:
         "export",
         "export",
         needs=(draft.incident.home_slot,),
-        data={"format": command.fmt, "seq": event.seq, "author": mention(command.actor)},
+        data={"format": command.fmt, "seq": event.seq, "author": mention(command.actor), "user": command.actor.id},
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -11,9 +11,11 @@ from bot import board as boards
 from bot.board import Board
 from bot.clock import Clock
 from bot.config import SlackConfig
-from bot.errors import Permanent
+from bot.errors import Permanent, Retryable
 from bot.incidents.policy import DEFAULT_POLICY, Policy
+from bot.incidents.wording import is_in_slack
 from bot.outbox.paging import Paging
+from bot.outbox.shut import GONE, NO_THREAD, SHUT, MessageGone, of_channel
 from bot.outbox.worker import Superseded
 from bot.runbooks.catalog import Catalog
 from bot.runbooks.links import NOWHERE, Places
@@ -92,39 +94,127 @@ class Call:
         return self.tools.clock.now() - self.row.created_at
 
     def place(self) -> tuple[str, str | None]:
-        """Where the incident's messages go: its channel, or the thread under its card in the alerts channel."""
+        """Where the incident's messages go: its channel, or the thread under its card in the alerts channel.
+
+        Raises:
+            Retryable: the thread is not there yet.
+        """
         incident = self.board.incident
-        if incident.opened_channel and incident.channel_id:  # a raised one has its thread until the channel is there
+        if incident.is_at_home and incident.channel_id:  # a raised one has its thread until the channel is there
             return incident.channel_id, None
         thread = self.board.result("thread")
+        if incident.away is not None and not thread:
+            raise Retryable("slack_no_answer", "the thread in the alerts channel is not there yet", after=1.0)
         return str(thread.get("channel", "")), str(thread.get("ts", "")) or None
+
+    @property
+    def is_private_and_away(self) -> bool:
+        """True while what is to be said goes out as direct messages: no thread may show a private incident."""
+        return self.board.incident.private and self.board.incident.away is not None
 
     async def anew(self, *, with_events: bool = False) -> Call:
         """Read the incident again: what was asked of Slack before may have taken a while."""
         board = await self.tools.store.read(lambda c: boards.load(c, self.row.scope, with_events=with_events))
         return replace(self, maybe_board=board)
 
-    async def post(self, message: Message, *, channel: str | None = None, looked_for: bool = False) -> Result:
+    async def post(
+        self,
+        message: Message,
+        *,
+        channel: str | None = None,
+        looked_for: bool = False,
+        people: Sequence[str] | None = None,
+    ) -> Result:
         """Post a message, in the incident's place unless a channel is named; one that comes late says so.
 
         What an attempt without an answer has posted is looked for first, unless the sender has just done that.
+        `people` are whom a private incident tells of it in direct messages, while its channel cannot be written.
+
+        Raises:
+            ChannelShut: the incident's channel cannot be written.
+            MessageGone: the thread's first message was deleted.
         """
         text, blocks = message if self.row.kind in TIMELESS else messages.dated(message, self.row.created_at, self.age)
-        where, thread_ts = (channel, None) if channel else self.place()
         number = self.row.scope if self.row.incident_id is not None else ""
-        maybe_done = self.row.tried and not looked_for
-        posted = await self.gateway.post(
-            where, text, blocks, key=self.row.key, number=number, thread_ts=thread_ts, maybe_done=maybe_done
-        )
+        key, maybe_done = self.row.key, self.row.tried and not looked_for
+        if channel:
+            posted = await self.gateway.post(channel, text, blocks, key=key, number=number, maybe_done=maybe_done)
+            return {"channel": posted.channel, "ts": posted.ts}
+        if maybe_done and (found := await self.find()) is not None:
+            return found
+        if self.is_private_and_away:
+            return await self._directly((text, blocks), self._who_works() if people is None else people)
+        where, thread_ts = self.place()
+        try:
+            posted = await self.gateway.post(where, text, blocks, key=key, number=number, thread_ts=thread_ts)
+        except Permanent as error:
+            root = self.board.slots.get("thread")
+            if thread_ts and root is not None and error.reason in NO_THREAD:
+                raise MessageGone(error, [root], said=True) from error
+            raise self.meant(error, where, said=True) from error
         return {"channel": posted.channel, "ts": posted.ts}
 
+    def meant(self, error: Permanent, channel: str, *, said: bool = False) -> Permanent:
+        """Return what an error of a call to a channel means for the incident."""
+        home = self.maybe_board.incident.channel_id if self.maybe_board is not None else ""
+        return of_channel(error, channel, home, said=said)
+
+    def _who_works(self) -> tuple[str, ...]:
+        """Return the ids of those who hear of a private incident: its lead and who acknowledged, else who declared."""
+        incident = self.board.incident
+        by = incident.acknowledged_by
+        found = [incident.lead.id] if incident.lead else []
+        found += [by.id] if by is not None and is_in_slack(by) else []
+        if not found and is_in_slack(incident.declared_by):
+            found = [incident.declared_by.id]
+        return tuple(dict.fromkeys(found))
+
+    async def _directly(self, message: Message, people: Sequence[str]) -> Result:
+        """Send a message to each of them; whoever has it already is not sent it again.
+
+        Raises:
+            Permanent: there is nobody to tell, or nobody could be told.
+        """
+        done: dict[str, dict[str, str]] = dict(self.row.result.get("direct") or {})
+        refused: Permanent | None = None
+        for user in people:
+            if user in done:
+                continue
+            try:
+                channel = await self.gateway.direct(user)
+                text, blocks = message
+                posted = await self.gateway.post(
+                    channel, text, blocks, key=self.row.key, number=self.row.scope, maybe_done=self.row.attempts > 0
+                )
+            except Permanent as error:
+                refused = error
+                continue
+            done[user] = {"channel": posted.channel, "ts": posted.ts}
+            progress = {**self.row.result, "direct": dict(done)}
+            await self.tools.store.write(lambda tx, p=progress: deliveries.keep_progress(tx.connection, self.row.id, p))  # type: ignore[misc]
+        if not done:
+            fix = "Take the lead, or bring the channel back."
+            raise refused or Permanent("nobody_found", fix, "nobody leads or has acknowledged it, so nobody is told")
+        return {**self.row.result, "direct": done, "told": list(done)}
+
     async def find(self) -> Result | None:
-        """Look for what an attempt without an answer has posted in the incident's place."""
+        """Look for what an attempt without an answer has posted, wherever the incident's place was since."""
         if not self.row.tried:
             return None
-        where, thread_ts = self.place()
-        found = await self.gateway.find(where, self.row.key, thread_ts)
-        return None if found is None else {"channel": where, "ts": found}
+        incident, thread = self.board.incident, self.board.result("thread")
+        places = [(str(thread["channel"]), str(thread["ts"]))] if thread else []
+        if incident.opened_channel and incident.channel_id:
+            places.insert(0, (incident.channel_id, ""))
+        for where, thread_ts in places:
+            try:
+                found = await self.gateway.find(where, self.row.key, thread_ts or None)
+            except Permanent as error:  # it cannot be read any more: whoever writes there meets it again
+                if error.reason not in SHUT | NO_THREAD:
+                    raise
+                continue
+            if found is not None:
+                return {"channel": where, "ts": found}
+        return None
 
     async def there(self, slot: str) -> Outgoing | None:
         """Give a slot's delivery of this scope once its message is there."""
@@ -136,22 +226,33 @@ class Call:
 
         Raises:
             Superseded: it is not there.
+            ChannelShut, MessageGone: it cannot be reached, or was deleted.
         """
-        row, (text, blocks) = await self.there(slot), message
+        row = await self.there(slot)
         if row is None:
             raise Superseded
-        posted = Posted(str(row.result["channel"]), str(row.result["ts"]))
-        number = self.row.scope if self.row.incident_id is not None else ""
-        await self.gateway.edit(posted, text, blocks, key=row.key, number=number)
+        await self._change(row, message)
         return {}
 
     async def edit(self, slot: str, message: Message) -> bool:
-        """Edit a slot's message; False when it is not there."""
-        row, result = self.board.slots.get(slot), self.board.result(slot)
-        if row is None or not result:
+        """Edit a slot's message; False when it is not there.
+
+        Raises:
+            ChannelShut, MessageGone: it cannot be reached, or was deleted.
+        """
+        row = self.board.slots.get(slot)
+        if row is None or not self.board.result(slot):
             return False
-        text, blocks = message
-        await self.gateway.edit(
-            Posted(str(result["channel"]), str(result["ts"])), text, blocks, key=row.key, number=self.row.scope
-        )
+        await self._change(row, message)
         return True
+
+    async def _change(self, row: Outgoing, message: Message) -> None:
+        text, blocks = message
+        posted = Posted(str(row.result["channel"]), str(row.result["ts"]))
+        number = self.row.scope if self.row.incident_id is not None else ""
+        try:
+            await self.gateway.edit(posted, text, blocks, key=row.key, number=number)
+        except Permanent as error:
+            if error.reason == GONE and self.row.incident_id is not None:
+                raise MessageGone(error, [row]) from error
+            raise self.meant(error, posted.channel) from error

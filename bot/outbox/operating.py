@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bot.desk import Desk
 from bot.incidents import commands as c
 from bot.outbox import revival
+from bot.outbox.worker import FACTS
 from bot.store import deliveries, incidents, outbox_admin
 from bot.store.deliveries import UNFINISHED, State
 from bot.store.outbox_admin import HOPELESS, Entry
@@ -115,7 +116,7 @@ def _drop(tx: Tx, desk: Desk, entry: Entry, why: str, is_held: Callable[[Tx, Ent
         raise _Refused(CHANGED)
     said = "it is dropped."
     if entry.incident_id is not None:
-        facts = {k: v for k, v in entry.data.items() if k in {"level", "name", "people", "has_thread"}}
+        facts = {k: v for k, v in entry.data.items() if k in FACTS}
         desk.apply(tx, entry.scope, c.DeliveryFailed(entry.kind, entry.slot, why, "It is not tried again.", facts))
         said = "it is dropped, and the timeline says so."
     if entry.kind == "channel":

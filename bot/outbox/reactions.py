@@ -6,9 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from bot.errors import Permanent
 from bot.outbox.call import Call, Result
+from bot.outbox.shut import GONE, SHUT
 from bot.outbox.worker import Superseded
-
-GONE = "message_not_found"
 
 
 async def _react(call: Call) -> Result:
@@ -24,7 +23,7 @@ async def _ask(call: Call, method: str, done_already: str) -> Result:
     try:
         await call.gateway.call(method, channel=str(data["channel"]), timestamp=str(data["ts"]), name=str(data["name"]))
     except Permanent as error:
-        if error.reason == GONE:
+        if error.reason == GONE or error.reason in SHUT:
             raise Superseded from error
         if error.reason != done_already:
             raise

@@ -19,7 +19,7 @@ def note(tx: Tx, delivered: Outgoing) -> None:
         return
     notification = deliveries.by_slots(tx.connection, delivered.scope, {"notification"})
     first = notification[-1].after if notification else ()
-    if delivered.slot not in first:
+    if delivered.slot not in first or delivered.id > notification[-1].id:  # it was posted again
         return
     states = {row.slot: row.state for row in deliveries.by_slots(tx.connection, delivered.scope, first)}
     if all(states.get(slot) is State.DELIVERED for slot in first):

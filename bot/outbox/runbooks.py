@@ -59,6 +59,8 @@ async def _runbook(call: Call) -> Result:
     """
     catalog, asked = call.tools.catalog, call.row.data
     book = catalog.book(str(asked["book"])) if "book" in asked else None
+    if asked.get("moved") and await _is_here(call, str(asked["book"])):
+        raise Superseded
     if isinstance(book, Checklist):
         return await _listed(call, book, str(asked["reason"]))
     if book is None:
@@ -71,6 +73,13 @@ async def _runbook(call: Call) -> Result:
     posted = await call.post(await _page(await call.anew(), run, found))
     reason = best.reason if book is not None else run.reason
     return {**posted, **_told(run, reason)}
+
+
+async def _is_here(call: Call, book: str) -> bool:
+    """Say whether a runbook's message is in the incident's place already, posted while the place changed."""
+    run = run_of(call.board.incident.runs, book)
+    row = await call.there(run.slot) if run is not None and run.slot != call.row.slot else None
+    return row is not None and row.result["channel"] == call.place()[0]
 
 
 async def _rematch(call: Call) -> Result:

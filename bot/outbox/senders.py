@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from datetime import timedelta
 
 from bot import board as boards
 from bot import telemetry
@@ -15,17 +14,16 @@ from bot.errors import Permanent, Retryable
 from bot.incidents import commands as c
 from bot.incidents.escalation import is_needless
 from bot.incidents.model import Incident
-from bot.incidents.rooms import prefix_of
 from bot.incidents.wording import is_in_slack, mention, worded
-from bot.outbox import homes, periodic, reactions, runbooks, templates, triage
+from bot.outbox import channels, homes, periodic, reactions, runbooks, templates, triage
 from bot.outbox.call import Call, Result, Tools
+from bot.outbox.people import people_of, wait_for_slack
+from bot.outbox.shut import GONE, NO_THREAD, ChannelShut, MessageGone
 from bot.outbox.worker import Superseded
 from bot.runbooks.templates import Filling
 from bot.slack import card, messages
-from bot.slack.directory import Resolved
 from bot.slack.gateway import Posted
 from bot.slack.messages import Message
-from bot.slack.rooms import name_of
 from bot.slack.said import permalink
 from bot.store import deliveries, incidents
 from bot.store.deliveries import Outgoing
@@ -34,8 +32,6 @@ from bot.timeline.collect import collect
 from bot.timeline.export import render
 
 KEEP_BOARD = 1.0  # seconds
-NAMES_AGAIN = 5.0  # seconds until Slack is asked again for people of whom nothing is known
-NAMES_WITHIN = timedelta(minutes=1)  # then the level counts as unreached, and the next one is paged
 AGAIN = 5.0  # seconds until another replica may take what this one does not know
 # What these show may be as old as their claim: whatever changed since has asked for an edit of its own.
 TOGETHER = frozenset({"channel", "card", "thread", "announcement", "topic", "pin", "runbook", "checklist"})
@@ -92,33 +88,30 @@ class Sender:
             del self._boards[scope]
 
 
-async def _channel(call: Call) -> Result:
-    incident = call.board.incident
-    name = await _room(call)
-    first = [spec for level in incident.rule.ladder[:1] for spec in level.slack]
-    call.directory.prepare(first)
-    channel, name = await call.gateway.open_channel(name, maybe_done=call.row.tried, private=incident.private)
-    return {"channel": channel, "name": name}
-
-
-async def _room(call: Call) -> str:
-    """Return the channel's name: the same at each attempt, whatever becomes of the title and the pattern meanwhile."""
-    kept, prefix = call.row.result.get("room"), prefix_of(call.board.incident.number)
-    if kept or call.row.tried:  # an attempt that has kept none took the plain name
-        return str(kept or prefix)
-    name = name_of(call.board.incident, call.tools.slack.channel_name)
-    if name != prefix:
-        await call.tools.store.write(lambda tx: deliveries.keep_progress(tx.connection, call.row.id, {"room": name}))
-    return name
-
-
 async def _card(call: Call) -> Result:
-    return await call.post(card.card(call.board))
+    incident = call.board.incident
+    if not incident.is_at_home:
+        raise Superseded
+    try:
+        return await call.post(card.card(call.board), channel=incident.channel_id)
+    except Permanent as error:
+        if not isinstance(call.meant(error, incident.channel_id, said=True), ChannelShut):
+            raise
+        raise ChannelShut(error, incident.channel_id, said=False) from error  # it comes once the channel is back
 
 
 async def _thread(call: Call) -> Result:
+    """Post the card that has a thread below it; one that is there from before is taken up again."""
+    message = card.card(call.board)
+    if (old := await call.there("thread")) is not None:
+        try:
+            await call.replace("thread", message)
+        except MessageGone:
+            pass  # somebody deleted it
+        else:
+            return old.result
     channel = await call.gateway.channel_id(call.tools.slack.alerts_channel)
-    return await call.post(card.card(call.board), channel=channel)
+    return await call.post(message, channel=channel)
 
 
 async def _announcement(call: Call) -> Result:
@@ -128,8 +121,22 @@ async def _announcement(call: Call) -> Result:
 
 async def _refresh_card(call: Call) -> Result:
     message = card.card(call.board, await runbooks.next_step(call))
-    edited = [await call.edit(slot, message) for slot in ("card", "thread")]
-    if not any(edited):
+    slots = ("card", "thread") if call.board.incident.away is None else ("thread",)
+    edited = False
+    gone: list[MessageGone] = []
+    shut: list[ChannelShut] = []
+    for slot in slots:
+        try:
+            edited = await call.edit(slot, message) or edited
+        except MessageGone as error:
+            gone.append(error)
+        except ChannelShut as error:
+            shut.append(error)
+    if gone:
+        raise MessageGone(gone[0], [row for error in gone for row in error.rows])
+    if shut:
+        raise shut[0]
+    if not edited:
         raise Superseded
     return {}
 
@@ -140,36 +147,29 @@ async def _refresh_announcement(call: Call) -> Result:
     return {}
 
 
-async def _topic(call: Call) -> Result:
-    incident = call.board.incident
-    await call.gateway.set_topic(incident.channel_id, card.topic(incident))
-    return {}
-
-
 async def _pin(call: Call) -> Result:
     posted = call.board.result("card")
-    await call.gateway.pin(Posted(str(posted["channel"]), str(posted["ts"])))
+    if not posted:
+        raise Superseded
+    place = Posted(str(posted["channel"]), str(posted["ts"]))
+    try:
+        await call.gateway.pin(place)
+    except Permanent as error:
+        if error.reason == GONE:  # the next edit of the card finds it gone, and has it posted and pinned again
+            raise Superseded from error
+        raise call.meant(error, place.channel) from error
     return {}
-
-
-async def _invite(call: Call) -> Result:
-    found = await _people(call)
-    refused = await call.gateway.invite(call.board.incident.channel_id, found.users)
-    problems = [*found.problems, *refused]
-    if len(refused) >= len(found.users):
-        raise Permanent("invite_failed", "Correct the person in the ladder (SITREP_CONFIG).", "; ".join(problems))
-    return {"problems": problems}
 
 
 async def _notification(call: Call) -> Result:
     ladder = call.board.incident.rule.ladder
     specs = ladder[0].slack if ladder and ladder[0].after == 0 else ()
     found = await call.directory.resolve(specs)
-    _wait_for_slack(call, found)
+    wait_for_slack(call, found)
     filling = Filling(call.tools.templates)
     message = messages.notification(filling, call.board, found.mentions)
     await templates.tell(call, filling, "The notification", mention(call.board.incident.declared_by))
-    posted = await call.post(message)
+    posted = await call.post(message, people=found.users or None)
     people = [call.directory.name_of(user) for user in found.users]
     return {**posted, "people": people, "problems": found.notes, "mentions": list(found.mentions)}
 
@@ -179,13 +179,14 @@ async def _page(call: Call) -> Result:
     posted = await call.find()
     if posted is None and is_needless(call.board.incident, reason):
         raise Superseded
-    found = await _people(call)
+    found = await people_of(call)
     if posted is None:
         # Those calls took a while: nobody is paged after an acknowledgement that came meanwhile.
         call = await call.anew(with_events=True)
         if is_needless(call.board.incident, reason):
             raise Superseded
-        posted = await call.post(messages.page(call.board, call.row.data, found.mentions), looked_for=True)
+        message = messages.page(call.board, call.row.data, found.mentions)
+        posted = await call.post(message, looked_for=True, people=found.users)
     people = [call.directory.name_of(user) for user in found.users]
     return {**posted, "people": people, "problems": found.notes, "mentions": list(found.mentions)}
 
@@ -199,15 +200,17 @@ async def _refresh_pages(call: Call) -> Result:
     )
     for row in sent:
         mentions = [str(each) for each in row.result.get("mentions", ())]
-        if not mentions or not row.result.get("channel"):
+        places = [row.result, *dict(row.result.get("direct") or {}).values()]
+        places = [Posted(str(each["channel"]), str(each["ts"])) for each in places if each.get("channel")]
+        if not mentions:
             continue
         if row.kind == "page":
             text, blocks = messages.page(call.board, row.data, mentions)
         else:
             text, blocks = messages.notification(call.tools.templates, call.board, mentions)
-        place = Posted(str(row.result["channel"]), str(row.result["ts"]))
-        with suppress(Permanent):  # somebody has deleted it
-            await call.gateway.edit(place, text, blocks, key=row.key, number=call.row.scope)
+        for place in places:
+            with suppress(Permanent):  # somebody has deleted it, or its channel cannot be written
+                await call.gateway.edit(place, text, blocks, key=row.key, number=call.row.scope)
     return {}
 
 
@@ -217,26 +220,6 @@ async def _page_pagerduty(call: Call) -> Result:
 
 async def _pagerduty_state(call: Call) -> Result:
     return await call.tools.paging.answer(call.row, call.board)
-
-
-async def _people(call: Call) -> Resolved:
-    specs = [str(spec) for spec in call.row.data["people"]]
-    found = await call.directory.resolve(specs)
-    if specs and not found.users:  # a group without members reaches nobody
-        _wait_for_slack(call, found)
-        raise Permanent("nobody_found", "Correct the people in the ladder (SITREP_CONFIG).", "; ".join(found.problems))
-    return found
-
-
-def _wait_for_slack(call: Call, found: Resolved) -> None:
-    """Try again in some seconds where nobody is known because Slack does not answer; not for long.
-
-    Raises:
-        Retryable: it is to be tried again.
-    """
-    waited = call.tools.clock.now() - call.row.tried_at if call.row.tried_at else timedelta()
-    if found.unanswered is not None and not found.users and waited < NAMES_WITHIN:
-        raise Retryable(found.unanswered.reason, "; ".join(found.problems), after=NAMES_AGAIN)
 
 
 async def _reminder(call: Call) -> Result:
@@ -377,15 +360,16 @@ async def _under(call: Call, slot: str, message: Message) -> Result:
     if not there:
         raise Superseded
     text, blocks = message
-    posted = await call.gateway.post(
-        str(there["channel"]),
-        text,
-        blocks,
-        key=call.row.key,
-        number=call.row.scope,
-        thread_ts=str(there["ts"]),
-        maybe_done=call.row.tried,
-    )
+    where, root = str(there["channel"]), str(there["ts"])
+    key, number = call.row.key, call.row.scope
+    try:
+        posted = await call.gateway.post(
+            where, text, blocks, key=key, number=number, thread_ts=root, maybe_done=call.row.tried
+        )
+    except Permanent as error:
+        if error.reason in NO_THREAD:
+            raise MessageGone(error, [call.board.slots[slot]], said=True) from error
+        raise
     return {"channel": posted.channel, "ts": posted.ts}
 
 
@@ -440,29 +424,37 @@ async def _export(call: Call) -> Result:
     if "file_id" not in progress:
         progress["file_id"] = await call.gateway.put_file(made.filename, made.content)
         await call.tools.store.write(lambda tx: deliveries.keep_progress(tx.connection, call.row.id, progress))
-    channel, thread_ts = call.place()
+    channel, thread_ts = await _room(call)
     comment = f"Timeline of {number} for {data['author']}"
-    await call.gateway.share_file(
-        progress["file_id"], made.filename, channel, comment, thread_ts, maybe_done=call.row.tried
-    )
+    try:
+        await call.gateway.share_file(
+            progress["file_id"], made.filename, channel, comment, thread_ts, maybe_done=call.row.tried
+        )
+    except Permanent as error:
+        raise call.meant(error, channel, said=True) from error
     return progress
 
 
+async def _room(call: Call) -> tuple[str, str | None]:
+    """Return where a file is shared: a private incident without a channel sends it to whoever asked."""
+    if call.is_private_and_away:
+        return await call.gateway.direct(str(call.row.data["user"])), None
+    return call.place()
+
+
 _SENDERS: Mapping[str, Callable[[Call], Awaitable[Result]]] = {
-    "channel": _channel,
     "card": _card,
     "thread": _thread,
     "announcement": _announcement,
     "refresh_card": _refresh_card,
     "refresh_announcement": _refresh_announcement,
-    "topic": _topic,
     "pin": _pin,
-    "invite": _invite,
     "notification": _notification,
     "page": _page,
     "refresh_pages": _refresh_pages,
     "page_pagerduty": _page_pagerduty,
     "pagerduty_state": _pagerduty_state,
+    **channels.SENDERS,
     **runbooks.SENDERS,
     **reactions.SENDERS,
     "reminder": _reminder,

@@ -16,14 +16,16 @@ from bot.desk import Desk, operators_scope
 from bot.engine.port import Engine, Job, Work
 from bot.errors import Ambiguous, DatabaseUnavailable, OutwardError, Permanent, Retryable
 from bot.incidents import commands as c
+from bot.incidents.asking import BY
 from bot.incidents.model import PAGE_LANES, Delivery
 from bot.lease import LeaseLost
-from bot.outbox import readiness, revival
+from bot.outbox import missing, readiness, revival
 from bot.outbox.claims import Claims
 from bot.outbox.gate import TURN, Gate, priority
 from bot.outbox.order import plan
 from bot.outbox.presence import Presence
-from bot.slack.faults import LOCKED_OUT
+from bot.outbox.shut import ChannelShut, MessageGone
+from bot.slack.faults import LOCKED_OUT, words
 from bot.slack.throttles import Throttles
 from bot.store import deliveries, lateness, outbox_admin, throttles
 from bot.store.deliveries import Outgoing, State
@@ -40,10 +42,24 @@ SPREAD = 0.1  # of a wait that was asked for, at most `SPREAD_MAX` seconds: many
 SPREAD_MAX = 3.0
 
 # The timeline hears of these; the others are seen in Slack itself.
-TOLD = frozenset({"channel", "runbook", "page", "page_pagerduty", "notification", "suggest_resolve"})
+TOLD = frozenset(
+    {
+        "channel",
+        "channel_check",
+        "unarchive",
+        "runbook",
+        "page",
+        "page_pagerduty",
+        "notification",
+        "suggest_resolve",
+    }
+)
 
 # Whoever these mention is not reached where they cannot go out.
 PAGES = frozenset({"page", "notification"})
+
+# What the timeline keeps of a delivery that failed.
+FACTS = frozenset({"level", "name", "people", "has_thread", BY})
 
 # Given a delivery and the moment, by the monotonic clock, after which what it shows is read.
 Send = Callable[[Outgoing, float], Awaitable[Mapping[str, Any]]]
@@ -229,16 +245,44 @@ class Outbox:
             if ours:
                 readiness.note(tx, row)
                 revival.bring_back(tx, row)
-            if ours and row.incident_id is not None and row.kind in TOLD:
+            if ours and row.incident_id is not None and (row.kind in TOLD or outcome.get("problems")):
                 self._desk.apply(tx, row.scope, c.Delivered(row.kind, row.slot, dict(outcome), dict(row.data)))
+            if ours and row.incident_id is not None and outcome.get("renamed"):
+                self._desk.apply(tx, row.scope, c.ChannelNamed(str(outcome["renamed"])))
             if ours and row.incident_id is not None and lateness.was_held_up(row, tx.now):
                 self._desk.refresh(tx, row.scope)  # the card says from when until when
+        elif isinstance(outcome, (ChannelShut, MessageGone)) and row.incident_id is not None:
+            tx.on_commit(telemetry.DELIVERIES.labels(row.kind, telemetry.reason(outcome.reason)).inc)
+            self._move(tx, row, outcome)
         elif self._is_final(tx, row, outcome):
             tx.on_commit(telemetry.DELIVERIES.labels(row.kind, telemetry.reason(outcome.reason)).inc)
             self._fail(tx, row, outcome)
         else:
             tx.on_commit(telemetry.DELIVERIES.labels(row.kind, telemetry.reason(outcome.reason)).inc)
             self._postpone(tx, row, outcome)
+
+    def _move(self, tx: Tx, row: Outgoing, outcome: ChannelShut | MessageGone) -> None:
+        """Have what was to be said go on where it can be read, once that is there; drop an edit of what is gone."""
+        said = outcome.said
+        # Ended or put off first: what is decided below must not take it for one that is still on its way.
+        if not said:
+            ours = deliveries.finish(tx.connection, row, State.SUPERSEDED, tx.now, error=str(outcome))
+        else:
+            state = State.UNKNOWN if row.tried else State.PENDING
+            ours = deliveries.postpone(tx.connection, row, state, tx.now, str(outcome), failed=False)
+        if not ours:
+            return
+        log.warning("delivery_moved", delivery=row.key, reason=str(outcome))
+        if isinstance(outcome, MessageGone):
+            for gone in outcome.rows:
+                missing.post_again(tx, self._desk, gone)
+        else:
+            paging = any(each.kind in PAGES for each in deliveries.unfinished(tx.connection, row.scope))
+            shut = c.ChannelShut(outcome.reason, outcome.channel, said=said, paging=paging)
+            self._desk.apply(tx, row.scope, shut)
+        if said:
+            work = Work.PAGES if row.lane in PAGE_LANES else Work.DELIVERIES
+            self._engine.enqueue(tx, Job(work, row.scope), tx.now)
 
     def _is_final(self, tx: Tx, row: Outgoing, outcome: OutwardError) -> bool:
         # Whoever mends what keeps the operators' channel shut must still find in it what failed meanwhile.
@@ -270,20 +314,23 @@ class Outbox:
         outbox_admin.note_failure(tx.connection, row.id, fix, maybe_done=maybe_done)
         known = deliveries.failed_alike(tx.connection, row, str(outcome))
         if row.incident_id is not None and not (known and row.coalesce):  # an edit fails as the one before it did
-            facts = {k: v for k, v in row.data.items() if k in {"level", "name", "people", "has_thread"}}
-            self._desk.apply(tx, row.scope, c.DeliveryFailed(row.kind, row.slot, str(outcome), fix, facts))
-        if row.kind not in {"operators", "whisper"} and not known:
+            facts = {k: v for k, v in row.data.items() if k in FACTS}
+            failed = c.DeliveryFailed(row.kind, row.slot, str(outcome), fix, facts, words(outcome))
+            self._desk.apply(tx, row.scope, failed)
+        is_theirs = BY in row.data and outcome.reason in {"invite_failed", "nobody_found"}  # whoever asked is told
+        if row.kind not in {"operators", "whisper"} and not known and not is_theirs:
             self._alert(tx, row, outcome, fix)
 
     def _alert(self, tx: Tx, row: Outgoing, outcome: OutwardError, fix: str) -> None:
         """Tell the operators; that nothing gets through at all is told once, not of everything that fails for it."""
         subject: int | str = row.id
-        text = f"Could not deliver the {row.kind.replace('_', ' ')} of {row.scope}: {outcome}. {fix}"
+        why = words(outcome).rstrip(".")
+        text = f"Could not deliver the {row.kind.replace('_', ' ')} of {row.scope}: {why}. {fix}".rstrip()
         if outcome.reason in LOCKED_OUT:
             subject = outcome.reason
             if deliveries.unfinished(tx.connection, operators_scope(subject)):
                 return
-            text = f"Slack refused the bot: {outcome.reason}. {fix} What failed: `sitrep outbox list --failed`."
+            text = f"Slack refused the bot: {why}. {fix} What failed: `sitrep outbox list --failed`."
         self._desk.post(tx, operators_scope(subject), Delivery("operators", "operators", "operators", {"text": text}))
 
 

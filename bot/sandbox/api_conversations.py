@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from bot.sandbox import rooms
 from bot.sandbox.args import Args
 from bot.sandbox.model import Channel, Json, Message, SlackError
 from bot.sandbox.workspace import MAX_PINS, Workspace
@@ -184,29 +185,21 @@ def set_purpose(ws: Workspace, args: Args) -> Json:
 
 def archive(ws: Workspace, args: Args) -> Json:
     channel = args.channel(archived_ok=True)
-    if channel.archived:
-        raise SlackError("already_archived")
     if channel.name == "general":
         raise SlackError("cant_archive_general")
-    channel.archived = True
-    ws.post(channel.id, ws.bot.id, f"<@{ws.bot.id}> archived the channel", subtype="channel_archive")
+    rooms.archive(ws, channel.id, ws.bot.id)
     return {}
 
 
 def unarchive(ws: Workspace, args: Args) -> Json:
     channel = args.channel(member=False, archived_ok=True)
-    if not channel.archived:
-        raise SlackError("not_archived")
-    channel.archived = False
-    ws.post(channel.id, ws.bot.id, f"<@{ws.bot.id}> un-archived the channel", subtype="channel_unarchive")
+    rooms.unarchive(ws, channel.id, ws.bot.id)
     return {}
 
 
 def rename(ws: Workspace, args: Args) -> Json:
     channel = args.channel()
-    old, channel.name = channel.name, _checked_name(ws, args.maybe("name"), current=channel)
-    note = f"<@{ws.bot.id}> has renamed the channel from {old} to {channel.name}"
-    ws.post(channel.id, ws.bot.id, note, subtype="channel_name", extra={"old_name": old, "name": channel.name})
+    rooms.rename(ws, channel.id, _checked_name(ws, args.maybe("name"), current=channel), ws.bot.id)
     return _shown(ws, channel)
 
 

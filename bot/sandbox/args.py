@@ -107,6 +107,6 @@ class Args:
     def message(self, channel: Channel, name: str) -> Message:
         """The message whose `ts` is in the argument `name`; ephemeral ones cannot be reached."""
         message = channel.find(self.text(name))
-        if message is None or message.ephemeral_to:
+        if message is None or message.ephemeral_to or message.subtype == "tombstone":
             raise SlackError("message_not_found")
         return message

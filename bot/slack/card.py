@@ -9,6 +9,8 @@ from typing import Any
 from bot.board import Board
 from bot.incidents import alert_text
 from bot.incidents.alert_text import ended
+from bot.incidents.away import fix_of, what_is_wrong
+from bot.incidents.away import sentence as sentence_of
 from bot.incidents.cadence import spell
 from bot.incidents.model import Alert, Event, Incident, Status, TimerKind
 from bot.incidents.policy import Severity
@@ -49,12 +51,14 @@ LINK = 600  # characters of an alert's link that is shown
 
 
 def card(board: Board, next_step: str = "") -> tuple[str, list[b.Block]]:
-    """Give the card's notification text and blocks: seven at most. `next_step` is mrkdwn."""
+    """Give the card's notification text and blocks: eight at most. `next_step` is mrkdwn."""
     incident = board.incident
     made = [
         b.header(f"{MARKS[incident.severity]} {incident.number} {incident.severity_name}: {incident.title}"),
         b.fields(_facts(board)),
     ]
+    if incident.away is not None:
+        made.insert(1, b.section(f":warning: {away(incident)}"))
     alerts = _alerts(board)
     if alerts:
         made.append(b.section(alerts))
@@ -84,6 +88,13 @@ def _act(event: Event) -> str:
     said = esc(shorten(" ".join(event.text.split()), ACT))
     by = "" if who in event.text else f" ({esc(who, 80)})"
     return f"{event.occurred_at:%H:%M} {said}{by}"
+
+
+def away(incident: Incident) -> str:
+    """Say why an incident goes on outside its channel, and what to do."""
+    assert incident.away is not None  # noqa: S101 - asked only then
+    what = sentence_of(what_is_wrong(incident.channel_name, incident.away.reason))
+    return f"{esc(what, 200)}. {fix_of(incident.away.reason)}, or go on here."
 
 
 def sentence(incident: Incident) -> str:

@@ -19,6 +19,7 @@ import structlog
 from bot.clock import Clock
 from bot.errors import DatabaseUnavailable, OutwardError, Permanent, Retryable
 from bot.slack import lookups
+from bot.slack.faults import words
 from bot.slack.gateway import Gateway
 from bot.slack.lookups import explain, is_group, is_id
 from bot.slack.members import Members
@@ -82,8 +83,10 @@ class Directory:
         """Return the name that goes with an id, or the id itself."""
         return self.members.name_of(user_id)
 
-    async def resolve(self, specs: Sequence[str]) -> Resolved:
+    async def resolve(self, specs: Sequence[str], *, typed: bool = False) -> Resolved:
         """Return whom names stand for; whoever is not found is named among the problems. Takes a few seconds at most.
+
+        Names that were `typed` stand in no configuration, which the problems then do not speak of.
 
         Raises:
             DatabaseUnavailable: what is kept could not be read.
@@ -109,13 +112,14 @@ class Directory:
                     continue
                 error = failed.get(spec) or Retryable("slack_no_answer", f"not within {LOOK_UP_WITHIN:g} s")
                 if isinstance(error, Permanent):
-                    problems.append(f"{spec}: {error.reason}. {error.fix}")
+                    problems.append(f"{spec}: {words(error)}. {error.fix}")
                 else:
                     unanswered = error
-                    problems.append(f"{spec}: Slack has not answered yet who that is ({error.reason}).")
+                    problems.append(f"{spec}: Slack has not answered yet who that is ({words(error)}).")
                 continue
             if kept.answer.error:
-                problems.append(explain(spec, kept.answer.error))
+                shown = self.name_of(spec) if is_id(spec) else spec
+                problems.append(explain(shown, kept.answer.error, typed=typed))
                 continue
             mentions.append(kept.answer.mention)
             users += [user for user in kept.answer.users if user not in gone]

@@ -15,7 +15,7 @@ from bot import lease, telemetry
 from bot.errors import OutwardError, Permanent, Retryable
 from bot.lease import LeaseLost
 from bot.slack.blocks import fit
-from bot.slack.faults import sort
+from bot.slack.faults import FIXES, sort, words
 from bot.slack.throttles import UNSAID, Throttles, key_of
 
 METADATA = "sitrep_delivery"
@@ -24,6 +24,8 @@ PAGE = 200
 MOST = 999  # channels that Slack lists in one call
 LOOK_BACK_PAGES = 5  # how far a lost message is looked for: 1,000 messages
 MAX_SUFFIX = 20
+# An invitation that fails for these fails for everybody: it is the channel, or the app.
+NOT_THEIRS = frozenset({"channel_not_found", "is_archived", "not_in_channel", "missing_scope"})
 IS_THERE = frozenset({"already_in_channel", "cant_invite_self"})  # an invitation that nobody needs
 
 
@@ -229,33 +231,80 @@ class Gateway:
             if self.kept is not None:
                 await self.kept.keep(name, "")
 
-    async def set_topic(self, channel: str, topic: str) -> None:
-        """Set a channel's topic unless it is set already: each change is announced in the channel."""
-        with suppress(Permanent):  # what is wrong with the channel is told by the call that matters
-            info = await self.call("conversations.info", channel=channel)
-            if ((info.get("channel") or {}).get("topic") or {}).get("value") == topic:
-                return
-        await self.call("conversations.setTopic", channel=channel, topic=topic)
+    async def _inside(self, method: str, *, channel: str, **args: Any) -> dict[str, Any]:
+        """Call a method that takes a member of the channel; where the bot is none any more it joins again first.
 
-    async def invite(self, channel: str, users: Sequence[str]) -> list[str]:
-        """Invite people; gives a problem a line for those who could not be invited."""
+        Raises:
+            OutwardError: as `call`; `not_in_channel` where it may not join.
+        """
+        try:
+            return await self.call(method, channel=channel, **args)
+        except Permanent as error:
+            if error.reason != "not_in_channel":
+                raise
+        try:
+            await self.call("conversations.join", channel=channel)
+        except Permanent as error:
+            if error.reason in {"is_archived", "channel_not_found"}:
+                raise
+            fix = error.fix if error.reason == "missing_scope" else FIXES["not_in_channel"]
+            raise Permanent("not_in_channel", fix, words(error)) from error
+        return await self.call(method, channel=channel, **args)
+
+    async def about(self, channel: str) -> dict[str, Any]:
+        """Return what Slack tells of a channel; empty where the bot may not ask.
+
+        Raises:
+            OutwardError: Slack did not answer, or there is no such channel for the bot.
+        """
+        try:
+            return dict((await self.call("conversations.info", channel=channel)).get("channel") or {})
+        except Permanent as error:
+            if error.reason != "missing_scope":
+                raise
+            return {}
+
+    async def unarchive(self, channel: str) -> None:
+        """Bring an archived channel back; one that is not archived stays as it is."""
+        try:
+            await self.call("conversations.unarchive", channel=channel)
+        except Permanent as error:
+            if error.reason != "not_archived":
+                raise
+
+    async def set_topic(self, channel: str, topic: str) -> str:
+        """Set a channel's topic unless it is set already (each change is announced in it); returns the channel's name.
+
+        The name is empty where Slack does not tell it.
+        """
+        name = ""
+        with suppress(Permanent):  # what is wrong with the channel is told by the call that matters
+            info = await self.about(channel)
+            name = str(info.get("name") or "")
+            if (info.get("topic") or {}).get("value") == topic and not info.get("is_archived"):
+                return name
+        await self._inside("conversations.setTopic", channel=channel, topic=topic)
+        return name
+
+    async def invite(self, channel: str, users: Sequence[str]) -> list[tuple[str, str]]:
+        """Invite people; returns each one who could not be invited, with Slack's error code."""
         if len(users) > 1:
             try:
-                answer = await self.call("conversations.invite", channel=channel, users=",".join(users), force=True)
+                answer = await self._inside("conversations.invite", channel=channel, users=",".join(users), force=True)
             except Permanent:
                 pass  # Slack refuses all of them: go one by one, to hear why
             else:
                 refused = [(str(e.get("user")), str(e.get("error"))) for e in answer.get("errors") or []]
-                return [f"<@{user}>: {error}" for user, error in refused if error not in IS_THERE]
+                return [(user, error) for user, error in refused if error not in IS_THERE]
         problems = []
         for user in users:
             try:
-                await self.call("conversations.invite", channel=channel, users=user)
+                await self._inside("conversations.invite", channel=channel, users=user)
             except Permanent as error:
-                if error.reason in {"channel_not_found", "is_archived", "missing_scope"}:
+                if error.reason in NOT_THEIRS:
                     raise
                 if error.reason not in IS_THERE:
-                    problems.append(f"<@{user}>: {error.reason}")
+                    problems.append((user, error.reason))
         return problems
 
     # Messages
@@ -284,14 +333,11 @@ class Gateway:
             "metadata": {"event_type": METADATA, "event_payload": {"key": key, "incident": number}},
         }
         try:
-            answer = await self.call("chat.postMessage", **args)
+            answer = await self._inside("chat.postMessage", **args)
         except Permanent as error:
             if error.reason in {"channel_not_found", "is_archived"}:
                 await self._forget(channel)
-            if error.reason != "not_in_channel":
-                raise
-            await self.call("conversations.join", channel=channel)
-            answer = await self.call("chat.postMessage", **args)
+            raise
         return Posted(str(answer.get("channel") or channel), str(answer["ts"]))
 
     async def edit(
@@ -299,7 +345,7 @@ class Gateway:
     ) -> None:
         """Replace a message's content. It can still be found by the key it was posted with."""
         try:
-            await self.call(
+            await self._inside(
                 "chat.update",
                 channel=posted.channel,
                 ts=posted.ts,
@@ -341,7 +387,7 @@ class Gateway:
     async def pin(self, posted: Posted) -> None:
         """Pin a message."""
         try:
-            await self.call("pins.add", channel=posted.channel, timestamp=posted.ts)
+            await self._inside("pins.add", channel=posted.channel, timestamp=posted.ts)
         except Permanent as error:
             if error.reason != "already_pinned":
                 raise
@@ -361,8 +407,8 @@ class Gateway:
     ) -> None:
         """Show a message to one person; it can't be looked for, so it goes out at most once.
 
-        Where they asked from no channel (the Home, a global shortcut), or from one that the bot is not in, it comes as
-        a direct message.
+        Where they asked from no channel (the Home, a global shortcut), or from one that the bot cannot write in, it
+        comes as a direct message.
         """
         shown = fit(blocks) if blocks else None
         if channel and channel != user:
@@ -371,7 +417,7 @@ class Gateway:
                     "chat.postEphemeral", channel=channel, user=user, text=text, blocks=shown, thread_ts=thread_ts
                 )
             except Permanent as error:
-                if error.reason not in {"not_in_channel", "channel_not_found", "user_not_in_channel"}:
+                if error.reason not in {"not_in_channel", "channel_not_found", "user_not_in_channel", "is_archived"}:
                     raise
             else:
                 return

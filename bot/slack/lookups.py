@@ -12,7 +12,7 @@ from typing import Any
 
 from bot.errors import Permanent
 from bot.incidents.model import Person
-from bot.slack.faults import FIXES
+from bot.slack.faults import FIXES, WORDS, spelled
 from bot.slack.gateway import Gateway
 from bot.store.slack_names import Answer
 
@@ -75,13 +75,26 @@ async def person(gateway: Gateway, spec: str) -> Answer:
     return Answer(spec, (who.id,), f"<@{who.id}>", who.name)
 
 
-def explain(spec: str, error: str) -> str:
-    """Say why a name stands for nobody, and what to do."""
+def explain(spec: str, error: str, *, typed: bool = False) -> str:
+    """Say why a name stands for nobody, and what to do.
+
+    Args:
+        spec: the name.
+        error: why.
+        typed: a person typed the name: it stands in no configuration that could be corrected.
+    """
     if error == DEACTIVATED:
-        return f"{spec}: the account is deactivated in Slack. Name somebody else (SITREP_CONFIG)."
+        return f"{spec}: the account is deactivated in Slack. Name somebody else{'' if typed else ' (SITREP_CONFIG)'}."
     if error in {NO_GROUP, "no_such_subteam"}:
-        return f"{spec}: {NO_GROUP}. Create the user group {spec} or correct the ladder."
-    return f"{spec}: {error}. {FIXES.get(error, FIXES['users_not_found'])}"
+        create = f"Create the user group {spec} or correct the ladder (SITREP_CONFIG)"
+        fix = "Name a group that exists, or people" if typed else create
+        return f"{spec}: there is no such user group. {fix}."
+    why = WORDS.get(error, spelled(error))
+    if typed:
+        return f"{spec}: {why}. {FIXES.get(error, FIXES['users_not_found'])}"
+    if is_id(spec) or error not in UNKNOWN:
+        return f"{spec}: {why}. Correct the person in the ladder (SITREP_CONFIG)."
+    return f"{spec}: {why}. Use the e-mail address of the person's active Slack account in the ladder (SITREP_CONFIG)."
 
 
 def person_of(user: Mapping[str, Any]) -> Person:

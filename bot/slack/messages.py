@@ -236,6 +236,14 @@ def briefing(board: Board) -> str:
     return " ".join(parts)
 
 
+def home_again(board: Board) -> Message:
+    """The incident goes on in its channel, after a while elsewhere."""
+    thread = board.result("thread")
+    since = f" What was said meanwhile is in its thread in <#{thread['channel']}>." if thread else ""
+    text = f":leftwards_arrow_with_hook: {board.incident.number} goes on here again.{since}"
+    return text, [b.section(text)]
+
+
 def mitigation(incident: Incident, made: Mitigation) -> Message:
     """A change that is in place, with its way back and by when."""
     what = f"did step {made.step} of `{esc(made.book)}`" if made.book else "changed something"

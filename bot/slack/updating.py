@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bot.incidents.away import what_is_wrong
 from bot.incidents.model import Incident, Status
 from bot.incidents.responding import SETTABLE
 from bot.slack import blocks as b
@@ -85,6 +86,10 @@ def _rest(given: Mapping[str, str]) -> list[b.Block]:
 def _goes_to(incident: Incident, announcements: str) -> str:
     """Say who will read an update."""
     places = [f"<#{incident.channel_id}>" if incident.channel_id else "the incident's thread"]
+    if incident.away is not None:
+        what = what_is_wrong(incident.channel_name, incident.away.reason)
+        home = "a direct message to its lead" if incident.private else "the incident's thread in the alerts channel"
+        places = [f"{home} ({esc(what, 200)})"]
     if incident.opened_channel and not incident.private:
         places.append(f"the thread of its announcement in {announcements}")
     people = len(incident.subscribers)

@@ -261,6 +261,11 @@ def postpone(
     return connection.execute(_POSTPONE, seen | values).rowcount == 1
 
 
+def need(connection: Connection, delivery_id: int, needs: Collection[str]) -> None:
+    """Have a delivery wait for other slots than before."""
+    connection.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(needs=list(needs)))
+
+
 def _seen(delivery_id: int, state: State, attempts: int) -> dict[str, Any]:
     return {"its_id": delivery_id, "seen_state": state.value, "seen_attempts": attempts}
 

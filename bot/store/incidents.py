@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 
+from bot.incidents.away import Away
 from bot.incidents.digest import Digest
 from bot.incidents.heard import Heard
 from bot.incidents.model import (
@@ -285,6 +286,7 @@ _WRITE: Mapping[str, Callable[[Any], Any]] = {
     "handoff": lambda handoff: {**asdict(handoff), "at": handoff.at.isoformat()} if handoff else None,
     "tasks": lambda tasks: [asdict(task) for task in tasks],
     "subscribers": list,
+    "away": lambda away: away.to_json() if away else None,
     "declared_by": asdict,
     "acknowledged_by": lambda actor: asdict(actor) if actor else None,
     "roles": lambda roles: {str(role): asdict(person) for role, person in roles.items()},
@@ -314,6 +316,7 @@ def _incident(connection: Connection, row: RowMapping) -> Incident:
     values["runs"] = tuple(Run.from_json(run) for run in row["runs"])
     values["mitigations"] = tuple(Mitigation.from_json(mitigation) for mitigation in row["mitigations"])
     values["handoff"] = _handoff(row["handoff"])
+    values["away"] = Away.from_json(row["away"]) if row["away"] else None
     values["tasks"] = tuple(Task(**{**task, "state": TaskState(task["state"])}) for task in row["tasks"])
     values["subscribers"] = tuple(row["subscribers"])
     values["declared_by"] = Actor(**row["declared_by"])

@@ -120,6 +120,7 @@ incidents = Table(
     Column("ended_at", Moment),
     Column("quiet_told", Boolean, nullable=False, server_default=false()),
     Column("merged_into", Text, nullable=False, server_default=""),
+    Column("away", JSON(none_as_null=True)),
     Index("ix_incidents_status", "status", "id"),
     Index("ix_incidents_channel_id", "channel_id"),
 )

@@ -103,4 +103,5 @@ async def _line(asked: Asked, text: str, value: str) -> Answer:
     verb = table.BY_NAME[line.word]
     spoken = Spoken(asked, line.rest, await asking.subject(asked, number), verb.name)
     said = await asking.do(verb, spoken)
-    return "" if isinstance(said, str) and verb.name != "task" else said
+    is_away = spoken.incident is not None and spoken.incident.away is not None
+    return "" if isinstance(said, str) and verb.name != "task" and not is_away else said

@@ -134,7 +134,18 @@ def _bind_events(bolt: AsyncApp, services: Services) -> None:
     @bolt.event("member_joined_channel")
     async def on_joined(event: dict[str, Any], body: dict[str, Any]) -> None:
         with telemetry.INTERACTION_SECONDS.labels("event").time():
+            if event.get("user") == await captures.myself(services, body):
+                await on_channel(event, body)
+                return
             await events.joined(services, body.get("event_id", ""), event.get("channel", ""), event.get("user", ""))
+
+    async def on_channel(event: dict[str, Any], body: dict[str, Any]) -> None:
+        with telemetry.INTERACTION_SECONDS.labels("event").time():
+            me = await captures.myself(services, body)
+            await events.channel_changed(services, body.get("event_id", ""), event, me)
+
+    for kind in (*events.CHANNEL_EVENTS, "member_left_channel"):
+        bolt.event(kind)(on_channel)
 
     @bolt.event("app_home_opened")
     async def on_home(event: dict[str, Any]) -> None:

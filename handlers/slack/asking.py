@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bot.incidents.model import Incident
+from bot.incidents.moving import goes_on
+from bot.slack import blocks as b
 from bot.slack import forms, menu
 from bot.slack.leftovers import left_open
 from bot.slack.modals import OPTION, named
+from bot.slack.mrkdwn import esc
 from bot.text import clip
 from handlers.slack import table
-from handlers.slack.answers import Answer, Form
+from handlers.slack.answers import Answer, Form, Reply
 from handlers.slack.context import Asked
 from handlers.slack.groups import GROUPS
 from handlers.slack.speech import Field, Mistake, Spoken, Verb
@@ -25,7 +28,16 @@ async def do(verb: Verb, spoken: Spoken) -> Answer:
     """
     if verb.form and spoken.incident is not None and spoken.rest.casefold() in verb.asks:
         return await form_of(verb, spoken)
-    return await verb.handler(spoken)
+    return with_place(await verb.handler(spoken), spoken.incident)
+
+
+def with_place(said: Answer, incident: Incident | None) -> Answer:
+    """Add to an answer where an incident goes on whose channel cannot be written."""
+    if incident is None or isinstance(said, Form) or not (where := goes_on(incident)):
+        return said
+    if isinstance(said, Reply):
+        return Reply(f"{said.text}\n{esc(where)}", [*said.blocks, b.context(f":warning: {esc(where)}")])
+    return f"{said}\n:warning: {esc(where)}"
 
 
 async def form_of(verb: Verb, spoken: Spoken) -> Form:
@@ -81,7 +93,7 @@ async def filled_in(asked: Asked, metadata: str, values: Mapping[str, str]) -> t
     verb = table.BY_NAME[name]
     spoken = Spoken(there, "", await subject(there, number), verb.name, sure=True)
     rest = " ".join([await _typed(each, values[each.name], spoken) for each in verb.form if values.get(each.name)])
-    return there, await verb.handler(replace(spoken, rest=rest))
+    return there, with_place(await verb.handler(replace(spoken, rest=rest)), spoken.incident)
 
 
 async def _typed(each: Field, value: str, spoken: Spoken) -> str:
@@ -128,7 +140,7 @@ async def chosen(asked: Asked, metadata: str, values: Mapping[str, str]) -> tupl
         raise Mistake("Choose what to do.")
     spoken = Spoken(there, "", await subject(there, number or values.get("incident", "")), verb.name)
     asks = verb.form and (not verb.asks or "" in verb.asks)
-    return there, await (form_of(verb, spoken) if asks else verb.handler(spoken))
+    return there, await form_of(verb, spoken) if asks else with_place(await verb.handler(spoken), spoken.incident)
 
 
 async def subject(asked: Asked, number: str) -> Incident:

@@ -15,8 +15,10 @@ from bot.errors import Permanent
 from bot.incidents import commands as c
 from bot.incidents.capturing import PIN, REACTION, stamp
 from bot.incidents.model import Actor, Delivery, Person, Refused
+from bot.outbox import missing
 from bot.services import Services
 from bot.slack import said as slack_says
+from bot.slack.faults import words
 from bot.slack.said import in_time
 from bot.store import captures, inbox, incidents
 from bot.store.tx import Tx
@@ -67,7 +69,7 @@ async def heard(services: Services, body: Mapping[str, Any]) -> None:
     message = item.get("message") or {}
     channel = str(item.get("channel") or event.get("channel_id") or "")
     ts, user = str(item.get("ts") or message.get("ts") or ""), str(event.get("user") or "")
-    if not (stamp(ts)[0] and user and channel) or user == await _myself(services, body):
+    if not (stamp(ts)[0] and user and channel) or user == await myself(services, body):
         return
     act = Act(event_id, via, user, channel, ts, str(event.get("event_ts") or "0")[:20])
     if str(kind).endswith("_added"):
@@ -81,7 +83,7 @@ def _is_ours(services: Services, name: str) -> bool:
     return wanted is not None and name.partition("::")[0] == wanted  # a skin tone changes nothing
 
 
-async def _myself(services: Services, body: Mapping[str, Any]) -> str:
+async def myself(services: Services, body: Mapping[str, Any]) -> str:
     """Give the bot's own user id, as the event says it."""
     bots = (a for a in body.get("authorizations") or [] if a.get("is_bot"))
     if found := next(bots, None):
@@ -147,7 +149,7 @@ def _refuse(tx: Tx, services: Services, act: Act, error: Permanent) -> None:
     """Tell whoever wants a message on the timeline that it can't be read."""
     if inbox.keep_once(tx.connection, SLACK, b"", tx.now, act.event_id) is None:
         return
-    text = f"That message is not on the timeline: the bot can't read it ({error.reason}). {error.fix}"
+    text = f"That message is not on the timeline: the bot can't read it ({words(error)}). {error.fix}"
     data = {"channel": act.channel, "user": act.user, "text": text, "thread_ts": None}
     services.desk.post(tx, f"whisper:{act.event_id[:40]}", Delivery("whisper", "whisper", "whisper", data))
 
@@ -190,7 +192,12 @@ async def _changed(services: Services, event_id: str, event: Mapping[str, Any], 
     ts = str((event.get("deleted_ts") if subtype == "message_deleted" else message.get("ts")) or "")
     if subtype not in {"message_changed", "message_deleted"} or not stamp(ts)[0]:
         return
-    known = await services.store.read(lambda connection: captures.of_message(connection, channel, ts))
+    known, ours = await services.store.read(
+        lambda c: (captures.of_message(c, channel, ts), missing.posted_at(c, channel, ts) if deleted else None)
+    )
+    if ours is not None:
+        await services.store.write(lambda tx: missing.post_again(tx, services.desk, ours))
+        return
     if deleted:
         if any(not kept.removed for kept in known):
             lost = partial(capturing.lose, desk=services.desk, channel=channel, ts=ts)
@@ -202,7 +209,7 @@ async def _changed(services: Services, event_id: str, event: Mapping[str, Any], 
     if not any(kept.is_changed_by(text, edited) for kept in known):
         return
     author = slack_says.author_of(message)
-    if author == await _myself(services, body):  # our messages are live; what they show is on the timeline as it is
+    if author == await myself(services, body):  # our messages are live; what they show is on the timeline as it is
         return
     by = str((message.get("edited") or {}).get("user") or author)
     assert services.directory is not None  # noqa: S101 - Slack called us

@@ -19,6 +19,7 @@ from bot.incidents.wording import worded
 from bot.running import board_of
 from bot.services import Services
 from bot.slack.directory import Directory
+from bot.slack.faults import words
 from bot.slack.gateway import Gateway
 from bot.slack.mrkdwn import esc
 from bot.store import incidents
@@ -122,7 +123,7 @@ class Asked:
         try:
             await self.gateway.call("views.open", trigger_id=self.trigger_id, view=view)
         except OutwardError as error:
-            return f"The form did not open ({error.reason}). Try again, or type it: `{self.command} help` shows how."
+            return f"The form did not open ({words(error)}). Try again, or type it: `{self.command} help` shows how."
         return ""
 
     async def person(self, user_id: str) -> Person | None:

@@ -15,6 +15,7 @@ from bot.errors import OutwardError
 from bot.incidents.model import Incident, Person
 from bot.incidents.policy import DEFAULT_POLICY, Policy, Severity
 from bot.slack.card import MARKS
+from bot.slack.faults import words
 from bot.slack.members import MENTION
 from bot.slack.mrkdwn import esc
 from bot.text import clip
@@ -172,7 +173,7 @@ class Spoken:
         except (OutwardError, TimeoutError) as error:
             if mention := MENTION.fullmatch(typed):  # it says itself whom it means
                 return Person(mention[1], members.name_of(mention[1]))
-            reason = getattr(error, "reason", "it took too long")
+            reason = words(error) if isinstance(error, OutwardError) else "it took too long"
             raise Mistake(
                 f"Could not look up {esc(typed, 40)}: Slack did not answer ({esc(reason, 80)}). "
                 "Type `@` and pick the person from Slack's list."

@@ -12,6 +12,7 @@ from bot import times
 from bot.errors import DatabaseUnavailable, OutwardError
 from bot.incidents import commands as c
 from bot.incidents.model import Event, Incident, Status
+from bot.incidents.moving import goes_on
 from bot.incidents.responding import SETTABLE
 from bot.outbox import templates
 from bot.runbooks.templates import TemplateError
@@ -105,7 +106,7 @@ async def submit(asked: Asked, number: str, values: Mapping[str, str]) -> dict[s
     if errors:
         return errors
     owner = await asked.person(values.get("owner", ""))
-    await asked.apply(
+    posted = await asked.apply(
         number,
         c.PostUpdate(
             state,
@@ -118,6 +119,8 @@ async def submit(asked: Asked, number: str, values: Mapping[str, str]) -> dict[s
             next_in=next_in,
         ),
     )
+    if where := goes_on(posted):
+        await asked.tell(f"Posted the update. {esc(where)}")
     return {}
 
 

@@ -10,9 +10,11 @@ from bot import telemetry
 from bot.errors import DatabaseUnavailable
 from bot.incidents import commands as c
 from bot.incidents.model import Refused
+from bot.incidents.moving import goes_on
 from bot.incidents.policy import Severity
 from bot.incidents.wording import worded
 from bot.slack import forms, menu, modals, updating
+from bot.slack.mrkdwn import esc
 from handlers.slack import asking, events, fields, shortcuts, steps, triage
 from handlers.slack import updating as writing
 from handlers.slack.answers import Answer, Form
@@ -74,7 +76,7 @@ async def _declare(asked: Asked, metadata: str, values: Values) -> Outcome:
 
 async def _resolve(asked: Asked, metadata: str, values: Values) -> Outcome:
     items = (line.strip(" -*\t") for line in values.get("follow_ups", "").splitlines())
-    await asked.apply(
+    after = await asked.apply(
         metadata,
         c.Resolve(
             asked.user,
@@ -83,6 +85,8 @@ async def _resolve(asked: Asked, metadata: str, values: Values) -> Outcome:
             follow_ups=tuple(item for item in items if item),
         ),
     )
+    if where := goes_on(after):
+        await asked.tell(f"Resolved {after.number}. {esc(where)}")
     return {}
 
 

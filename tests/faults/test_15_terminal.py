@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
-from bot.sandbox import api_chat
 from bot.sandbox.faults import Fault
 from bot.sandbox.workspace import Workspace
 from tests.conftest import Client, both_databases, wait_for
@@ -14,19 +13,6 @@ from tests.crash.world import QuickProcess, said
 from tests.integration.world import World
 
 EDITS = ("identified", "monitoring", "investigating")
-
-
-def archive(workspace: Workspace, channel: str) -> None:
-    workspace.channel(channel).archived = True
-
-
-def remove(workspace: Workspace, channel: str) -> None:
-    del workspace.channels[workspace.channel(channel).id]
-
-
-def delete_the_card(workspace: Workspace, channel: str) -> None:
-    (card,) = workspace.pinned(channel)
-    api_chat.remove(workspace, workspace.channel(channel), card)
 
 
 def failures(bot: Client, number: str) -> list[dict[str, Any]]:
@@ -40,10 +26,10 @@ def edit(bot: Client, world: World, number: str) -> None:
         world.settle()
 
 
-CASES: list[tuple[Callable[[Workspace, str], None], str, set[str], str]] = [
-    (archive, "is_archived", {"refresh_card", "topic", "say"}, "Unarchive the channel."),
-    (remove, "channel_not_found", {"refresh_card", "topic", "say"}, "invite the bot to it"),
-    (delete_the_card, "message_not_found", {"refresh_card"}, "Nothing: somebody deleted the message."),
+CASES: list[tuple[str, str, str, str, str]] = [
+    ("conversations.setTopic", "topic", "restricted_action", "settings do not allow it", "Allow the app to do this"),
+    ("chat.update", "refresh_card", "cant_update_message", "belongs to another app", "Nothing to do"),
+    ("chat.postMessage", "say", "msg_too_long", "msg too long", "See the error in Slack's documentation"),
 ]
 
 
@@ -51,20 +37,23 @@ CASES: list[tuple[Callable[[Workspace, str], None], str, set[str], str]] = [
 def test_fault_15_what_slack_refuses_for_good_is_told_once(bot: Client, world: World, workspace: Workspace) -> None:
     """It ends that delivery alone: operators and timeline get it once with the fix, and everything else goes on."""
     sound, sound_channel = bot.open_one("declare Login is down sev2")
-    for spoil, reason, lost, fix in CASES:
+    for method, kind, reason, words, fix in CASES:
         number, channel = bot.open_one()
         world.settle()
-        spoil(workspace, channel)
+        room = workspace.channel(channel).id
+
+        def there(args: Mapping[str, Any], room: str = room) -> bool:
+            return bool(args["channel"] == room)
+
+        workspace.faults.add(Fault(method, "error", error=reason, times=None, where=there))
         edit(bot, world, number)
-        told = said(workspace, "ops-alerts", number)
-        assert len(told) == len(lost), reason
-        for kind in lost:
-            (text,) = [t for t in told if f"the {kind.replace('_', ' ')} of {number}: {reason}" in t]
-            assert fix in text
+        (text,) = said(workspace, "ops-alerts", number)
+        assert f"the {kind.replace('_', ' ')} of {number}: " in text
+        assert words in text
+        assert fix in text
+        assert reason not in text
         # An edit says once that it fails; each thing that was to be said is lost by itself.
-        assert Counter(f["delivery"] for f in failures(bot, number)) == {
-            kind: len(EDITS) if kind == "say" else 1 for kind in lost
-        }
+        assert Counter(f["delivery"] for f in failures(bot, number)) == {kind: len(EDITS) if kind == "say" else 1}
         assert all(f["reason"].startswith(reason) and fix in f["fix"] for f in failures(bot, number))
         announcement = workspace.find("incidents", number)
         assert announcement is not None
@@ -103,7 +92,7 @@ def test_fault_15_a_revoked_token_is_told_once_there_is_another(
     process.wait_dead()
     process.start()
     world.settle()
-    (told,) = said(workspace, "ops-alerts", "token_revoked")
+    (told,) = said(workspace, "ops-alerts", "the bot's token was revoked")
     assert "Reinstall the app and set SLACK_BOT_TOKEN to the new token." in told
     assert "sitrep outbox list" in told
     bot.slash(f"{number} status monitoring")

@@ -94,19 +94,6 @@ def test_a_channel_that_is_renamed_goes_on(bot: Client) -> None:
     assert bot.incident(number)["status"] == "investigating"
 
 
-def test_a_channel_that_is_archived_is_told_to_the_operators(bot: Client) -> None:
-    """What cannot be said there is not lost in silence, and the incident goes on."""
-    number, channel = bot.open_one()
-    bot.workspace.channel(channel).archived = True
-    bot.slash(f"{number} update Still looking", "alice", "general")
-    told = wait_for(lambda: bot.workspace.find("ops-alerts", "is_archived"), what="the operators' message")
-    assert number in said(told)
-    assert bot.wait_event(number, "update_posted")["text"] == "Still looking"
-    bot.workspace.channel(channel).archived = False
-    bot.slash("update Back again", "alice", channel)
-    wait_for(lambda: bot.workspace.find(channel, "Back again"), what="the next update")
-
-
 def test_a_bot_that_was_removed_comes_back(bot: Client) -> None:
     """Out of its channel it joins again to say what it has to."""
     _, channel = bot.open_one()

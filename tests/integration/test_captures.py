@@ -264,9 +264,8 @@ def test_a_message_that_cannot_be_read_is_refused(bot: Client, world: World) -> 
     message = say(bot, channel, "The pool is empty")
     bot.workspace.scopes.remove("channels:history")
     act(bot, "react", message)
-    wait_for(
-        lambda: "the bot can't read it (missing_scope). Add the scope" in whispers(bot, "alice"), what="the answer"
-    )
+    why = "the app lacks a scope: conversations.replies needs the scope channels:history"
+    wait_for(lambda: f"the bot can't read it ({why}). Add the scope" in whispers(bot, "alice"), what="the answer")
     world.settle()
     assert lines(bot, number) == []
 

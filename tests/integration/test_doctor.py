@@ -261,12 +261,12 @@ FAULTS: dict[str, tuple[Break, str, tuple[str, ...]]] = {
     "nobody has this address": (
         lambda h: Path(h.environ["SITREP_CONFIG"]).write_text(CONFIG.replace("alice@", "alicia@")),
         "slack names",
-        ("nobody can be paged as alicia@example.com: users_not_found", "active Slack account in the ladder"),
+        ("nobody can be paged as alicia@example.com: there is no such person", "active Slack account in the ladder"),
     ),
     "no such group": (
         lambda h: Path(h.environ["SITREP_CONFIG"]).write_text(CONFIG.replace("alice@example.com", "'@sre'")),
         "slack names",
-        ("nobody can be paged as @sre: usergroup_not_found", "Create the user group @sre"),
+        ("nobody can be paged as @sre: there is no such user group", "Create the user group @sre"),
     ),
     "a scope": (
         lambda h: h.workspace.scopes.remove("pins:read"),

@@ -154,7 +154,7 @@ def test_who_is_deactivated_is_dropped_and_told(bot: Client, world: World, works
     wait_for(lambda: len(world.rows("SELECT 1 FROM slack_names WHERE error <> ''")) == 2, what="both refreshes")
     (number, *_) = fire(bot)
     text = wait_for(lambda: delivered(bot, number), SOON, "the page")[0]
-    assert text.startswith("Page delivered to charlie. bob@example.com: users_not_found")
+    assert text.startswith("Page delivered to charlie. bob@example.com: there is no such person")
     assert members(workspace, number) == {"charlie"}
     told = [m.text for m in workspace.messages("ops-alerts") if "Nobody can be paged as" in m.text]
     assert len(told) == 1
@@ -222,8 +222,8 @@ def test_a_name_that_slack_does_not_know_is_told_at_start(
         return sorted(m.text for m in bot.workspace.messages("ops-alerts") if "Nobody can be paged as" in m.text)
 
     group, person = wait_for(lambda: told() if len(told()) == 2 else [], what="both messages")
-    assert "@sree: usergroup_not_found" in group
-    assert "dona@example.com: users_not_found" in person
+    assert "@sree: there is no such user group. Create the user group @sree" in group
+    assert "dona@example.com: there is no such person" in person
     assert "SITREP_CONFIG" in person
 
 

@@ -261,7 +261,7 @@ def test_what_is_retried_has_a_day_again(bot: Client, outbox: Outbox, hands: Han
     bot.wait_event(number, "runbook_posted")
     outbox.settle()
     bot.workspace.faults.add(
-        Fault("chat.postMessage", "error", error="is_archived", where=lambda a: "One" in a["text"])
+        Fault("chat.postMessage", "error", error="msg_too_long", where=lambda a: "One" in a["text"])
     )
     bot.slash(f"{number} update One")
     outbox.wait("update", "failed")
@@ -273,7 +273,7 @@ def test_what_is_retried_has_a_day_again(bot: Client, outbox: Outbox, hands: Han
 
 def test_a_card_brings_its_pin_back(bot: Client, outbox: Outbox) -> None:
     """What ended for want of a message follows it when the message is retried, and the rest is left alone."""
-    fault = Fault("chat.postMessage", "error", error="is_archived", times=1, where=lambda a: "sev2, is" in a["text"])
+    fault = Fault("chat.postMessage", "error", error="msg_too_long", times=1, where=lambda a: "sev2, is" in a["text"])
     bot.workspace.faults.add(fault)
     number = bot.slash("declare Checkout is down").split()[1]
     outbox.wait("card", "failed")
@@ -360,7 +360,7 @@ def test_what_makes_no_sense_is_refused_with_the_fix(bot: Client, outbox: Outbox
     assert "older ones are not shown: raise --limit." in shown
     assert "not both" in outbox.refuses("list", "--all", "--failed")
 
-    bot.workspace.faults.add(Fault("chat.postMessage", "error", error="is_archived", times=2, where=_to(bot, channel)))
+    bot.workspace.faults.add(Fault("chat.postMessage", "error", error="msg_too_long", times=2, where=_to(bot, channel)))
     bot.slash(f"{number} update One")
     bot.slash(f"{number} update Two")
     outbox.wait("update", "failed")

@@ -177,7 +177,7 @@ def test_a_channel_that_is_not_there_is_told_to_the_operators(service: Service) 
     service.start(ON.replace("{", "{channel: nowhere, ", 1))
     service.passes("checklist:checklist.round", moment)
     told = wait_for(lambda: service.workspace.find("ops-alerts", "checklist:checklist.round"), what="the warning")
-    assert "channel_not_found" in told.text
+    assert "the channel was deleted, or is hidden from the bot. Create #nowhere and invite the bot" in told.text
     assert "Create #nowhere and invite the bot" in told.text
 
 

@@ -282,6 +282,6 @@ def test_a_private_incident_without_its_channel_shows_itself_nowhere(bot: Client
     """Where Slack refuses the private channel, no thread takes its place; the operators hear of the failure alone."""
     bot.workspace.faults.add(Fault("conversations.create", "error", error="restricted_action"))
     bot.slash("private A laptop is gone", "dana")
-    told = wait_for(lambda: bot.workspace.find("ops-alerts", "restricted_action"), what="the operators' message")
+    told = wait_for(lambda: bot.workspace.find("ops-alerts", "settings do not allow it"), what="the operators' message")
     assert "laptop" not in said(told)
     assert "laptop" not in " ".join(bot.workspace.texts("ops-alerts") + bot.workspace.texts("incidents"))

@@ -205,7 +205,8 @@ async def export(spoken: Spoken) -> str:
     if fmt not in FORMATS:
         raise Mistake(f"Give one of these formats: {', '.join(FORMATS)}. Example: `{spoken.command} export md`.")
     await spoken.apply(c.Export(fmt, spoken.asked.user))
-    return f"The timeline of {spoken.subject.number} is on its way to the incident's channel as {fmt}."
+    where = "the incident's channel" if spoken.subject.is_at_home else "where the incident goes on"
+    return f"The timeline of {spoken.subject.number} is on its way to {where} as {fmt}."
 
 
 async def timeline(spoken: Spoken) -> str:

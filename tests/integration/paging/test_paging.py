@@ -323,14 +323,14 @@ def test_an_empty_roster_climbs_on(bot: Client, hands: Hands, account: Account, 
     number, channel = bot.open_one()
     turn(hands, 300)
     failed = bot.wait_event(number, "page_failed")
-    assert failed["text"].startswith("Page through PagerDuty failed: nobody_on_call: PLEADS01. Put somebody on call")
+    assert failed["text"].startswith("Page through PagerDuty failed: nobody is on call: PLEADS01. Put somebody on call")
     dana = bot.workspace.user("dana").id
     wait_for(lambda: bot.workspace.find(channel, f"<@{dana}> you are paged as *VP*"), what="the page of level 3")
     world.settle()
     assert climbs(bot, number) == [(1, "declared"), (2, "not_acknowledged"), (3, "nobody_reached")]
     kinds = bot.kinds(number)
     assert kinds.index("page_failed") < kinds.index("escalated", kinds.index("escalated") + 1)
-    assert bot.workspace.find("ops-alerts", "nobody_on_call")
+    assert bot.workspace.find("ops-alerts", "nobody is on call")
     assert [n.policy for n in account.notices] == ["PDEFAULT"]
     turn(hands, 10 * 60)
     world.settle()
@@ -392,7 +392,7 @@ def test_a_refused_page_names_the_fix_and_climbs_on(bot: Client, hands: Hands, a
     number, _ = bot.open_one()
     turn(hands, 300)
     failed = bot.wait_event(number, "page_failed")
-    assert "pagerduty_unauthorized" in failed["text"]
+    assert "PagerDuty unauthorized" in failed["text"]
     assert "PAGERDUTY_API_TOKEN" in failed["text"]
     wait_for(lambda: (3, "nobody_reached") in climbs(bot, number), what="level 3")
     wait_for(lambda: bot.workspace.find("ops-alerts", "PAGERDUTY_API_TOKEN"), what="the word to the operators")

@@ -36,6 +36,8 @@ from bot.incidents.reconcile import Flag
 from tests.unit.incidents.story import NUMBER, START, an_alert
 
 PEOPLE = tuple(Actor("human", f"U{n}", name) for n, name in enumerate(("Alice", "Bob", "Charlie"), start=1))
+# What is asked for again: a channel that is brought back, and messages that somebody deleted.
+LIVE = {"channel", "card", "pin", "thread", "announcement"}
 REFUSALS = {"not_open", "not_resolved", "no_change", "no_cadence", "no_text", "bad_status"}
 
 actors = st.sampled_from(PEOPLE)
@@ -252,13 +254,39 @@ class AnyIncident(RuleBasedStateMachine):
         facts = dict(delivery.data)
         if data.draw(st.booleans()):
             self.delivered.add(delivery.slot)
-            result = {"channel": "C1", "name": "x", "runbook_id": "b", "reason": "r", "people": ["Alice"]}
+            result: dict[str, Any] = {
+                "channel": "C1",
+                "name": "x",
+                "runbook_id": "b",
+                "reason": "r",
+                "people": ["Alice"],
+            }
+            if delivery.kind == "channel_check":
+                result |= data.draw(st.sampled_from([{}, {"written": True, "card": True}, {"shut": "is_archived"}]))
             self.do(c.Delivered(delivery.kind, delivery.slot, result, facts))
+        elif delivery.kind == "unarchive":  # what waits for the channel goes on elsewhere
+            self.do(c.DeliveryFailed(delivery.kind, delivery.slot, "gone", "Mend it.", facts))
         else:
             lost = self.drop(delivery)
             self.do(c.DeliveryFailed(delivery.kind, delivery.slot, "gone", "Mend it.", facts))
             for page in (d for d in lost if d.kind in {"page", "notification"}):
                 self.do(c.PageLost(page.kind, page.slot, "hopeless", "Mend it.", dict(page.data)))
+
+    @rule(reason=st.sampled_from(["is_archived", "not_in_channel", "restricted_action"]), said=st.booleans())
+    def its_channel_is_shut(self, reason: str, said: bool) -> None:
+        """Slack refuses to write in the channel; a second refusal changes nothing."""
+        paging = any(d.kind in {"page", "notification"} for d in self.waiting)
+        shut = c.ChannelShut(reason, "C1", said, paging)
+        self.do(shut)
+        known = self.known
+        self.do(shut)
+        assert self.known == known or known.away is None
+
+    @rule(kind=st.sampled_from(["card", "thread", "announcement"]))
+    def somebody_deletes_a_message(self, kind: str) -> None:
+        """What is edited in place is posted again, where it was posted before."""
+        if kind in self.delivered:
+            self.do(c.PostAgain(kind, kind))
 
     @property
     def ready(self) -> list[Delivery]:
@@ -454,7 +482,7 @@ class AnyIncident(RuleBasedStateMachine):
                 self.keys.add(timer.key)
         for delivery in decision.deliveries:
             assert self.asked.issuperset((*delivery.needs, *delivery.after)), f"never asked for: {delivery}"
-            assert delivery.slot not in self.slots, f"asked for twice: {delivery}"
+            assert delivery.slot not in self.slots - LIVE, f"asked for twice: {delivery}"
             self.slots.add(delivery.slot)
             self.asked.add(delivery.slot)
         self.incident = decision.incident
