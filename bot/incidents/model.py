@@ -323,6 +323,12 @@ class Incident:
         return next((each for each in self.runs if each.checklist and run and each.slot == run.slot), None)
 
     @property
+    def shown_runs(self) -> tuple[Run, ...]:
+        """The runs that have a message of their own."""
+        beside = self.beside
+        return tuple(run for run in self.runs if beside is None or run.book != beside.book)
+
+    @property
     def severity_name(self) -> str:
         """What people call its severity, in the words that were in force when it opened."""
         return self.policy.called(self.severity)

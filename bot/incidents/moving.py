@@ -122,7 +122,7 @@ def post_again(draft: Draft, command: c.PostAgain) -> None:
         # Not among the announcements: what is to be said below it waits there, in front.
         draft.deliver("announcement", "setup", slot="announcement", needs=("channel",))
     else:
-        for run in incident.runs:
+        for run in incident.shown_runs:
             if run.slot == command.slot:
                 facts = {"book": run.book, "reason": run.reason}
                 draft.deliver("runbook", "channel", needs=(incident.home_slot,), data=facts)
@@ -181,11 +181,11 @@ def _leave(draft: Draft, reason: str, *, paging: bool) -> None:
 def _take_along(draft: Draft) -> None:
     """Post what people work with where they can reach it: runbooks and checklists, the offer of the command."""
     incident = draft.incident
-    for run in incident.runs:
+    for run in incident.shown_runs:
         facts = {"book": run.book, "reason": run.reason, "moved": True}
         draft.deliver("runbook", "channel", needs=(incident.home_slot,), data=facts)
     if incident.handoff is not None:
-        slot = f"handoff:{incident.delivery_seq + len(incident.runs) + 1}"
+        slot = f"handoff:{draft.incident.delivery_seq + 1}"
         draft.set(handoff=replace(incident.handoff, slot=slot))
         data = {"to": incident.handoff.to.id}
         draft.deliver("handoff", "notice", slot=slot, needs=(incident.home_slot,), data=data)
@@ -200,10 +200,10 @@ def _come_home(draft: Draft, was: Away, *, has_card: bool) -> None:
     runs = []
     for run in incident.runs:
         there = was.slots.get(run.book, "")
-        if there and there != run.slot:
+        if there and there != run.slot and run in incident.shown_runs:
             fold = {"slot": run.slot, "book": run.book}
             draft.deliver("fold_runbook", "runbook_edit", needs=(run.slot,), data=fold)
-        elif not there:
+        elif not there and run in incident.shown_runs:
             facts = {"book": run.book, "reason": run.reason, "moved": True}
             draft.deliver("runbook", "channel", needs=("channel",), data=facts)
         runs.append(replace(run, slot=there or run.slot))
