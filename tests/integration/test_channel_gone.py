@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -176,6 +176,28 @@ def test_a_channel_that_is_archived_while_it_opens(bot: Client, world: World, nt
     bot.slash(f"{number} update Here", channel="general")
     world.settle()
     assert everywhere(bot, "Update on").count(f"incident-{number[4:]}") <= 1
+
+
+@both_databases
+def test_what_was_said_before_the_answer_was_lost_is_not_said_again(bot: Client, world: World) -> None:
+    """An update lands in the channel, its answer is lost, and the channel is archived before it can be looked for."""
+    number, channel = bot.open_one()
+    bot.slash(f"{number} ack")
+    world.settle()
+    room = bot.workspace.channel(channel)
+
+    def after(_index: int, method: str, args: Mapping[str, object]) -> None:
+        if method == "chat.postMessage" and "Update on" in str(args["text"]):
+            room.archived = True
+
+    bot.workspace.after_call = after
+    bot.workspace.faults.add(Fault("chat.postMessage", "drop_after", where=lambda a: "Update on" in str(a["text"])))
+    bot.slash(f"{number} update Said once")
+    wait_for(lambda: roots(bot, number), what="the card in the alerts channel")
+    bot.slash(f"{number} note Afterwards")
+    wait_for(lambda: count(thread(bot, number), "Afterwards"), what="the note in the thread")
+    world.settle()
+    assert everywhere(bot, "Update on") == [channel]
 
 
 @pytest.mark.parametrize("event", [True, False])

@@ -100,6 +100,25 @@ def test_a_deleted_runbook_comes_back(bot: Client, world: World, part: str) -> N
     assert len(cards(bot, number, channel)) == 1
 
 
+@pytest.mark.parametrize("which", ["card", "Runbook:"])
+def test_an_event_that_slack_repeats_posts_nothing_twice(bot: Client, world: World, which: str) -> None:
+    """Slack sends the event again and again, also once the message is back."""
+    number, channel = bot.open_one()
+    world.settle()
+    (card,) = bot.workspace.pinned(channel)
+    gone = card if which == "card" else bot.workspace.find(channel, which)
+    assert gone is not None
+    bot.workspace.delete(channel, gone.ts)
+    event = {"type": "message", "subtype": "message_deleted", "channel": gone.channel, "deleted_ts": gone.ts}
+    for turn in range(4):
+        assert bot.people.event(event | {"ts": gone.ts}, event_id="Ev1", retry_num=turn or None).status == 200
+        if turn % 2:
+            world.settle()
+    shown = cards(bot, number, channel) if which == "card" else []
+    shown = shown or [m for m in bot.workspace.messages(channel) if which in said(m)]
+    assert len(shown) == 1
+
+
 def test_a_deleted_runbook_comes_back_with_the_next_step(bot: Client, world: World) -> None:
     """Without an event, a step that a tool reports finds it gone: it comes back with what was done of it."""
     number, channel = bot.open_one()
