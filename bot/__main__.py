@@ -25,7 +25,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 db = typer.Typer(no_args_is_help=True, help="The database.")
-inbox_cli = typer.Typer(no_args_is_help=True, help="What came in and could not be read.")
+inbox_cli = typer.Typer(no_args_is_help=True, help="Dead letters: webhooks that could not be read.")
 cli.add_typer(db, name="db")
 cli.add_typer(intake, name="intake")
 cli.add_typer(runbooks, name="runbooks")

@@ -163,7 +163,7 @@ def _expression(value: object) -> object:
         try:
             pattern(value, ignore_case=True)
         except ValueError as error:
-            raise ValueError(f"Mend the regular expression {value!r}: {error}.") from error
+            raise ValueError(f"Fix the regular expression {value!r}: {error}.") from error
     return value
 
 
@@ -455,7 +455,7 @@ def load_config(path: Path | None) -> Config:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"SITREP_CONFIG: {path} cannot be read: {error}.") from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"SITREP_CONFIG: mend the YAML in {path}: {error}") from error
+        raise ConfigError(f"SITREP_CONFIG: fix the YAML in {path}: {error}") from error
     if data is None:
         return Config()
     if not isinstance(data, dict):

@@ -122,28 +122,28 @@ def told(refusal: Refusal) -> str:
 
 
 _HAPPENED = {
-    Reason.TOO_LARGE: "Refused a webhook of {who} with 413{hint}: it is too large. Its alerts are not taken in.",
-    Reason.MALFORMED: "Refused a webhook of {who} with 400{hint}: it can't be read. What it says is not taken in.",
-    Reason.UNREAD: "Left out alerts of a webhook of {who}{hint}: they can't be read. The others are taken in.",
-    Reason.UNAUTHORIZED: "Refused a webhook of {who} with 401{hint}: the token is wrong. Its alerts are not taken in.",
-    Reason.SIGNATURE: "Refused a webhook of {who} with 401{hint}: the signature is wrong. Its event is not taken in.",
-    Reason.WRONG_SOURCE: "Refused a webhook of {who} with 401{hint}: the token belongs to another source.",
-    Reason.BAD_SOURCE: "Refused a webhook of {who} with 404{hint}: the path names no source that is possible.",
-    Reason.OFF: "Refused a webhook of {who} with 503{hint}: the integration is off. Nothing of it is taken in.",
+    Reason.TOO_LARGE: "Rejected a webhook from {who} with 413{hint}: it is too large. Its alerts were not processed.",
+    Reason.MALFORMED: "Rejected a webhook from {who} with 400{hint}: it can't be read. It was not processed.",
+    Reason.UNREAD: "Skipped alerts of a webhook from {who}{hint}: they can't be read. The others were processed.",
+    Reason.UNAUTHORIZED: "Rejected a webhook from {who} with 401{hint}: wrong token. Its alerts were not processed.",
+    Reason.SIGNATURE: "Rejected a webhook from {who} with 401{hint}: wrong signature. Its event was not processed.",
+    Reason.WRONG_SOURCE: "Rejected a webhook from {who} with 401{hint}: the token belongs to another source.",
+    Reason.BAD_SOURCE: "Rejected a webhook from {who} with 404{hint}: the path does not name a valid source.",
+    Reason.OFF: "Rejected a webhook from {who} with 503{hint}: the integration is off. It was not processed.",
 }
 
 
 def _fix(refusal: Refusal) -> str:
     if refusal.reason is Reason.TOO_LARGE:
         if not is_alertmanager(refusal.source):
-            return f"At most {_bytes(refusal.limit)} are taken. Check who sends it."
+            return f"The limit is {_bytes(refusal.limit)}. Check who sends it."
         return (
             "Set `max_alerts` in Alertmanager's webhook_configs (deploy/alertmanager.yml has it), or raise "
             f"SITREP_MAX_BODY (now {_bytes(refusal.limit)})."
         )
     if refusal.reason in {Reason.MALFORMED, Reason.UNREAD}:
         look = f": `sitrep inbox show {refusal.receipt}`" if refusal.receipt else ""
-        return f"Look at what was sent and correct the sender{look}."
+        return f"Check what was sent and fix the sender{look}."
     if refusal.reason is Reason.OFF:
         variable = "ALERTMANAGER_WEBHOOK_TOKEN" if is_alertmanager(refusal.source) else "PAGERDUTY_WEBHOOK_SECRETS"
         return f"Set {variable} and restart, or stop the sender."

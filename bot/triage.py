@@ -205,10 +205,10 @@ def _nothing(members: Sequence[Member], now: datetime) -> Refused:
     if made is not None:
         return TooLate("decided", said_before(made, now))
     if not members:
-        return Refused("no_triage", "These alerts are not in the database any more. Wait for the next message.")
+        return Refused("no_triage", "These alerts are no longer in the database. Wait for the next message.")
     if all(member.moved for member in members):
-        return Refused("moved", "These alerts have fired anew. Decide in their newest message.")
-    return Refused("resolved", "There is nothing left to decide: all these alerts have resolved, or have an incident.")
+        return Refused("moved", "These alerts fired again. Decide in the newest message.")
+    return Refused("resolved", "Nothing is left to decide: all these alerts have resolved or have an incident.")
 
 
 def said_before(made: Decision, now: datetime) -> str:

@@ -15,12 +15,12 @@ from bot.incidents.model import Alert
 from bot.incidents.sources import PAGERDUTY
 from bot.settings import load_settings
 
-intake = typer.Typer(no_args_is_help=True, help="What becomes of alerts.")
+intake = typer.Typer(no_args_is_help=True, help="How alerts are routed.")
 
 
 @intake.callback()
 def _group() -> None:
-    """What becomes of alerts."""
+    """How alerts are routed."""
 
 
 @intake.command()

@@ -23,7 +23,7 @@ FACTS = ("service", "namespace", "workload", "pod", "node", "mountpoint", "targe
 THEN = {
     Then.DECLARE: "declares an incident",
     Then.TRIAGE: "is posted to the alerts channel for triage",
-    Then.RECORD: "is recorded, and nobody is told",
+    Then.RECORD: "is recorded; nobody is notified",
 }
 
 
@@ -116,7 +116,7 @@ def _then(then: Then, severity: str) -> str:
 
 def _paged(found: dict[str, Any], then: Then, key: str) -> str:
     if then is Then.TRIAGE:
-        return "nobody, until somebody accepts it"
+        return "nobody, until someone accepts it"
     if not found["levels"]:
         named = f"`ladders.{found['ladder']}` is empty" if found["ladder"] else "it climbs no ladder"
         return f"nobody: {named}. Set `ladders.default` or `severities.{key}.ladder`."

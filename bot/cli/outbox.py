@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 WHY = 300  # characters
 ERROR = 500
 
-outbox = typer.Typer(no_args_is_help=True, help="What is to be sent to Slack and PagerDuty.")
+outbox = typer.Typer(no_args_is_help=True, help="Messages and pages to Slack and PagerDuty.")
 
 Ids = Annotated[list[int], typer.Argument(help="Deliveries, by the numbers that `sitrep outbox list` shows.")]
 
@@ -32,10 +32,10 @@ Ids = Annotated[list[int], typer.Argument(help="Deliveries, by the numbers that 
 @outbox.command("list")
 def list_(
     *,
-    failed: Annotated[bool, typer.Option("--failed", help="Only what failed for good.")] = False,
-    everything: Annotated[bool, typer.Option("--all", help="Also what was delivered or superseded.")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="Only failed deliveries.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also delivered and superseded deliveries.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
-    limit: Annotated[int, typer.Option(min=1, help="How many at most; the newest.")] = 200,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number, newest first.")] = 200,
 ) -> None:
     """List what waits to be sent and what failed for good, oldest first."""
     from bot.store import outbox_admin
@@ -64,7 +64,7 @@ def list_(
     if total > len(entries):
         typer.echo(f"{total - len(entries)} older ones are not shown: raise --limit.")
     if not entries:
-        typer.echo("Nothing has failed." if failed else "Nothing waits and nothing has failed.")
+        typer.echo("Nothing has failed." if failed else "Nothing is queued and nothing has failed.")
 
 
 @outbox.command()

@@ -47,7 +47,7 @@ def routing_key(settings: Settings) -> Iterator[Finding]:
     if settings.pagerduty_routing_key is None:
         return
     if _ROUTING_KEY.fullmatch(settings.pagerduty_routing_key.get_secret_value()):
-        yield ok(ROUTING_KEY, "it has the form of one; only a page shows that it is valid")
+        yield ok(ROUTING_KEY, "it looks like one; only a page proves that it is valid")
     else:
         fix = "Set PAGERDUTY_ROUTING_KEY to the Integration Key of an Events API v2 integration of the service."
         yield fault(ROUTING_KEY, "it is not 32 letters and digits", fix)

@@ -47,7 +47,7 @@ async def _database_and_secret(settings: Settings) -> Findings:
     if settings.slack_on:
         # On PostgreSQL the service goes by the database's clock.
         skew: timedelta = seen.skew
-        busy = "Look into the service's log, and restart it."
+        busy = "Check the service's log, and restart it."
         found += await within(service.NAME, busy, lambda: service.look(settings, skew))
     return found
 

@@ -53,7 +53,7 @@ async def look(settings: Settings, skew: timedelta) -> Findings:
         return [fault(NAME, f"the service at {base} runs without Slack", "Restart it with this environment.")]
     if answer.status_code != httpx.codes.OK or CHALLENGE not in answer.text:
         text = f"the service at {base} answers {answer.status_code} to what is signed with it"
-        return [fault(NAME, text, "Look into the service's log.")]
+        return [fault(NAME, text, "Check the service's log.")]
     return [ok(NAME, f"the service at {base} has it too; `{command} help` in Slack shows that it is the app's own")]
 
 

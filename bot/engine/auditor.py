@@ -138,7 +138,7 @@ def warning(opening: Hanging, now: datetime) -> str:
     cause = next((step for step in opening.steps if step.error), opening.steps[0])
     why = cause.error or ("no answer yet" if cause.attempts else "it has not been tried yet")
     return (
-        f"The opening of {opening.number} was not complete at {now:%H:%M} UTC, after {age}. Not delivered: {steps}. "
+        f"{opening.number} was not fully open at {now:%H:%M} UTC, after {age}. Not delivered: {steps}. "
         f"The {cause.kind} hangs: {why}. The bot goes on trying. Check Slack and `sitrep outbox list`, and reach the "
         "responders another way meanwhile."
     )

@@ -53,7 +53,7 @@ def tell_broken(draft: Draft, alerts: Sequence[Alert]) -> None:
     """Put on the timeline which rules have a template that failed, by the annotation that holds it."""
     found = {(alert.name, name) for alert in alerts for name in alert_text.broken(alert)}
     for rule, name in sorted(found)[:BROKEN]:
-        text = f"The template of {name} in the rule {rule} is broken: mend it where the rule is kept"
+        text = f"The template of {name} in the rule {rule} is broken: fix it where the rule is kept"
         draft.event("note", text, data={"rule": rule, "annotation": name})
 
 

@@ -89,7 +89,7 @@ def pause(draft: Draft, until: datetime) -> None:
 def fired(draft: Draft, timer: Timer) -> None:
     """Do what a due cadence timer asks, and arm the one that follows."""
     if timer.kind is TimerKind.CADENCE_RESUME:
-        draft.event("cadence_paused", "The pause is over; updates are due again", data={"resumed": True})
+        draft.event("cadence_paused", "Pause ended; updates are due again", data={"resumed": True})
         restart(draft)
         draft.refresh()
         return

@@ -52,13 +52,13 @@ def check_undone_by(kept: Kept | None, number: str, user: str, via: str) -> Kept
         Refused: it is not there, or was put there otherwise.
     """
     if kept is None or kept.removed:
-        raise Refused("no_change", f"It is not on the timeline of {number} any more.")
+        raise Refused("no_change", f"It is no longer on the timeline of {number}.")
     if kept.is_undone_by(user, via):
         return kept
     way = WAYS.get(kept.via, kept.via)
     if kept.by == user:
-        raise Refused("no_change", f"You have put it there by {way} since. Take that back to take it off.")
-    raise Refused("no_change", f"Somebody else has put it there by {way} since. Ask them to take that back.")
+        raise Refused("no_change", f"You added it again by {way}. Undo that to take it off.")
+    raise Refused("no_change", f"Someone else added it by {way}. Ask them to undo that.")
 
 
 def digest(text: str) -> str:

@@ -27,7 +27,7 @@ def warning(found: Mapping[str, str]) -> str:
     name = found.get("resource_name")
     if not name or envelope.well_formed(name):
         return ""
-    return f"The resource name is not of the form {envelope.FORM}; it is kept as it is."
+    return f"The resource name is not of the form {envelope.FORM}. It was kept as typed."
 
 
 def keep(draft: Draft, found: Mapping[str, str]) -> None:

@@ -29,7 +29,7 @@ def mitigate(draft: Draft, command: c.Mitigate) -> None:
     text = f"Mitigated: {command.text}" if command.text else "Mitigated: a fix is in place and being watched"
     draft.event("mitigated", text, actor=command.actor, data={"text": command.text})
     why = f": {command.text}" if command.text else ""
-    say(draft, f"{mention(command.actor)} says that it is mitigated{plain(why)}. Watch it, then resolve it.")
+    say(draft, f"{mention(command.actor)} marked this mitigated{plain(why)}. Watch it, then resolve it.")
     draft.refresh()
 
 

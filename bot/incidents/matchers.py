@@ -44,7 +44,7 @@ class Matcher:
             try:
                 pattern(found.value)
             except ValueError as error:
-                raise ValueError(f"Mend the regular expression in {text!r}: {error}.") from error
+                raise ValueError(f"Fix the regular expression in {text!r}: {error}.") from error
         return found
 
     def matches(self, labels: Mapping[str, str], *, ignore_case: bool = False) -> bool:

@@ -75,7 +75,7 @@ def end(draft: Draft, command: c.EndMitigation) -> None:
     """Note that a change was taken back, or that it stays; also after the incident's end."""
     made = next((m for m in draft.incident.mitigations if m.id == command.mitigation), None)
     if made is None:
-        raise Refused("no_mitigation", "This change is not in place any more: somebody has ended it. Look at the card.")
+        raise Refused("no_mitigation", "This change is no longer in place: someone ended it. See the card.")
     how = "Made permanent" if command.permanent else "Rolled back"
     _drop(draft, made, f"{how} by {command.actor.name} at {draft.now:%H:%M} UTC")
     data = {"mitigation": facts(made) | {"ended": "permanent" if command.permanent else "rolled_back"}}

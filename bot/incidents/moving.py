@@ -90,7 +90,7 @@ def unarchived(draft: Draft, result: dict[str, Any], data: Mapping[str, Any]) ->
     if result.get("shut"):
         if draft.incident.away is None and draft.incident.opened_channel:
             _leave(draft, str(result["shut"]), paging=True)
-            asking.tell(draft, data, f"Could not bring the channel back. {goes_on(draft.incident)}")
+            asking.tell(draft, data, f"Could not unarchive the channel. {goes_on(draft.incident)}")
     elif result.get("unarchived"):
         draft.event("note", f"Channel #{draft.incident.channel_name} unarchived: the incident was reopened")
 

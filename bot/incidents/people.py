@@ -13,13 +13,14 @@ from bot.incidents.model import Actor, Handoff, Incident, Person, Refused, Role,
 from bot.incidents.policy import Severity
 from bot.incidents.wording import mention, plain, say
 
+_WORDS = {Role.LEAD: "Incident commander", Role.COMMUNICATIONS: "Communications lead"}
 ACCEPT_WITHIN = timedelta(minutes=5)
 SUBSCRIBERS = 100  # of one incident
 
 
 def word_of(role: Role) -> str:
     """Name a role as people do."""
-    return "Incident commander" if role is Role.LEAD else role.value.replace("_", " ").capitalize()
+    return _WORDS.get(role) or role.value.replace("_", " ").capitalize()
 
 
 def must_be_open(draft: Draft, *also: Status) -> None:
@@ -178,7 +179,7 @@ def not_accepted(draft: Draft) -> None:
     text = f"Handoff to {offered.to.name} was not accepted within 5 minutes"
     draft.event("note", text, data={"handoff": "not_accepted", "to": _named(offered.to)})
     still = f"<@{lead.id}> still has the lead" if lead else "nobody has the lead"
-    say(draft, f":warning: <@{offered.by.id}> {plain(offered.to.name)} did not accept: {still}. Ask somebody else.")
+    say(draft, f":warning: <@{offered.by.id}> {plain(offered.to.name)} did not accept: {still}. Ask someone else.")
     draft.refresh()
 
 

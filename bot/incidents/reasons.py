@@ -20,7 +20,7 @@ def why_paged(data: Mapping[str, Any]) -> str:
         case "nobody_reached":
             return f"nobody of level {data.get('unreached', '')} could be reached"
         case "asked":
-            return f"{short(str(data.get('by', 'somebody')), 80)} asks for you{': ' + why if why else ''}"
+            return f"{short(str(data.get('by', 'somebody')), 80)} paged you{': ' + why if why else ''}"
         case "acknowledgement_void":
             return f"the acknowledgement no longer counts: {why}"
         case "reopened":

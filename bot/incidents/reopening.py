@@ -64,7 +64,7 @@ def begin_again(draft: Draft, actor: Actor, why: str, *, was: str = "", page: st
     moving.unarchive(draft, actor)
     cadence.restart(draft)
     verb = f"split {incident.number} off from {was}" if was else f"reopened {incident.number}"
-    anew = " It was over for hours: acknowledge it and take the lead anew." if is_fresh else ""
+    anew = " It was over for hours. Now acknowledge it and take the lead again." if is_fresh else ""
     say(draft, f"{mention(actor)} {verb}{plain(said)}.{anew}")
     if is_fresh:
         draft.set(roles={role: person for role, person in incident.roles.items() if role != Role.LEAD})

@@ -29,7 +29,7 @@ def post_update(draft: Draft, command: c.PostUpdate) -> None:
     """Post a status update; it starts the cadence anew."""
     must_be_open(draft)
     if not command.text.strip():
-        raise Refused("no_text", "Say what the state is: `/incident update <text>`.")
+        raise Refused("no_text", "Type the update: `/incident update <text>`.")
     if command.status and command.status is not draft.incident.status:
         _must_be_settable(command.status, SETTABLE)
         _change_status(draft, command.status, command.actor)
@@ -187,9 +187,9 @@ def describe(draft: Draft, command: c.Describe) -> None:
     """Give the incident another title or summary; also after the end."""
     title = " ".join((command.title or "").split())
     if command.title is not None and not title:
-        raise Refused("no_text", "Say what it is to be called: `/incident rename <title>`.")
+        raise Refused("no_text", "Type the new title: `/incident rename <title>`.")
     if command.summary is not None and not command.summary.strip():
-        raise Refused("no_text", "Say what it is about: `/incident summary <text>`.")
+        raise Refused("no_text", "Type the summary: `/incident summary <text>`.")
     if title:
         draft.set(title=title)
         draft.event("note", f"Renamed: {title}", actor=command.actor, data={"title": title})
@@ -231,7 +231,7 @@ def acknowledge(draft: Draft, command: c.Acknowledge) -> None:
 def add_note(draft: Draft, command: c.AddNote) -> None:
     """Put a line on the timeline; also after the end."""
     if not command.text.strip():
-        raise Refused("no_text", "Say what to note: `/incident note <text>`.")
+        raise Refused("no_text", "Type the note: `/incident note <text>`.")
     found = envelope.read(command.text)
     warning = correlating.warning(found)
     ids = {**found, "warning": warning} if warning else found

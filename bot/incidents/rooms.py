@@ -26,7 +26,7 @@ def check(pattern: str) -> None:
     try:
         parts = [*string.Formatter().parse(pattern)]
     except ValueError as error:
-        raise ValueError(f"mend the braces in {pattern!r}: {error}. Known: {known}.") from error
+        raise ValueError(f"fix the braces in {pattern!r}: {error}. Known: {known}.") from error
     if parts[:1] != [("", "prefix", "", None)]:
         raise ValueError(f"begin the pattern with {PREFIX}, such as {PREFIX}-{{about}}, not {pattern!r}.")
     for literal, name, form, conversion in parts:

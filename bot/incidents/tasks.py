@@ -16,7 +16,7 @@ def add(draft: Draft, command: c.AddTask) -> None:
     """Put something to do on the incident."""
     text = command.text.strip()
     if not text:
-        raise Refused("no_text", "Say what is to be done: `/incident task add <text>`.")
+        raise Refused("no_text", "Type the task: `/incident task add <text>`.")
     if len(draft.incident.tasks) >= MOST:
         raise Refused(
             "too_many",
@@ -51,7 +51,7 @@ def follow_up(draft: Draft, command: c.AddFollowUp) -> None:
     """Put something on the list of what is left to do afterwards; also after the end."""
     text = command.text.strip()
     if not text:
-        raise Refused("no_text", "Say what is left to do: `/incident followup <text> [@who] [2026-12-01]`.")
+        raise Refused("no_text", "Type the follow-up: `/incident followup <text> [@who] [2026-12-01]`.")
     owner = command.owner.name if command.owner else ""
     data = {"text": text, "owner": owner, "due": command.due}
     facts = {k: v for k, v in data.items() if v}

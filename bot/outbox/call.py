@@ -194,7 +194,9 @@ class Call:
             await self.tools.store.write(lambda tx, p=progress: deliveries.keep_progress(tx.connection, self.row.id, p))  # type: ignore[misc]
         if not done:
             fix = "Take the lead, or bring the channel back."
-            raise refused or Permanent("nobody_found", fix, "nobody leads or has acknowledged it, so nobody is told")
+            raise refused or Permanent(
+                "nobody_found", fix, "nobody leads it or has acknowledged it, so nobody was notified"
+            )
         return {**self.row.result, "direct": done, "told": list(done)}
 
     async def find(self) -> Result | None:

@@ -58,7 +58,7 @@ async def _invite(call: Call) -> Result:
         raise call.meant(error, channel) from error
     problems = [*found.problems, *(not_invited(call.directory.name_of(user), code) for user, code in refused)]
     if len(refused) >= len(found.users):
-        fix = "" if ASKED_BY in call.row.data else "Name somebody else in the ladder (SITREP_CONFIG)."
+        fix = "" if ASKED_BY in call.row.data else "Name someone else in the ladder (SITREP_CONFIG)."
         raise Permanent("invite_failed", fix, " ".join(problems))
     return {"problems": problems}
 

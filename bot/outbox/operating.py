@@ -93,17 +93,21 @@ def _try_again(tx: Tx, entry: Entry) -> str:
     first = " it looks whether it happened, then" if entry.maybe_done else ""
     said = f"it is due now;{first} the service sends it within 15 seconds."
     after = [other.kind.replace("_", " ") for other in revival.wanting(tx, entry.scope, entry.slot)]
-    return said + (f" What ended for want of it follows: {', '.join(after)}." if after else "")
+    return said + (f" What was waiting for it follows: {', '.join(after)}." if after else "")
 
 
 def _why_not(tx: Tx, entry: Entry) -> str:
     if entry.error != HOPELESS:
-        return "it ended without being sent" + (f" ({entry.error})." if entry.error else ": it was needed no more.")
+        return "it ended without being sent" + (f" ({entry.error})." if entry.error else ": it was no longer needed.")
     newest = outbox_admin.in_slots(tx.connection, entry.scope, entry.needs)
     missing = [
         newest[need].name for need in entry.needs if need in newest and newest[need].state is not State.DELIVERED
     ]
-    return f"it ended with what it needs. Retry that: {', '.join(missing)}." if missing else "it was needed no more."
+    return (
+        f"it was cancelled with what it needs. Retry that: {', '.join(missing)}."
+        if missing
+        else "it was no longer needed."
+    )
 
 
 def _drop(tx: Tx, desk: Desk, entry: Entry, why: str, is_held: Callable[[Tx, Entry], bool]) -> str:

@@ -179,7 +179,7 @@ class Paging:
             log.warning("pagerduty_roster_unknown", delivery=row.key, reason=str(error))
             return ()
         if not names:
-            fix = f"Put somebody on call in PagerDuty's escalation policy {target}, or correct the ladder."
+            fix = f"Put someone on call in PagerDuty's escalation policy {target}, or correct the ladder."
             raise Permanent("nobody_on_call", fix, target)
         return names
 

@@ -24,7 +24,7 @@ async def people_of(call: Call) -> Resolved:
     found = await call.directory.resolve(specs, typed=typed)
     if specs and not found.users:  # a group without members reaches nobody
         wait_for_slack(call, found)
-        fix = "Name somebody else." if typed else "Correct the people in the ladder (SITREP_CONFIG)."
+        fix = "Name someone else." if typed else "Correct the people in the ladder (SITREP_CONFIG)."
         why = " ".join(found.problems) or f"{', '.join(specs)} has no members"
         raise Permanent("nobody_found", "" if typed and found.problems else fix, why)
     return found

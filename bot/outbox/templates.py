@@ -22,7 +22,7 @@ def tell_operators(tx: Tx, desk: Desk, problem: str) -> None:
     """Tell the operators of a broken template, once a day."""
     seen = hashlib.sha256(problem.encode("utf-8", "replace")).hexdigest()[:16]
     if schedules.once(tx.connection, f"template:{seen}:{tx.now:%Y%m%d}", tx.now):
-        text = f"A template is broken, and the built-in one stands in: {clip(problem, TEXT)}. {FIX}"
+        text = f"A template is broken; the built-in one is used instead: {clip(problem, TEXT)}. {FIX}"
         desk.post(
             tx, operators_scope(f"template-{seen}"), Delivery("operators", "operators", "operators", {"text": text})
         )
@@ -30,7 +30,7 @@ def tell_operators(tx: Tx, desk: Desk, problem: str) -> None:
 
 def told(what: str, problem: str) -> str:
     """Say to whoever caused a message that it goes out, and how."""
-    return f"{what} goes out with the built-in template: {clip(problem, TEXT)}. The operators are told."
+    return f"{what} goes out with the built-in template: {clip(problem, TEXT)}. The operators channel was notified."
 
 
 async def tell(call: Call, filling: Filling, what: str, by: str) -> None:

@@ -207,7 +207,7 @@ class Outbox:
             ours = deliveries.give_up(tx.connection, row, tx.now, outbox_admin.HOPELESS)
             if ours and row.incident_id is not None and row.kind in PAGES:
                 facts = {"level": row.data.get("level", 1)}
-                lost = c.PageLost(row.kind, row.slot, outbox_admin.HOPELESS, "Mend what failed before it.", facts)
+                lost = c.PageLost(row.kind, row.slot, outbox_admin.HOPELESS, "Fix what failed before it.", facts)
                 self._desk.apply(tx, row.scope, lost)
         for row in todo.ready:
             if job.work is Work.PAGES and row.lane not in PAGE_LANES:

@@ -105,10 +105,10 @@ def _responder(event: PagerDutyEvent) -> str:
     """Say who was asked by whom, or what they answered."""
     said = f": {event.text}" if event.text else ""
     via = f" ({event.policy})" if event.person and event.policy else ""
-    whom = f"{event.person or event.policy or 'Somebody'}{via}"
+    whom = f"{event.person or event.policy or 'Someone'}{via}"
     if event.type.endswith(".added"):
         whom = whom if event.person or not event.policy else f"the escalation policy {event.policy}"
-        return f"{event.actor.name} asked {whom[0].lower() + whom[1:] if whom == 'Somebody' else whom} to respond{said}"
+        return f"{event.actor.name} asked {whom[0].lower() + whom[1:] if whom == 'Someone' else whom} to respond{said}"
     match event.state.casefold():
         case "accepted":
             return f"{whom} accepted the request to respond{said}"

@@ -223,7 +223,7 @@ def _read(file: Path, model: type[_Meta]) -> tuple[_Meta, Section, tuple[Section
         post = frontmatter.loads(text.replace("\r\n", "\n").replace("\r", "\n"))
     # YAML's own types raise ValueError where a value is none of theirs, such as the 30th of February.
     except (YAMLError, ValueError, RecursionError) as error:
-        raise CatalogError([f"{file.name}: mend the YAML front matter: {' '.join(str(error).split())}"]) from error
+        raise CatalogError([f"{file.name}: fix the YAML front matter: {' '.join(str(error).split())}"]) from error
     try:
         preamble, *sections = parse(post.content)
     except ParseError as error:

@@ -189,7 +189,7 @@ def _signals(folder: Path, catalog: Catalog) -> Iterator[Problem]:
 def _index(folder: Path, catalog: Catalog) -> Iterator[Problem]:
     file = folder / INDEX
     if not file.is_file() or file.read_text(encoding="utf-8") != document(catalog):
-        yield Problem(INDEX, "catalog", "write it anew: `sitrep runbooks catalog`")
+        yield Problem(INDEX, "catalog", "rewrite it: `sitrep runbooks catalog`")
 
 
 def _text(folder: Path, file: Path) -> Iterator[Problem]:
@@ -201,7 +201,7 @@ def _text(folder: Path, file: Path) -> Iterator[Problem]:
     for target in _LINK.findall(text):
         path = target.partition("#")[0]
         if path and "://" not in path and not path.startswith("mailto:") and not (file.parent / path).exists():
-            yield Problem(name, "link", f"mend the link to {target}: there is no such file")
+            yield Problem(name, "link", f"fix the link to {target}: there is no such file")
     for number, kind in found_in(text):
         yield Problem(name, "secret", f"line {number}: take out what looks like a secret ({kind})")
 

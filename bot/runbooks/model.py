@@ -136,7 +136,7 @@ class Metadata(_Frozen):
             try:
                 re.compile(name)
             except re.error as error:
-                raise ValueError(f"mend the regular expression {name!r}: {error}") from error
+                raise ValueError(f"fix the regular expression {name!r}: {error}") from error
         return alerts
 
 

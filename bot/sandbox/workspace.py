@@ -353,7 +353,7 @@ class Workspace:
             self._emit_pin("pin_removed", person, message)
 
     def edit(self, channel: str, ts: str, text: str) -> None:
-        """Have a message's author write it anew: `message_changed`. Raises SlackError `message_not_found`."""
+        """Have a message's author rewrite it: `message_changed`. Raises SlackError `message_not_found`."""
         with self.lock:
             _place, author, message = self._on_message(channel, ts, None)
             before = message.api()

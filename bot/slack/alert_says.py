@@ -39,7 +39,7 @@ def plain(board: Board) -> str:
 def broken(alerts: Iterable[Alert]) -> list[str]:
     """Return a line for each rule whose annotation is a template that failed."""
     found = {
-        f":warning: Mend the rule {esc(alert.name, 80)}: its template of `{esc(name, 40)}` is broken"
+        f":warning: Fix the rule {esc(alert.name, 80)}: its template of `{esc(name, 40)}` is broken"
         for alert in alerts
         for name in alert_text.broken(alert)
     }

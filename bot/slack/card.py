@@ -69,7 +69,7 @@ def card(board: Board, next_step: str = "") -> tuple[str, list[b.Block]]:
         made.append(b.section(said))
     if board.held_up:
         since, until = clock_time(board.held_up.since), clock_time(board.held_up.until)
-        made.append(b.context(f":hourglass: Messages could not go out from {since} to {until}: each late one says so."))
+        made.append(b.context(f":hourglass: Slack could not be reached from {since} to {until}: late messages say so."))
     made.append(b.actions(buttons(incident)))
     return sentence(incident), made
 

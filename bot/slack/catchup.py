@@ -64,5 +64,5 @@ def _next(incident: Incident) -> str:
     if run is not None:
         step = f", next is step {run.next_step}" if run.next_step else ""
         lines.append(f"Runbook `{esc(run.book)}`: {counted(run)[:-1]}{step}")
-    lines += [f"To be taken back by {due_time(m.due_at)}: {esc(m.text, 120)}" for m in incident.mitigations[:TASKS]]
+    lines += [f"Roll back by {due_time(m.due_at)}: {esc(m.text, 120)}" for m in incident.mitigations[:TASKS]]
     return "\n".join(lines)

@@ -31,19 +31,19 @@ FIXES = {
     "account_inactive": _REINSTALL,
     "missing_scope": "Add the scope to the app (`sitrep manifest` names all) and reinstall it.",
     "channel_not_found": "Create the channel, or invite the bot to it: `/invite @Sitrep`.",
-    "thread_not_found": "Nothing to do: somebody deleted the thread's first message.",
+    "thread_not_found": "Nothing to do: someone deleted the thread's first message.",
     "not_in_channel": "Invite the bot to the channel: `/invite @Sitrep`.",
     "is_archived": "Unarchive the channel.",
     "restricted_action": "Allow the app to do this in the workspace's settings.",
     "restricted_action_read_only_channel": "Let the app post there, in the channel's settings.",
     "restricted_action_thread_only_channel": "Let the app post there, in the channel's settings.",
-    "user_not_found": "Name somebody who is in this Slack workspace.",
-    "users_not_found": "Name somebody who is in this Slack workspace.",
-    "user_disabled": "Name somebody else.",
+    "user_not_found": "Name someone who is in this Slack workspace.",
+    "users_not_found": "Name someone who is in this Slack workspace.",
+    "user_disabled": "Name someone else.",
     "cannot_dm_bot": "Name a person.",
     "usergroup_not_found": "Name a user group that exists.",
     "too_many_pins": "Unpin something in the channel.",
-    "message_not_found": "Nothing to do: somebody deleted the message.",
+    "message_not_found": "Nothing to do: someone deleted the message.",
     "cant_update_message": "Nothing to do: the message belongs to another app.",
     "name_taken": "Rename or archive the channel that has the name.",
 }
@@ -83,16 +83,16 @@ WORDS = {
     "nobody_on_call": "nobody is on call",
 }
 # Why Slack does not invite somebody: what is so, and what to do. Source: conversations.invite's errors.
-_GUEST = ("is a guest, and only a workspace admin can add guests", "Ask an admin to add them, or name somebody else.")
-_ELSEWHERE = ("is in another workspace", "Ask an admin to add the channel to that workspace, or name somebody else.")
+_GUEST = ("is a guest, and only a workspace admin can add guests", "Ask an admin to add them, or name someone else.")
+_ELSEWHERE = ("is in another workspace", "Ask an admin to add the channel to that workspace, or name someone else.")
 INVITE = {
     "cant_invite": ("cannot be invited by the bot", "Invite them by hand: `/invite @name`."),
-    "user_not_found": ("is not in this Slack workspace any more", "Name somebody else."),
-    "user_disabled": ("has a deactivated Slack account", "Name somebody else."),
+    "user_not_found": ("is no longer in this Slack workspace", "Name someone else."),
+    "user_disabled": ("has a deactivated Slack account", "Name someone else."),
     "user_is_restricted": _GUEST,
     "is_restricted": _GUEST,
     "user_is_ultra_restricted": _GUEST,
-    "ura_max_channels": ("is a guest in as many channels as allowed", "Ask an admin, or name somebody else."),
+    "ura_max_channels": ("is a guest in as many channels as allowed", "Ask an admin, or name someone else."),
     "org_user_not_in_team": _ELSEWHERE,
     "user_team_not_in_channel": _ELSEWHERE,
     "cant_invite_to_channel": ("cannot be invited to this channel", "Invite them by hand: `/invite @name`."),

@@ -84,7 +84,7 @@ def explain(spec: str, error: str, *, typed: bool = False) -> str:
         typed: a person typed the name: it stands in no configuration that could be corrected.
     """
     if error == DEACTIVATED:
-        return f"{spec}: the account is deactivated in Slack. Name somebody else{'' if typed else ' (SITREP_CONFIG)'}."
+        return f"{spec}: the account is deactivated in Slack. Name someone else{'' if typed else ' (SITREP_CONFIG)'}."
     if error in {NO_GROUP, "no_such_subteam"}:
         create = f"Create the user group {spec} or correct the ladder (SITREP_CONFIG)"
         fix = "Name a group that exists, or people" if typed else create

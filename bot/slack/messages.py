@@ -129,11 +129,11 @@ def overdue(incident: Incident, data: Mapping[str, Any], mentions: Sequence[str]
     """The overdue notice: mentions the lead, else who acknowledged, else whoever was paged last."""
     late = int(data["late_seconds"])
     due = _moment(data["due_at"])
-    how_late = spell(late) if late >= 60 else "less than 1 min"
     who = f"{' '.join(mentions)} " if mentions else ""
-    since = f" It was due at {clock_time(due)}." if due else ""
+    since = f" It was due at {due_time(due)}." if due else ""
     lead = "" if incident.lead else " Nobody has the lead: press Take lead on the card."
-    text = f":warning: {who}Update overdue by {how_late}.{since} Post one now: `{command} update <text>`.{lead}"
+    what = f"Update overdue by {spell(late)}." if late >= 60 else "Update due now."
+    text = f":warning: {who}{what}{since} Post one now: `{command} update <text>`.{lead}"
     shown = text.replace("<text>", "&lt;text&gt;")
     return shown, [b.section(shown), b.actions(_update_buttons(incident))]
 
@@ -149,13 +149,13 @@ def suggest_resolve(board: Board) -> Message:
 def handoff(board: Board, offered: Handoff) -> Message:
     """Offer the command: who offers it, a brief, and the button."""
     incident = board.incident
-    head = f":handshake: <@{offered.to.id}>, <@{offered.by.id}> offers you the command of {incident.number}."
+    head = f":handshake: <@{offered.to.id}>, <@{offered.by.id}> offers you the lead of {incident.number}."
     until = due_time(offered.at + timedelta(minutes=5))
     buttons = [
         b.button("Accept", "incident_accept", incident.number, "primary"),
         b.button("Decline", "incident_decline", incident.number),
     ]
-    ask = f"Accept by {until}. Until then the lead stays where it is."
+    ask = f"Accept by {until}. Until you accept, the lead does not change."
     return shorten(f"{head} {ask}", TEXT), [
         b.section(head),
         b.section(briefing(board)),
@@ -187,12 +187,14 @@ def page(board: Board, data: Mapping[str, Any], mentions: Sequence[str]) -> Mess
     incident = board.incident
     reason = esc(why_paged(data), 500)
     name = f"*{esc(str(data['name']))}*"
-    if mentions:
+    if mentions and data.get("reason") == "asked":
+        head = f":rotating_light: {' '.join(mentions)} {reason}."
+    elif mentions:
         head = f":rotating_light: {' '.join(mentions)} you are paged as {name}: {reason}."
     elif data.get("pagerduty"):
         head = f":rotating_light: {name} is paged through PagerDuty: {reason}."
     else:
-        head = f":rotating_light: Nobody is named for {name}, whose turn it is: {reason}. Add people to the ladder."
+        head = f":rotating_light: {name} is due to be paged, but names nobody: {reason}. Add people to the ladder."
     buttons = _paged_buttons(incident)
     return shorten(f"{head} {briefing(board)}", TEXT), [b.section(head), b.section(briefing(board)), b.actions(buttons)]
 
@@ -239,14 +241,14 @@ def briefing(board: Board) -> str:
 def home_again(board: Board) -> Message:
     """The incident goes on in its channel, after a while elsewhere."""
     thread = board.result("thread")
-    since = f" What was said meanwhile is in its thread in <#{thread['channel']}>." if thread else ""
-    text = f":leftwards_arrow_with_hook: {board.incident.number} goes on here again.{since}"
+    since = f" The messages from the meantime are in its thread in <#{thread['channel']}>." if thread else ""
+    text = f":leftwards_arrow_with_hook: {board.incident.number} continues here.{since}"
     return text, [b.section(text)]
 
 
 def mitigation(incident: Incident, made: Mitigation) -> Message:
     """A change that is in place, with its way back and by when."""
-    what = f"did step {made.step} of `{esc(made.book)}`" if made.book else "changed something"
+    what = f"completed step {made.step} of `{esc(made.book)}`" if made.book else "made a change"
     text = f":leftwards_arrow_with_hook: {person(made.by, made.name)} {what}: {esc(made.text, 600)}"
     lines = [text, f"*Roll back by {due_time(made.due_at)}*: {esc(made.rollback, 600)}"]
     if made.command:
@@ -257,8 +259,8 @@ def mitigation(incident: Incident, made: Mitigation) -> Message:
 def rollback_due(incident: Incident, made: Mitigation) -> Message:
     """Ask for a rollback whose time has come; mentions whoever made the change, and the lead."""
     asked = dict.fromkeys([person(made.by, made.name), *([f"<@{incident.lead.id}>"] if incident.lead else [])])
-    text = f":warning: {' '.join(asked)} roll back, or say that it stays: {esc(made.text, 600)}"
-    since = f"It was to be taken back by {clock_time(made.due_at)}: {esc(made.rollback, 600)}"
+    text = f":warning: {' '.join(asked)} roll back, or make it permanent: {esc(made.text, 600)}"
+    since = f"Rollback was due by {clock_time(made.due_at)}: {esc(made.rollback, 600)}"
     return shorten(text, TEXT), [b.section(f"{text}\n{since}"), b.actions(_ways_out(incident, made))]
 
 

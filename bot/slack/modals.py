@@ -17,7 +17,7 @@ View = dict[str, Any]
 OPTIONS, OPTION = 100, 75  # of a select, and characters of each: Slack's limits
 RAN = "ran"  # the box to tick by whoever ran a command as it was shown
 DRILL = "drill"  # behind the channel in the metadata of the form
-VISIBLE = (("everybody", "Everybody"), ("private", "Only who is invited"))
+VISIBLE = (("everybody", "Everybody"), ("private", "Only invited people"))
 
 
 def declare(
@@ -31,7 +31,7 @@ def declare(
     policy: Policy = DEFAULT_POLICY,
 ) -> View:
     """Declare an incident, or (`drill`) rehearse one: the title is the only required field."""
-    seen_by = select("visible", "Who may see it?", list(VISIBLE), VISIBLE[private][0])
+    seen_by = select("visible", "Who can see it?", list(VISIBLE), VISIBLE[private][0])
     return view(
         "declare",
         "Rehearse an incident" if drill else "Declare an incident",
@@ -42,7 +42,7 @@ def declare(
             severities(policy, severity or Severity.SEV2),
             text("service", "Service", "", optional=True, limit=200),
             text("impact", "Impact", "", optional=True, multiline=True, placeholder="Who is hit, and how badly?"),
-            text("error", "Error", error, optional=True, multiline=True, placeholder="Paste it: its ids are kept"),
+            text("error", "Error", error, optional=True, multiline=True, placeholder="Paste it. Sitrep keeps its ids"),
             {**seen_by, "optional": True},
         ],
     )
@@ -59,7 +59,7 @@ def resolve(incident: Incident, left: Sequence[str] = ()) -> View:
             *([b.section("\n".join([f":warning: {incident.number} has this open:", *left]))] if left else []),
             text("fix", "What fixed it?", "", optional=True, multiline=True),
             text("root_cause", "Root cause, as far as known", "", optional=True, multiline=True),
-            text("follow_ups", "Follow-ups, one a line", "", optional=True, multiline=True),
+            text("follow_ups", "Follow-ups, one per line", "", optional=True, multiline=True),
         ],
     )
 

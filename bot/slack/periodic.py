@@ -42,7 +42,7 @@ def value_of(scope: str, item: Item) -> str:
 def said_before(item: Item, mark: Mark | None, now: datetime) -> str:
     """Tell somebody whose press comes second who was first."""
     if mark is None:
-        return f"Press Done once item {item.number} is done: nobody has said so yet."
+        return f"Item {item.number} is not done yet. Press Done when it is."
     when = _when(mark.at, now)
     if mark.done:
         return f"<@{mark.user}> has done item {item.number} {when}. Press Undo to take it back."

@@ -100,7 +100,7 @@ def checklist(sheet: Sheet) -> Message:
     made += _replace(sheet, commands.values(), steps)
     made += _steps(sheet, steps, {number: command.text for number, command in commands.items()}, headed=False)
     made += _more(len(book.steps) - 4 * PAGE, book)
-    return f"{esc(book.title)}: {len(book.steps)} points.", made
+    return f"{esc(book.title)}: {len(book.steps)} items.", made
 
 
 def _beside(sheet: Sheet, book: Book) -> list[b.Block]:
@@ -149,10 +149,10 @@ def _replace(sheet: Sheet, commands: Iterable[Rendered], steps: Sequence[Step]) 
 def folded(incident: Incident, run: Run) -> Message:
     """What is left of a runbook's message once it goes on elsewhere, or another one has taken its place."""
     if run.book == incident.runbook_id or run.checklist:
-        said = f":book: {esc(run.title, 200)}: {counted(run)} It goes on further down."
+        said = f":book: {esc(run.title, 200)}: {counted(run)} Continued below."
         return said, [b.section(said)]
-    said = f":book: {esc(run.title, 200)}: {counted(run)} Put aside for `{esc(incident.runbook_id)}`."
-    again = b.button("Take it up again", "runbook_swap", _value(incident, run.book))
+    said = f":book: {esc(run.title, 200)}: {counted(run)} Replaced by `{esc(incident.runbook_id)}`."
+    again = b.button("Use this runbook again", "runbook_swap", _value(incident, run.book))
     return said, [b.section(said), b.actions([again])]
 
 
@@ -184,7 +184,7 @@ def progress(run: Run, book: Book, facts: Mapping[str, str]) -> str:
     """Say how far a run has come, and which step is next."""
     number = run.next_step
     if number is None:
-        return f"*{counted(run)}* Nothing is left to do here."
+        return f"*{counted(run)}* All steps are done or skipped."
     said = brief(book.steps[number - 1], facts, SHORT)
     return f"*{counted(run)}* Next: *{number}.* {said}"
 

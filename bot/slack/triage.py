@@ -39,7 +39,7 @@ def triage(look: Look) -> Message:
     if look.roll.counts.firing > 1 and len(look.roll.counts.names) > 1:
         made.append(b.context(most(look.roll.counts)))
     if look.moved and look.roll.counts.firing:
-        made.append(b.context("They have fired anew since: decide in their newest message."))
+        made.append(b.context("They fired again. Decide in the newest message."))
     return _sentence(head, look), [*made, *_outcome(look)]
 
 
@@ -91,8 +91,8 @@ def decline(metadata: str) -> View:
         "Decline",
         metadata,
         [
-            modals.text("why", "Why?", "", multiline=True, placeholder="Known, and being worked on", limit=WHY),
-            b.context("They are quiet until they have resolved and fire anew."),
+            modals.text("why", "Why?", "", multiline=True, placeholder="Known issue, in progress", limit=WHY),
+            b.context("They stay quiet until they resolve and fire again."),
         ],
     )
 

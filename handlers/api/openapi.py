@@ -39,7 +39,7 @@ def document() -> dict[str, Any]:
 
 def _paths() -> Schema:
     return {
-        "/healthz": {"get": _open("Whether the process lives", {200: _json("Health")})},
+        "/healthz": {"get": _open("Whether the process is alive", {200: _json("Health")})},
         "/readyz": {
             "get": _open(
                 "Whether the process can take work: it is not stopping, and the database lets it begin to write",
@@ -266,7 +266,7 @@ _IDEMPOTENCY = {
     "description": "Names the report: sent again, it changes nothing and gets the same event.",
 }
 _TIMELINE = {
-    "description": "The same rows give the same bytes.",
+    "description": "Exports are deterministic.",
     "headers": {"Content-Disposition": {"required": True, "schema": {"type": "string"}}},
     "content": {
         "application/json": {"schema": ref("Timeline")},

@@ -149,7 +149,7 @@ def _refuse(tx: Tx, services: Services, act: Act, error: Permanent) -> None:
     """Tell whoever wants a message on the timeline that it can't be read."""
     if inbox.keep_once(tx.connection, SLACK, b"", tx.now, act.event_id) is None:
         return
-    text = f"That message is not on the timeline: the bot can't read it ({words(error)}). {error.fix}"
+    text = f"Could not add that message to the timeline: the bot can't read it ({words(error)}). {error.fix}"
     data = {"channel": act.channel, "user": act.user, "text": text, "thread_ts": None}
     services.desk.post(tx, f"whisper:{act.event_id[:40]}", Delivery("whisper", "whisper", "whisper", data))
 

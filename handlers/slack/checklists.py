@@ -13,7 +13,7 @@ from bot.store.tx import Tx
 from handlers.slack.context import Asked
 
 ACTIONS = re.compile(rf"({DONE}|{UNDO})_\d+")  # which item is in the value; the id has it to be like no other
-GONE = "This checklist is not in the database any more. Tick off the next one when it is posted."
+GONE = "This checklist is no longer in the database. Use the next one that is posted."
 
 
 async def press(asked: Asked, action_id: str, value: str) -> str:

@@ -29,7 +29,7 @@ from handlers.slack.answers import Answer, Form, Reply
 T = TypeVar("T")
 
 WRITE_WITHIN = 2.5  # seconds; Slack gives an interaction 3
-DATABASE_AWAY = "The database does not answer in time. Look at the card in a moment; if nothing has changed, try again."
+DATABASE_AWAY = "The database did not answer in time. Check the card in a moment. If nothing changed, try again."
 LISTED = 10
 FIND_WITHIN = 1.5  # seconds that Slack gets to say who somebody is
 
@@ -123,7 +123,7 @@ class Asked:
         try:
             await self.gateway.call("views.open", trigger_id=self.trigger_id, view=view)
         except OutwardError as error:
-            return f"The form did not open ({words(error)}). Try again, or type it: `{self.command} help` shows how."
+            return f"Could not open the form ({words(error)}). Try again, or type it: `{self.command} help` shows how."
         return ""
 
     async def person(self, user_id: str) -> Person | None:

@@ -143,7 +143,7 @@ async def submit(asked: Asked, callback: str, metadata: str, values: Mapping[str
         return {}
     text, due = values.get("text", ""), values.get("due", "")
     if not text:
-        return {"text": "Say what is left to do."}
+        return {"text": "Type the follow-up."}
     if due and not _is_date(due):
         return {"due": "Write the day as 2026-12-01."}
     looks = slack_says.in_time(slack_says.permalink(asked.gateway, noted.channel, noted.ts))

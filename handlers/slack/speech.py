@@ -190,7 +190,7 @@ class Spoken:
         if member.is_app:
             raise Mistake(f"{esc(member.name, 40)} is an app. Name a person.")
         if member.is_deactivated:
-            raise Mistake(f"{esc(member.name, 40)}'s Slack account is deactivated. Name somebody else.")
+            raise Mistake(f"{esc(member.name, 40)}'s Slack account is deactivated. Name someone else.")
         return member.person
 
     async def moment(self, typed: str, *, is_ahead: bool = False) -> datetime:

@@ -44,7 +44,7 @@ async def press(asked: Asked, action_id: str, value: str) -> Answer:
         run, book = await _posted(asked, place)
         left = shown.options(run, book)
         if not left:
-            raise Refused("no_change", "Every step is done or skipped already.")
+            raise Refused("no_change", "All steps are done or skipped.")
         return Form(modals.skip(value, left))
     elif verb == "page":
         await asked.apply(place.number, c.TurnPage(place.book, place.step))
@@ -99,7 +99,7 @@ async def submit(asked: Asked, callback: str, metadata: str, values: Mapping[str
     if callback == "runbook_skip":
         why, step = values.get("why", ""), int(values.get("step") or 0)
         if not why:
-            return {"why": "Say why it is skipped: the timeline keeps it."}
+            return {"why": "Say why you skip it. The timeline shows it."}
         await asked.write(lambda tx: runner.skip(tx, replace(place, step=step), why, asked.user))
         return {}
     approver = await _approver(asked, values)

@@ -14,7 +14,7 @@ from handlers.slack.verbs import opening, people, state, work
 NEAR = 0.5  # how alike a word must be to a verb to be taken for it
 _WHO = Field("who", "Who?", "person")
 _WHY = Field("why", "Why?", "text", optional=True)
-_WHOM = Field("who", "Who? Nobody: you", "person", optional=True)
+_WHOM = Field("who", "Who? Empty: you", "person", optional=True)
 _ROLES = (("tech_lead", "Tech lead"), ("communications", "Communications"), ("scribe", "Scribe"), ("lead", "Lead"))
 _FORMATS = (("md", "Markdown, to read"), ("json", "JSON, for programs"), ("csv", "CSV, for a spreadsheet"))
 _PLACES = {Stage.ANY: "an incident", Stage.OPEN: "an open incident", Stage.OVER: "one that is over"}
@@ -239,7 +239,7 @@ VERBS = (
         "post the runbook or checklist that matches; without words it posts the current one again",
         work.runbook,
         "runbook redis",
-        form=(Field("words", "Which? Empty: the present one again", optional=True, placeholder="redis"),),
+        form=(Field("words", "Which runbook? Empty: the current one again", optional=True, placeholder="redis"),),
         asks=(),
         text=Text.LATER,
     ),

@@ -69,7 +69,7 @@ async def submit(asked: Asked, callback: str, metadata: str, values: Mapping[str
         else:
             why = values.get("why", "")
             if not why:
-                return {"why": "Say why it is no incident: the message keeps it."}
+                return {"why": "Say why it is not an incident. The message shows it."}
             await asked.write(lambda tx: asked.services.triage.decline(tx, scope, why, asked.user))
     except TooLate as error:
         await here.tell(asked.refusal(error))

@@ -95,10 +95,10 @@ async def submit(asked: Asked, number: str, values: Mapping[str, str]) -> dict[s
     state, status = values.get(STATE, ""), values.get("status")
     after, eta = values.get("next", ""), values.get("eta", "")
     if not state:
-        return {STATE: "Say what the state is."}
+        return {STATE: "Type the update."}
     incident = await asked.find(number)
     if incident is not None and state in {_draft(asked, incident, each) for each in SETTABLE}:
-        return {STATE: "Fill in what you know: these lines are still the template's."}
+        return {STATE: "You haven't edited the draft yet. Write what you know."}
     now, zone = asked.services.clock.now(), await asked.zone() if after or eta else UTC
     errors: dict[str, str] = {}
     next_in = _read_next(after, now, zone, errors)
@@ -194,7 +194,7 @@ async def _tell_of_fault(asked: Asked, incident: Incident, status: Status) -> No
         return
     try:
         await asked.write(lambda tx: templates.tell_operators(tx, asked.services.desk, problem))
-        await asked.tell(esc(f"The update form is not pre-filled: {problem}. The operators are told."))
+        await asked.tell(esc(f"The update form is not pre-filled: {problem}. The operators channel was notified."))
     except (DatabaseUnavailable, TimeoutError) as error:  # the form is worth more than the reason
         log.warning("draft_fault_not_told", reason=str(error))
 

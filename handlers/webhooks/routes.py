@@ -192,7 +192,7 @@ class Webhooks:
         telemetry.webhook(source, "malformed")
         log.warning("webhook_malformed", source=source, receipt=receipt, why=why)
         await self._refusals.note(Refusal(source, Reason.MALFORMED, _sender(request), len(raw), receipt=receipt))
-        fix = f"Mend the sender. The body is kept: `sitrep inbox show {receipt}`."
+        fix = f"Fix the sender. The body is kept: `sitrep inbox show {receipt}`."
         return problem(400, "malformed", f"{why}. {fix}", details={"receipt": receipt})
 
     async def _off(self, request: Request, source: str, variable: str) -> Response:

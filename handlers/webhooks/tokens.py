@@ -37,7 +37,7 @@ class Senders:
         """Return the source for which a sender speaks, by its token and its path.
 
         Raises:
-            BadSource: the path names no source that is possible.
+            BadSource: the path does not name a valid source.
             WrongSource: it names another one than the token.
         """
         if path and not NAME.fullmatch(path):

@@ -78,5 +78,5 @@ def test_a_kill_on_the_way_home(tmp_path: Path, side: Side, nth: int) -> None:
         world.client.slash(f"{number} note Said at home")
         wait_for(lambda: texts(world, "noted: Said at home"), PATIENCE, what="the note")
         assert texts(world, "noted: Said at home") == [channel]
-        assert texts(world, "goes on here again") == [channel]
+        assert texts(world, "continues here") == [channel]
         assert texts(world, "The channel is open now") == [ALERTS]

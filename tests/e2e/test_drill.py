@@ -91,8 +91,8 @@ def test_a_drill_from_the_alert_to_the_export(
     bob.sees("The last rollout is the cause")
 
     alice.say("/incident handoff @bob")
-    bob.sees("offers you the command")
-    bob.scroll_to("offers you the command")
+    bob.sees("offers you the lead")
+    bob.scroll_to("offers you the lead")
     picture(bob, "handoff")
     bob.click("Accept")
     bot.wait_event(number, "handoff")

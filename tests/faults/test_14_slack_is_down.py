@@ -147,7 +147,7 @@ def test_fault_14_slack_is_down_for_half_an_hour(
     assert len(edits) <= 4
     shown = str(card.blocks)
     assert "is monitoring" in card.text
-    told = re.search(r"Messages could not go out from (\d\d:\d\d) UTC .*? to (\d\d:\d\d) UTC", shown)
+    told = re.search(r"Slack could not be reached from (\d\d:\d\d) UTC .*? to (\d\d:\d\d) UTC", shown)
     assert told is not None
     assert told[1] in {f"{since:%H:%M}", f"{since + timedelta(seconds=5):%H:%M}"}
     assert told[2] in {f"{back_at + timedelta(seconds=late):%H:%M}" for late in range(0, 100, 5)}

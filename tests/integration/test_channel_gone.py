@@ -216,14 +216,14 @@ def test_it_comes_home(bot: Client, world: World, hands: Hands, event: bool) -> 
     rooms.unarchive(bot.workspace, channel, "alice")
     if not event:
         hands.advance(LOOK_AFTER + 1)
-    wait_for(lambda: bot.workspace.find(channel, "goes on here again"), what="the way back")
+    wait_for(lambda: bot.workspace.find(channel, "continues here"), what="the way back")
     wait_for(lambda: count(thread(bot, number), "The channel is open now"), what="the word in the thread")
     bot.workspace.event_sink = sink
     bot.slash(f"{number} update Said at home")
     wait_for(lambda: bot.workspace.find(channel, "Update on"), what="the update")
     world.settle()
     assert count(thread(bot, number), "Said at home") == 0
-    assert everywhere(bot, "goes on here again") == [channel]
+    assert everywhere(bot, "continues here") == [channel]
     (card,) = bot.workspace.pinned(channel)
     assert "Said at home" in said(card)
     assert "is archived" not in said(roots(bot, number)[0])
@@ -244,7 +244,7 @@ def test_a_bot_that_is_invited_again_comes_home(bot: Client, world: World) -> No
     bot.slash(f"{number} update Said outside")
     wait_for(lambda: count(thread(bot, number), "Said outside"), what="the update")
     bot.workspace.join(channel, bot.workspace.bot.id, inviter="alice")
-    wait_for(lambda: bot.workspace.find(channel, "goes on here again"), what="the way back")
+    wait_for(lambda: bot.workspace.find(channel, "continues here"), what="the way back")
     assert "responder_joined" not in [e["kind"] for e in bot.events(number) if e["actor"]["name"] == "Sitrep"]
 
 
@@ -360,7 +360,7 @@ def test_reopening_goes_on_in_the_thread_where_slack_refuses(bot: Client, world:
     (root,) = roots(bot, number)
     assert "is archived" in said(root)
     assert count(thread(bot, number), "reopened") == 1
-    assert bot.workspace.find(bot.workspace.direct("alice").id, "Could not bring the channel back.") is not None
+    assert bot.workspace.find(bot.workspace.direct("alice").id, "Could not unarchive the channel.") is not None
 
 
 def test_an_unarchive_without_an_answer_is_not_repeated_in_vain(bot: Client, world: World) -> None:

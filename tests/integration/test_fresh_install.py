@@ -12,7 +12,7 @@ from tests.forks import sitrep
 from tests.migrated import put
 
 LISTS = [
-    (("outbox", "list"), "Nothing waits and nothing has failed.\n"),
+    (("outbox", "list"), "Nothing is queued and nothing has failed.\n"),
     (("outbox", "list", "--failed"), "Nothing has failed.\n"),
     (("inbox", "list"), "No dead letters: everything that came in could be read.\n"),
 ]

@@ -45,7 +45,7 @@ def test_a_guest_who_cannot_be_invited(bot: Client, world: World, line: str) -> 
     ("code", "words"),
     [
         ("cant_invite", "cannot be invited by the bot. Invite them by hand"),
-        ("user_disabled", "has a deactivated Slack account. Name somebody else"),
+        ("user_disabled", "has a deactivated Slack account. Name someone else"),
         ("ura_max_channels", "is a guest in as many channels as allowed"),
         ("org_user_not_in_team", "is in another workspace"),
         ("something_new", "was not let in by Slack (something new). Invite them by hand"),
@@ -81,7 +81,7 @@ def test_somebody_whose_account_is_gone_is_not_paged_in_silence(bot: Client, wor
     gone.deleted = True
     bot.workspace.channel(channel).members.remove(gone.id)
     bot.slash(f"page <@{gone.id}> please look", channel=channel)
-    assert "erin is not in this Slack workspace any more. Name somebody else." in told(bot, "Invitation failed: erin")
+    assert "erin is no longer in this Slack workspace. Name someone else." in told(bot, "Invitation failed: erin")
     assert "erin" in bot.wait_event(number, "page_failed")["text"]
 
 

@@ -349,7 +349,7 @@ def test_what_makes_no_sense_is_refused_with_the_fix(bot: Client, outbox: Outbox
     """Each refusal says why and what to do; those beside it that make sense are done all the same."""
     number, channel = bot.open_one()
     outbox.settle()
-    assert outbox.does("list") == "Nothing waits and nothing has failed.\n"
+    assert outbox.does("list") == "Nothing is queued and nothing has failed.\n"
     card = outbox.id_of("card")
     refused = outbox.refuses("retry", "999999", card).splitlines()
     assert refused[0].startswith(f"{card} (card of {number}): it was delivered at ")

@@ -60,7 +60,7 @@ TYPES = [
     ("incident.workflow.started", "note", "PagerDuty workflow started: Major incident workflow", "triggered"),
     ("incident.workflow.completed", "note", "PagerDuty workflow completed: Major incident workflow", "triggered"),
     ("incident.something_new.happened", "note", "PagerDuty: something new happened", "triggered"),
-    ("incident.responder.added-nulls", "note", "PagerDuty asked somebody to respond", "triggered"),
+    ("incident.responder.added-nulls", "note", "PagerDuty asked someone to respond", "triggered"),
     ("incident.resolved", "alert_resolved", "PagerDuty incident resolved by Olivia Oncall", "resolved"),
     ("incident.reopened", "note", "PagerDuty incident reopened by Maeve Lead: Checkout answers 5xx", "triggered"),
     ("pagey.ping", None, "", "triggered"),

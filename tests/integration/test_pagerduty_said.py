@@ -98,7 +98,7 @@ def test_tasks_roles_actions_and_fields_say_what_they_are(bot: Client, world: Wo
     ]
     assert len(texts[4]) < 400
     assert texts[5] == "Incident Commander in PagerDuty is Sam"
-    assert texts[6].endswith("asked somebody to respond")
+    assert texts[6].endswith("asked someone to respond")
     world.settle()
     assert bot.workspace.find(place(number), "Incident Commander in PagerDuty is Sam")
 

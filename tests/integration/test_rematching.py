@@ -45,7 +45,7 @@ def test_where_only_the_general_one_stands_the_better_one_is_posted(bot: Client,
     event = bot.wait_event(number, "runbook_posted", 2)
     assert event["data"]["runbook_id"] == REDIS
     assert event["data"]["reason"] == "matched by alertname RedisDown, which joined later"
-    wait_for(lambda: bot.workspace.find(channel, "Put aside for"), what="the general one")
+    wait_for(lambda: bot.workspace.find(channel, "Replaced by"), what="the general one")
     join(bot, world, "SomethingIsOdd", "RedisDown", "RedisMissingMaster")
     assert posted(bot, number) == [GENERAL_ID, REDIS]
     assert bot.incident(number)["runbook_id"] == REDIS

@@ -100,7 +100,7 @@ def test_a_step_is_ticked_skipped_and_undone(bot: Client) -> None:
     press(bot, "alice", channel, "runbook_skip")
     assert submit(bot, "alice", step="2") == {
         "response_action": "errors",
-        "errors": {"why": "Say why it is skipped: the timeline keeps it."},
+        "errors": {"why": "Say why you skip it. The timeline shows it."},
     }
     assert submit(bot, "alice", step="2", why="only <!channel> one service") == {}
     wait_for(lambda: f"1 of {STEPS} done, 1 skipped." in said(book(bot, channel)), what="the skip")
@@ -171,7 +171,7 @@ def test_another_runbook_is_taken_and_the_first_taken_up_again(bot: Client) -> N
     wait_for(lambda: f"1 of {STEPS} done" in said(book(bot, channel, "error-rate")), what="the first one again")
     assert "again" in bot.slash("runbook", channel=channel)
     bot.wait_event(number, "runbook_posted", 4)
-    wait_for(lambda: bot.workspace.find(channel, "goes on further down"), what="its old message")
+    wait_for(lambda: bot.workspace.find(channel, "Continued below"), what="its old message")
 
 
 @pytest.mark.parametrize(
@@ -273,14 +273,14 @@ def test_a_change_is_taken_back_or_stays(bot: Client, hands: Hands, world: World
     assert bot.wait_event(number, "runbook_step_done")["data"]["mitigation"]["expected_rollback_at"]
     bot.slash("resolve It holds", channel=channel)
     hands.advance(minutes=4 * 60 + 1)
-    due = wait_for(lambda: bot.workspace.find(channel, "roll back, or say that it stays"), what="the reminder")
+    due = wait_for(lambda: bot.workspace.find(channel, "roll back, or make it permanent"), what="the reminder")
     assert f"<@{bot.workspace.user('bob').id}>" in said(due)
     wait_for(lambda: "rollback was due" in said(bot.workspace.pinned(channel)[0]), what="the card")
     assert bot.people.press("alice", channel, due.ts, "mitigation_rolled_back").status == 200
     wait_for(lambda: bot.workspace.find(channel, "Rolled back by alice"), what="the end")
     wait_for(lambda: "In place" not in said(bot.workspace.pinned(channel)[0]), what="the card")
     assert bot.people.press("bob", channel, due.ts, "mitigation_permanent").status == 200
-    wait_for(lambda: "not in place any more" in whispers(bot, "bob"), what="the answer")
+    wait_for(lambda: "no longer in place" in whispers(bot, "bob"), what="the answer")
     world.settle()
 
 
@@ -335,7 +335,7 @@ def test_the_checklist_moves_with_another_runbook(bot: Client) -> None:
     bot.slash("runbook ops.api.error-rate", channel=channel)
     bot.wait_event(number, "runbook_posted", 2)
     wait_for(lambda: "First ten minutes*: 1 of 9 done" in said(book(bot, channel, "API error rate")), what="both")
-    wait_for(lambda: bot.workspace.find(channel, "Put aside for"), what="the old message")
+    wait_for(lambda: bot.workspace.find(channel, "Replaced by"), what="the old message")
     bot.slash("runbook checklist.first-response", channel=channel)
     bot.wait_event(number, "runbook_posted", 3)
     wait_for(lambda: "First ten" not in said(book(bot, channel, "API error rate")), what="the runbook alone")
@@ -381,7 +381,7 @@ def test_two_checklists_are_ticked_side_by_side(bot: Client) -> None:
     wait_for(lambda: "First ten minutes*: 1 of 9 done" in said(book(bot, channel)), what="the first")
     wait_for(lambda: "2 of 10 done" in said(book(bot, channel, "Verification after recovery")), what="the second")
     assert "Posting" in bot.slash("runbook checklist.recovery", channel=channel)
-    wait_for(lambda: bot.workspace.find(channel, "goes on further down"), what="its old message")
+    wait_for(lambda: bot.workspace.find(channel, "Continued below"), what="its old message")
     wait_for(lambda: "2 of 10 done" in said(book(bot, channel, "Verification after recovery")), what="its ticks")
 
 
@@ -406,4 +406,4 @@ def test_a_runbook_in_a_thread_is_ticked_there(bot: Client) -> None:
     channel = f"incident-{number.removeprefix('INC-')}"
     bot.wait_event(number, "runbook_posted", 2)
     assert "runbook_undo_1" in said(book(bot, channel))
-    wait_for(lambda: bot.workspace.find("ops-alerts", "goes on further down"), what="the folded message")
+    wait_for(lambda: bot.workspace.find("ops-alerts", "Continued below"), what="the folded message")

@@ -64,7 +64,7 @@ def test_whoever_added_it_takes_it_off(bot: Client) -> None:
     assert later["actor"]["id"] == bot.workspace.user("alice").id
     wait_for(lambda: not marked(bot, message), what="the reaction to go")
     press(bot, answer)
-    assert wait_told(bot, "alice", 3).text == f"It is not on the timeline of {number} any more."
+    assert wait_told(bot, "alice", 3).text == f"It is no longer on the timeline of {number}."
     assert len(lines(bot, number)) == 2
     press(bot, added(bot, message, number))
     assert [line["data"].get("removed", False) for line in (wait_line(bot, number, 4), *lines(bot, number)[:3])] == [
@@ -102,20 +102,20 @@ def test_after_somebody_has_put_it_there_anew_the_old_button_is_no_more(bot: Cli
     message = say(bot, channel, "The pool is empty")
     answer = added(bot, message, number)
     press(bot, answer, "bob")
-    assert wait_told(bot, "bob", 1).text.startswith("Somebody else has put it there by the shortcut since.")
+    assert wait_told(bot, "bob", 1).text.startswith("Someone else added it by the shortcut.")
     press(bot, answer)
     wait_line(bot, number, 2)
     act(bot, "pin", message)
     wait_line(bot, number, 3)
     press(bot, answer)
-    own = "You have put it there by a pin since. Take that back to take it off."
+    own = "You added it again by a pin. Undo that to take it off."
     wait_for(lambda: own in [m.text for m in told(bot, "alice")], what="the answer")
     act(bot, "unpin", message)
     wait_line(bot, number, 4)
     act(bot, "react", message, "bob")
     wait_line(bot, number, 5)
     press(bot, answer)
-    other = "Somebody else has put it there by a reaction since. Ask them to take that back."
+    other = "Someone else added it by a reaction. Ask them to undo that."
     wait_for(lambda: other in [m.text for m in told(bot, "alice")], what="the answer")
     assert marked(bot, message) or wait_for(lambda: marked(bot, message), what="the confirmation")
     assert len(lines(bot, number)) == 5
@@ -134,7 +134,7 @@ def test_an_edit_is_taken_off_with_it_and_a_deletion_before_it(bot: Client) -> N
     for answer in answers:
         press(bot, answer)
     assert wait_line(bot, number, 5)["data"]["supersedes"] == newest["seq"]
-    assert wait_told(bot, "alice", 4).text == f"It is not on the timeline of {number} any more."
+    assert wait_told(bot, "alice", 4).text == f"It is no longer on the timeline of {number}."
     assert len(lines(bot, number)) == 5
 
 
@@ -170,8 +170,8 @@ def test_in_a_thread_the_reaction_goes_too(bot: Client) -> None:
         ("", "That button names no message."),
         ("C1|now|INC-20261121-001", "That button names no message."),
         ("C1|1795230000.000100|INC-20261121-001|x", "That button names no message."),
-        ("{channel}|1795230000.000100|{number}", "It is not on the timeline of INC-"),
-        ("{channel}|{ts}|INC-20010101-001", "It is not on the timeline of INC-20010101-001"),
+        ("{channel}|1795230000.000100|{number}", "It is no longer on the timeline of INC-"),
+        ("{channel}|{ts}|INC-20010101-001", "It is no longer on the timeline of INC-20010101-001"),
     ],
 )
 def test_a_value_that_fits_nothing_changes_nothing(bot: Client, forged: str, said: str) -> None:

@@ -274,7 +274,7 @@ def test_a_reason_is_required(bot: Client, world: World) -> None:
     """Declining without one is refused in the form."""
     send(bot, fires("aa"))
     press(bot, "bob", waiting(bot, world)[0], "decline")
-    assert submit(bot, "bob").errors == {"why": "Say why it is no incident: the message keeps it."}
+    assert submit(bot, "bob").errors == {"why": "Say why it is not an incident. The message shows it."}
     assert buttons(waiting(bot, world)[0]) == BUTTONS
 
 
@@ -311,7 +311,7 @@ def test_what_resolves_before_a_decision_has_no_buttons(bot: Client, world: Worl
     (message,) = waiting(bot, world)
     assert message.text == "Triage (sev3): DiskFills, resolved on orders-db."
     assert buttons(message) == []
-    over = "There is nothing left to decide: all these alerts have resolved, or have an incident."
+    over = "Nothing is left to decide: all these alerts have resolved or have an incident."
     assert submit(bot, "alice").errors == {"title": over}
     press(bot, "bob", message, "decline", stale=stale)
     assert told(bot, world, "bob") == [over]
@@ -319,7 +319,7 @@ def test_what_resolves_before_a_decision_has_no_buttons(bot: Client, world: Worl
 
     send(bot, fires("aa", at="2026-11-21T07:20:00Z"))
     press(bot, "bob", message, "decline", stale=stale)
-    assert told(bot, world, "bob")[1:] == ["These alerts have fired anew. Decide in their newest message."]
+    assert told(bot, world, "bob")[1:] == ["These alerts fired again. Decide in the newest message."]
     old, new = waiting(bot, world)
     assert buttons(old) == []
     assert buttons(new) == BUTTONS
@@ -334,7 +334,7 @@ def test_a_button_of_another_database_is_told(bot: Client, world: World, value: 
     (message,) = waiting(bot, world)
     stale = json.loads(json.dumps(message.blocks).replace('"group:1:1"', json.dumps(value or " ")))
     press(bot, "bob", message, "accept", stale=stale)
-    assert told(bot, world, "bob") == ["These alerts are not in the database any more. Wait for the next message."]
+    assert told(bot, world, "bob") == ["These alerts are no longer in the database. Wait for the next message."]
 
 
 def test_a_group_that_declares_by_itself_has_nothing_left_to_decide(bot: Client, world: World) -> None:

@@ -132,7 +132,7 @@ def test_a_handoff_can_be_declined_and_its_brief_stays(bot: Client) -> None:
         """Offer the command to bob once so many offers have ended, and wait until he has it."""
         wait_for(lambda: sum(": declined at" in text for text in bot.workspace.texts(channel)) == ended, what="the end")
         bot.slash("handoff @bob", "alice", channel)
-        return wait_for(lambda: bot.workspace.find(channel, "offers you the command"), what="the offer")
+        return wait_for(lambda: bot.workspace.find(channel, "offers you the lead"), what="the offer")
 
     bot.people.press("bob", channel, offer(0).ts, "incident_decline")
     alice = bot.workspace.user("alice").id

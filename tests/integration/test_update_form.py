@@ -74,7 +74,7 @@ def test_it_begins_as_the_status_asks_for(bot: Client) -> None:
     view = opened(bot, channel)
     assert initial(view)["state"] == "Symptom: Writes fail\nHit: nobody knows yet\nLooking at:"
     errors = bot.people.submit("bob", view.id).json["errors"]
-    assert "Fill in what you know" in errors["state"]
+    assert "haven't edited the draft" in errors["state"]
     assert bot.people.press_in_view("bob", view.id, "update_status", "identified").ok
     held = initial(view)
     assert (held["status"], held["state"].splitlines()[0]) == ("identified", "Cause:")

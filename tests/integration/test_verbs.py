@@ -126,8 +126,8 @@ def test_the_command_is_handed_over_by_accepting(bot: Client, hands: Hands) -> N
     number, channel = bot.open_one()
     bot.slash("lead", "alice", channel)
     bot.slash("task add Call the provider <@" + bot.workspace.user("alice").id + ">", "alice", channel)
-    assert "Offered the command to bob" in bot.slash("handoff @bob", "alice", channel)
-    offer = wait_for(lambda: bot.workspace.find(channel, "offers you the command"), what="the offer")
+    assert "Offered the lead to bob" in bot.slash("handoff @bob", "alice", channel)
+    offer = wait_for(lambda: bot.workspace.find(channel, "offers you the lead"), what="the offer")
     bot.people.press("dana", channel, offer.ts, "incident_accept")
     assert bot.incident(number)["lead"]["name"] == "alice"
     bot.people.press("bob", channel, offer.ts, "incident_accept")
@@ -188,7 +188,7 @@ def test_somebody_is_paged_by_name(bot: Client) -> None:
     number, channel = bot.open_one()
     bot.slash("ack", channel=channel)
     assert bot.slash("page @bob the database is yours", "alice", channel) == "Paging bob."
-    page = wait_for(lambda: bot.workspace.find(channel, "asks for you"), what="the page")
+    page = wait_for(lambda: bot.workspace.find(channel, "paged you"), what="the page")
     assert f"<@{bot.workspace.user('bob').id}>" in said(page)
     assert "the database is yours" in said(page)
     assert bot.slash("page CHECKOUT", "alice", channel) == "Paging checkout."

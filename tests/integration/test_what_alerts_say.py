@@ -93,7 +93,7 @@ def test_a_broken_template_is_said_and_not_shown(bot: Client, world: World) -> N
     (note,) = [event for event in bot.events(number) if event["kind"] == "note" and "template" in event["text"]]
     assert note["data"] == {"rule": "Slow", "annotation": "summary"}
     card = world.card(number)
-    assert "Mend the rule Slow: its template of `summary` is broken" in card
+    assert "Fix the rule Slow: its template of `summary` is broken" in card
     everything = world.said()
     for never in ("error expanding", "!here", "@here", "&lt;b&gt;", "&lt;https"):
         assert never not in everything

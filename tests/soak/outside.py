@@ -40,7 +40,7 @@ DONE_BEFORE = {
     Verb.STATUS: "is already identified",
     Verb.RESOLVE: "is already resolved",
 }
-AWAY = "The database does not answer in time"
+AWAY = "The database did not answer in time"
 
 # Of a hundred calls to Slack, how many each kind harms.
 WEATHER: dict[Kind, tuple[float, dict[str, Any]]] = {

@@ -33,7 +33,7 @@ _SAYS = tuple(
         ("page", r"^:rotating_light: .*you are paged as \*(?P<text>[^*]+)\*: nobody has acknowledged"),
         ("climb", r"^:rotating_light: .*you are paged as \*(?P<text>[^*]+)\*: the update is overdue"),
         ("reminder", r"^Post an update by .*<!date\^(?P<due>\d+)"),
-        ("overdue", r"Update overdue by .*<!date\^(?P<due>\d+)"),
+        ("overdue", r"Update (?:overdue by|due now).*<!date\^(?P<due>\d+)"),
         ("update", r"^Update on INC-\S+: (?P<text>.*?)\.?$"),
         ("lead", r" took the lead\.$"),
         ("status", r" set the status to \*identified\*\.$"),

@@ -157,7 +157,7 @@ def test_a_public_url_that_begins_a_link_is_taken(url: str, taken: str, monkeypa
         ("facts: {sevice: [app]}", ("facts.sevice", "service")),
         ("flapping: {hold: 15}", ("flapping.hold", "15s")),
         ("- a list", ("keys and values",)),
-        ("a: [", ("mend the YAML",)),
+        ("a: [", ("fix the YAML",)),
     ],
 )
 def test_a_wrong_key_is_named_with_the_nearest_known_one(

@@ -59,7 +59,7 @@ async def _whom(spoken: Spoken, typed: str) -> tuple[Person | None, str]:
     if not names:
         shown = esc(spoken.meant(typed.split(maxsplit=1)[0]), 40)
         raise Mistake(
-            f"“{shown}” is no person. Type `@` and pick from Slack's list. "
+            f"“{shown}” is not a person. Type `@` and pick from Slack's list. "
             f"Example: `{spoken.command} {spoken.word} @ann`."
         )
     if grammar.is_group(names[0]):
@@ -86,7 +86,7 @@ async def handoff(spoken: Spoken) -> str:
     if person is None:
         raise Mistake(f"Name the new incident commander. Example: `{spoken.command} handoff @ann`.")
     await spoken.apply(c.OfferHandoff(person, spoken.asked.user))
-    return f"Offered the command to {person.name}. It is yours until they accept; within 5 minutes."
+    return f"Offered the lead to {person.name}. You keep it until they accept, within 5 minutes."
 
 
 async def escalate(spoken: Spoken) -> str:
@@ -149,7 +149,7 @@ async def _handle(spoken: Spoken, typed: str) -> str:
     """
     (handle,) = await in_time(spoken.asked.directory.members.group(typed))
     if not handle:
-        raise Mistake("Could not look up that group: Slack did not say which it is. Name the people instead.")
+        raise Mistake("Could not look up that group: Slack did not answer. Name the people instead.")
     return str(handle)
 
 
@@ -201,7 +201,7 @@ async def _of_policy(spoken: Spoken, policy: str) -> list[str]:
     try:
         names = await asyncio.wait_for(pager.oncalls(policy), FIND_WITHIN)
     except (OutwardError, TimeoutError):
-        return ["PagerDuty did not say in time"]
+        return ["PagerDuty did not answer in time"]
     return [f"{esc(name, 80)} (PagerDuty)" for name in names]
 
 
@@ -229,4 +229,4 @@ async def subscribe(spoken: Spoken) -> str:
 async def unsubscribe(spoken: Spoken) -> str:
     """Be told no more."""
     after = await spoken.apply(c.Subscribe(spoken.asked.user, on=False))
-    return f"You are told of {after.number} no more."
+    return f"You no longer get updates of {after.number}."

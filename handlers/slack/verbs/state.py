@@ -34,7 +34,7 @@ async def update(spoken: Spoken) -> Answer:
     text, when = grammar.next_at_end(spoken.text)
     seconds = await _seconds_until(spoken, when) if when else None
     if not text:
-        raise Mistake(f"Say what the state is. Example: `{spoken.command} update DB is back next 30m`.")
+        raise Mistake(f"Type the update. Example: `{spoken.command} update DB is back next 30m`.")
     after = await spoken.apply(c.PostUpdate(text, spoken.asked.user, next_in=seconds))
     return await _next(spoken, after, "Posted the update.")
 

@@ -323,7 +323,7 @@ def test_an_empty_roster_climbs_on(bot: Client, hands: Hands, account: Account, 
     number, channel = bot.open_one()
     turn(hands, 300)
     failed = bot.wait_event(number, "page_failed")
-    assert failed["text"].startswith("Page through PagerDuty failed: nobody is on call: PLEADS01. Put somebody on call")
+    assert failed["text"].startswith("Page through PagerDuty failed: nobody is on call: PLEADS01. Put someone on call")
     dana = bot.workspace.user("dana").id
     wait_for(lambda: bot.workspace.find(channel, f"<@{dana}> you are paged as *VP*"), what="the page of level 3")
     world.settle()

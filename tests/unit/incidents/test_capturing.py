@@ -149,10 +149,10 @@ def test_time_stamps_are_read(ts: str, read: tuple[int, int]) -> None:
 @pytest.mark.parametrize(
     ("kept", "said"),
     [
-        (None, "It is not on the timeline of INC-20261121-001 any more."),
-        (replace(KEPT, removed=True), "It is not on the timeline of INC-20261121-001 any more."),
-        (replace(KEPT, via=PIN), "You have put it there by a pin since. Take that back to take it off."),
-        (replace(KEPT, by="U2"), "Somebody else has put it there by a reaction since. Ask them to take that back."),
+        (None, "It is no longer on the timeline of INC-20261121-001."),
+        (replace(KEPT, removed=True), "It is no longer on the timeline of INC-20261121-001."),
+        (replace(KEPT, via=PIN), "You added it again by a pin. Undo that to take it off."),
+        (replace(KEPT, by="U2"), "Someone else added it by a reaction. Ask them to undo that."),
     ],
 )
 def test_whoever_can_not_take_it_off_is_told_why(kept: Kept | None, said: str) -> None:

@@ -235,7 +235,7 @@ def test_a_change_is_on_the_card_until_it_is_rolled_back() -> None:
     assert story.events[-1].data["mitigation"]["ended"] == "rolled_back"
     assert story.incident.mitigations == ()
     assert story.incident.timers == ()
-    with pytest.raises(Refused, match="not in place any more"):
+    with pytest.raises(Refused, match="no longer in place"):
         story.do(c.EndMitigation(1, ALICE))
 
 

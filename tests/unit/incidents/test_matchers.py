@@ -73,7 +73,7 @@ def test_what_is_no_matcher_is_refused(text: str) -> None:
 @pytest.mark.parametrize("op", ["=~", "!~"])
 def test_a_broken_regular_expression_is_refused(op: str) -> None:
     """The error names the expression and what is wrong with it; the same text is fine as a plain value."""
-    with pytest.raises(ValueError, match="Mend the regular expression") as error:
+    with pytest.raises(ValueError, match="Fix the regular expression") as error:
         Matcher.parse(f'a{op}"(x"')
     assert "unterminated subpattern" in str(error.value)
     assert Matcher.parse('a="(x"').value == "(x"

@@ -403,7 +403,7 @@ def test_one_that_never_stopped_is_told_by_itself_and_held_back() -> None:
     assert story.armed()["flap_hold"] == 31
     story = resolved()
     decision = story.at(22).do(replace(again(22, 31), flaps=False))
-    assert "its source says that it never stopped" in decision.deliveries[0].data["text"]
+    assert "its source says it never stopped" in decision.deliveries[0].data["text"]
 
 
 def test_one_that_still_fires_when_the_hold_is_over_reopens_and_pages() -> None:

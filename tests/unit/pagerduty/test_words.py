@@ -31,7 +31,7 @@ def an_event(kind: str, **facts: Any) -> PagerDutyEvent:
             an_event("responder.added", agent_is_user=False, agent_name="", person="Maeve", policy="Databases"),
             "PagerDuty asked Maeve (Databases) to respond",
         ),
-        (an_event("responder.added"), "Robin asked somebody to respond"),
+        (an_event("responder.added"), "Robin asked someone to respond"),
         (
             an_event("responder.replied", person="Maeve", policy="Databases", state="declined"),
             "Maeve (Databases) declined the request to respond",

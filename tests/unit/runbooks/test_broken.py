@@ -21,15 +21,15 @@ from tests.unit.runbooks.test_templates import INITIAL, RESOLUTION, UPDATE, writ
 Directory = Callable[..., Path]
 GOOD = runbook(id="ops.good", url="runbooks/good.md", signals="[Good]")
 BROKEN: dict[str, tuple[str | bytes, str]] = {
-    "bad YAML": (runbook(title="'open"), "mend the YAML front matter"),
-    "a day that there is not": (runbook(last_reviewed_at="2026-02-30"), "mend the YAML front matter"),
-    "deep YAML": ("---\nid: " + "[" * 5000 + "\n---\n", "mend the YAML front matter"),
+    "bad YAML": (runbook(title="'open"), "fix the YAML front matter"),
+    "a day that there is not": (runbook(last_reviewed_at="2026-02-30"), "fix the YAML front matter"),
+    "deep YAML": ("---\nid: " + "[" * 5000 + "\n---\n", "fix the YAML front matter"),
     "unknown key": (runbook(owner="SRE"), "remove `owner`"),
     "a list instead of keys": ("---\n- a\n---\n## D\n\n1. Look.\n", "begin the file with front matter"),
     "no UTF-8": (b"---\nid: \xff\n---\n", "save it as UTF-8"),
     "duplicate id": (runbook(id="ops.good"), "change the id ops.good; good.md has it already"),
     "no steps": (runbook("\n## Diagnosis\n\nNothing.\n"), "add at least one step"),
-    "bad regular expression": (runbook(alerts="['(']"), "mend the regular expression '('"),
+    "bad regular expression": (runbook(alerts="['(']"), "fix the regular expression '('"),
     "bad matcher": (runbook(matchers="[nonsense nonsense]"), "correct `matchers"),
     "empty": ("", "begin the file with front matter"),
     "too large": ("x" * (1024 * 1024 + 1), "make it smaller"),

@@ -93,7 +93,7 @@ def test_each_required_key_is_asked_for(directory: Directory, key: str) -> None:
         ({"title": "''"}, "correct `title`"),
         ({"signals": "high"}, "correct `signals`"),
         ({"owner": "SRE"}, "remove `owner`"),
-        ({"title": "'open"}, "mend the YAML front matter"),
+        ({"title": "'open"}, "fix the YAML front matter"),
     ],
 )
 def test_wrong_values_are_named(directory: Directory, changes: dict[str, str], words: str) -> None:

@@ -89,7 +89,7 @@ def test_a_good_tree_is_clean(found: Found) -> None:
         ("   Rollback: undo it.\n", "", "rollback", "step 2: add a paragraph `Rollback: ...`"),
         ("one_down, OneDown", "one_down, one_dwon", "signal", "add one_dwon to signals.yaml, or correct"),
         ("one_down, OneDown", "OneDown", "signal", "add one_down to the signals of a runbook"),
-        ("general.md#diagnosis", "absent.md", "link", "mend the link to absent.md: there is no such file"),
+        ("general.md#diagnosis", "absent.md", "link", "fix the link to absent.md: there is no such file"),
         ("Do it.", f"Do it with {KEY}", "secret", "take out what looks like a secret (Private Key)"),
         ("Do it.", f"Do it with {TOKEN}", "secret", "take out what looks like a secret (GitHub Token)"),
         ('"$OTHER"', 'password="hunter2hunter2"', "secret", "take out what looks like a secret (Secret Keyword)"),

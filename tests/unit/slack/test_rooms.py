@@ -70,7 +70,7 @@ def test_every_name_is_slack_s(title: str, service: str, pattern: str) -> None:
         ("{about}", "begin the pattern with {prefix}"),
         ("incident-{about}", "begin the pattern with {prefix}"),
         ("{prefix}-{abuot}", "known: {prefix}, {about}"),
-        ("{prefix}-{about", "mend the braces"),
+        ("{prefix}-{about", "fix the braces"),
         ("{prefix}-{about!r}", "as written"),
         ("{prefix}-War Room", "lower case letters"),
         ("{prefix}-{}", "known: {prefix}, {about}"),
