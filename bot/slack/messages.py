@@ -187,7 +187,7 @@ def page(board: Board, data: Mapping[str, Any], mentions: Sequence[str]) -> Mess
     incident = board.incident
     reason = esc(why_paged(data), 500)
     name = f"*{esc(str(data['name']))}*"
-    if mentions and data.get("reason") == "asked":
+    if mentions and data.get("reason") == "asked" and not data.get("level"):
         head = f":rotating_light: {' '.join(mentions)} {reason}."
     elif mentions:
         head = f":rotating_light: {' '.join(mentions)} you are paged as {name}: {reason}."

@@ -179,5 +179,5 @@ def test_fault_20_an_empty_roster_climbs_to_the_next_level(
     assert all("could be reached" in e["text"] for e in lines if e["kind"] == "escalated")
     assert all(e["data"]["fix"] for e in lines if e["kind"] == "page_failed")
     assert account.notices == []
-    assert said(workspace, "ops-alerts", "nobody_on_call")
+    assert said(workspace, "ops-alerts", "nobody is on call")
     assert "dana" not in [workspace.user(m).name for m in workspace.channel(place).members]

@@ -99,7 +99,7 @@ def test_what_is_said_goes_on_in_the_alerts_channel(
     if tells and spoil in {archive, delete}:
         bot.wait_event(number, "delivery_failed")
     bot.slash(f"{number} update The proxy is broken")
-    bot.slash(f"{number} note Look at the proxy")
+    bot.slash(f"{number} status identified")
     bot.slash(f"{number} resolve The proxy was restarted")
     wait_for(lambda: count(thread(bot, number), "was restarted"), what="the resolution")
     world.settle()
@@ -107,7 +107,7 @@ def test_what_is_said_goes_on_in_the_alerts_channel(
     assert why in said(root).replace("The bot", "the bot")
     assert fix in said(root)
     assert f"#{channel}" in said(root)
-    for part in ("Update on", "Look at the proxy", "is resolved"):
+    for part in ("Update on", "*identified*", "is resolved"):
         assert count(thread(bot, number), part) == 1, part
     assert "is_archived" not in "".join(thread(bot, number)) + said(root)
     assert bot.kinds(number).count("delivery_failed") == 1
@@ -146,7 +146,7 @@ def test_whoever_was_paged_in_a_channel_that_is_archived_is_paged_in_the_thread(
     assert count(thread(bot, number), "Runbook:") == 1
 
 
-@pytest.mark.parametrize("nth", [1, 2, 3, 4])
+@pytest.mark.parametrize("nth", [1, 2, 3])
 def test_a_channel_that_is_archived_while_it_opens(bot: Client, world: World, nth: int) -> None:
     """Whatever was posted before, the first level is told once, and the incident has its card and runbook."""
     bot.workspace.event_sink = None
@@ -194,8 +194,8 @@ def test_what_was_said_before_the_answer_was_lost_is_not_said_again(bot: Client,
     bot.workspace.faults.add(Fault("chat.postMessage", "drop_after", where=lambda a: "Update on" in str(a["text"])))
     bot.slash(f"{number} update Said once")
     wait_for(lambda: roots(bot, number), what="the card in the alerts channel")
-    bot.slash(f"{number} note Afterwards")
-    wait_for(lambda: count(thread(bot, number), "Afterwards"), what="the note in the thread")
+    bot.slash(f"{number} status identified")
+    wait_for(lambda: count(thread(bot, number), "*identified*"), what="the message in the thread")
     world.settle()
     assert everywhere(bot, "Update on") == [channel]
 
@@ -298,7 +298,7 @@ def test_a_rename_changes_nothing_but_the_name(bot: Client, world: World, hands:
     world.settle()
     assert everywhere(bot, "Update on").count("search-is-down") == 1
     archive(bot.workspace, "search-is-down")
-    bot.slash(f"{number} note Look")
+    bot.slash(f"{number} status identified")
     wait_for(lambda: roots(bot, number), what="the card")
     assert "#search-is-down is archived" in said(roots(bot, number)[0])
 
@@ -337,6 +337,8 @@ def test_reopening_unarchives(bot: Client, world: World) -> None:
     bot.slash(f"{number} resolve It was the proxy")
     world.settle()
     archive(bot.workspace, channel)
+    looks = "SELECT id FROM deliveries WHERE kind = 'channel_check'"
+    wait_for(lambda: world.rows(looks), what="the look that Slack's event asks for")
     world.settle()
     assert roots(bot, number) == []
     bot.slash(f"{number} reopen It is back")

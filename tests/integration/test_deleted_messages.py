@@ -53,17 +53,17 @@ def test_a_deleted_thread_begins_anew(bot: Client, world: World, replies: int) -
         bot.workspace.delete("ops-alerts", message.ts)
     bot.workspace.delete("ops-alerts", root.ts)
     for text in ("One", "Two", "Three"):
-        bot.slash(f"{number} note {text}")
+        bot.slash(f"{number} update {text}")
     bot.slash(f"{number} update Looking")
     wait_for(lambda: roots(bot, number), what="the new card")
     world.settle()
     (new,) = roots(bot, number)
     assert new.ts != root.ts
     assert "Looking" in said(new)
-    for text in ("noted: One", "noted: Two", "noted: Three", "Update on"):
-        assert len(everywhere(bot, text)) == 1, text
-    bot.slash(f"{number} note Four")
-    wait_for(lambda: count(thread(bot, number), "noted: Four"), what="the note below the new card")
+    for text in ("One", "Two", "Three", "Looking"):
+        assert len(everywhere(bot, f"Update on {number}: {text}")) == 1, text
+    bot.slash(f"{number} update Four")
+    wait_for(lambda: count(thread(bot, number), f"Update on {number}: Four"), what="the update below the new card")
 
 
 def test_a_deleted_announcement_comes_back(bot: Client, world: World) -> None:
@@ -82,10 +82,14 @@ def test_a_deleted_announcement_comes_back(bot: Client, world: World) -> None:
 
 
 @pytest.mark.events
-@pytest.mark.parametrize("part", ["Runbook:", " points."])
-def test_a_deleted_runbook_comes_back(bot: Client, world: World, part: str) -> None:
+@pytest.mark.parametrize("posted", ["", "checklist.recovery"])
+def test_a_deleted_runbook_comes_back(bot: Client, world: World, posted: str) -> None:
     """Slack tells of it: a runbook or a checklist is posted again at once, the card too, each once."""
+    part = " items." if posted else "Runbook:"
     number, channel = bot.open_one()
+    if posted:
+        bot.slash(f"runbook {posted}", channel=channel)
+        bot.wait_event(number, "runbook_posted", 2)
     world.settle()
     old = bot.workspace.find(channel, part)
     (card,) = bot.workspace.pinned(channel)

@@ -20,7 +20,7 @@ LOOKS = 30
 
 # Each line with what its answer begins with.
 LINES = (
-    ("help", "*Type one"),
+    ("help", "*Anywhere*"),
     ("list", "Open incidents"),
     ("", "INC-"),
     ("ack", "Acknowledged"),

@@ -27,7 +27,7 @@ def menu(bot: Client, user: str, card: Message) -> Any:
 
 def verbs(view: Any) -> set[str]:
     (select,) = [b["element"] for b in view.body["blocks"] if b.get("block_id") == "verb"]
-    return {option["value"] for option in select["options"]}
+    return {option["value"] for group in select["option_groups"] for option in group["options"]}
 
 
 def choose(bot: Client, user: str, card: Message, verb: str, values: dict[str, Any] | None = None) -> Any:

@@ -104,7 +104,7 @@ def test_an_opening_is_counted_from_the_declaration_to_the_invitation(bot: Clien
     took = time.monotonic() - began
     since.wait(1, "sitrep_channel_ready_seconds_count")
     assert 0.2 < since.count("sitrep_channel_ready_seconds_sum") < took
-    for kind in ("channel", "card", "invite", "notification", "announcement"):
+    for kind in ("channel", "card", "notification", "announcement"):
         assert since.count("sitrep_deliveries_total", kind=kind, outcome="delivered") == 1, kind
     called = {"service": "slack", "method": "conversations.create"}
     assert since.count("sitrep_outward_calls_total", **called, outcome="ok") == 1

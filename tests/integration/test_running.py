@@ -163,7 +163,7 @@ def test_another_runbook_is_taken_and_the_first_taken_up_again(bot: Client) -> N
     press(bot, "bob", channel, "runbook_done_1")
     assert "Posting" in bot.slash("runbook vault", channel=channel)
     wait_for(lambda: VAULT in said(book(bot, channel)), what="the other runbook")
-    folded = wait_for(lambda: bot.workspace.find(channel, "Put aside"), what="the folded one")
+    folded = wait_for(lambda: bot.workspace.find(channel, "Replaced by"), what="the folded one")
     assert f"1 of {STEPS} done" in said(folded)
     assert bot.wait_event(number, "runbook_posted", 2)["data"]["reason"] == "asked for by alice"
     assert bot.people.press("bob", channel, folded.ts, "runbook_swap").status == 200
@@ -266,7 +266,7 @@ def test_a_change_is_taken_back_or_stays(bot: Client, hands: Hands, world: World
     """It is on the card and in a message; when its time has come whoever made it is asked, and the buttons end it."""
     number, channel = opened_by(bot, "HighErrorRate")
     press(bot, "bob", channel, f"runbook_done_{UNDO}")
-    words = f"did step {UNDO} of `ops.api.error-rate`"
+    words = f"completed step {UNDO} of `ops.api.error-rate`"
     message = wait_for(lambda: bot.workspace.find(channel, words), what="the change")
     assert "Roll back by" in said(message)
     wait_for(lambda: "*In place*" in said(bot.workspace.pinned(channel)[0]), what="the card")

@@ -308,6 +308,7 @@ def test_a_form_says_beside_its_field_what_is_no_time(bot: Client) -> None:
     bot.wait_event(number, "note")
     bot.slash("update", "alice", channel)
     view = bot.workspace.open_views("alice")[-1]
+    assert bot.people.press_in_view("alice", view.id, "update_more").ok
     wrong = {"state": "Scaling", "next": "later", "eta": "25:00"}
     assert sorted(bot.people.submit("alice", view.id, wrong).json["errors"]) == ["eta", "next"]
     good = {"state": "Scaling", "next": "half an hour", "eta": "unknown"}
