@@ -134,11 +134,11 @@ def test_kills_around_the_answer_open_one_incident_a_group(tmp_path: Path) -> No
 
 
 def _all_opened_once(client: Client, count: int) -> None:
-    """Each of some incidents has its channel with four messages, and its announcement."""
+    """Each of some incidents has its channel with three messages, and its announcement."""
     channels = [client.workspace.channel(name) for name in rooms(client.workspace)]
     assert len(channels) == count
     for channel in channels:
-        assert len(client.workspace.texts(channel.id)) == 4, channel.name
+        assert len(client.workspace.texts(channel.id)) == 3, channel.name
         assert len(channel.pins) == 1, channel.name
     assert len(client.workspace.texts("incidents")) == count
 
