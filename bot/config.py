@@ -69,7 +69,7 @@ class SlackConfig(_Strict):
     alerts_channel: ChannelName = "ops-alerts"
     announcements_channel: ChannelName = "incidents"
     operators_channel: ChannelName | None = None
-    channel_name: RoomPattern = rooms.PREFIX  # of an incident's channel, such as {prefix}-{about}
+    channel_name: RoomPattern = rooms.PATTERN  # of an incident's channel
     command: str = Field(default="/incident", pattern=r"^/[a-z0-9_-]{1,31}$")
     timeline_reaction: Emoji = "pushpin"  # puts a message on the timeline; empty or none: no reaction does
 

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import signal
 import ssl
 import subprocess
@@ -101,6 +102,25 @@ def wait_for(condition: Callable[[], Any], timeout: float = PATIENCE, what: str 
         time.sleep(min(max(waited / 8, 0.02), 0.25))
 
 
+def number_of(channel: str) -> str:
+    """Return the number of the incident that a channel is called after; empty where it is no incident's."""
+    found = re.fullmatch(r"incident-([0-9]{8}-[0-9]{3,})(-[a-z0-9_-]+)?", channel)
+    return f"INC-{found[1]}" if found else ""
+
+
+def rooms(workspace: Workspace, number: str = "") -> list[str]:
+    """Return the names of all incidents' channels, or of those that are called after one incident, oldest first."""
+    names = [c.name for c in list(workspace.channels.values()) if c.name.startswith("incident-")]
+    return [name for name in names if number in {"", number_of(name)}]
+
+
+def room_of(workspace: Workspace, number: str) -> str:
+    """Return the name of an incident's channel, which begins with its number, once it is there."""
+    found = wait_for(lambda: rooms(workspace, number), what=f"the channel of {number}")
+    assert len(found) == 1, found
+    return str(found[0])
+
+
 class Hands:
     """The clock that the service reads: the machine's, moved by a file."""
 
@@ -192,10 +212,8 @@ class Client:
         return number, self.room(number)
 
     def room(self, number: str) -> str:
-        """Return the name of an incident's channel, which begins with its number, once it is there."""
-        start = f"incident-{number.removeprefix('INC-')}"
-        names = lambda: [c.name for c in self.workspace.channels.values() if c.name.startswith(start)]  # noqa: E731
-        return str(wait_for(names, what=f"the channel of {number}")[0])
+        """Return the name of an incident's channel, once it is there."""
+        return room_of(self.workspace, number)
 
     def wait_opened(self, number: str) -> None:
         self.wait_event(number, "runbook_posted")

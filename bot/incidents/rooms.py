@@ -6,6 +6,7 @@ import re
 import string
 
 PREFIX = "{prefix}"
+PATTERN = PREFIX + "-{about}"  # unless the configuration has another
 FIELDS = ("prefix", "about", "service", "title")
 LONGEST = 76  # characters; Slack takes 80, and a name that is taken gets a suffix
 _FIT = re.compile(r"[a-z0-9_-]*")

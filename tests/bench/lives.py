@@ -19,6 +19,7 @@ from bot.engine.unmanned import UnmannedEngine
 from bot.incidents import commands as c
 from bot.incidents.model import Actor, Event, Person, Status, TimerKind
 from bot.incidents.policy import DEFAULT_SEVERITIES, Level, Policy
+from bot.incidents.rooms import prefix_of
 from bot.migrate import migrate
 from bot.reception import Reception
 from bot.store import deliveries, inbox, incidents
@@ -102,8 +103,9 @@ class Life:
         return Tx(self._connection, self.now)
 
 
+ABOUT = "high-error-rate-on-checkout"  # what the channels' names say behind the number
 RESULTS: Mapping[str, dict[str, Any]] = {
-    "channel": {"channel": "C00000001", "name": "incident-20200101-001"},
+    "channel": {"channel": "C00000001", "name": f"incident-20200101-001-{ABOUT}"},
     "runbook": {
         "channel": "C00000001",
         "ts": "1577836800.000001",
@@ -170,7 +172,7 @@ class Template:
                 if row.get(column) is not None:
                     new[column] = id_of(other, row[column])
             own = {
-                "incidents": {"number": number, "channel_id": channel, "channel_name": channel_of(number)},
+                "incidents": {"number": number, "channel_id": channel, "channel_name": f"{prefix_of(number)}-{ABOUT}"},
                 "alert_groups": {"group_key": f"{row.get('group_key')}/{number}", "group_hash": uuid.uuid4().hex * 2},
                 "deliveries": {"scope": number},
                 "inbox": {"receipt": str(uuid.uuid4())},
@@ -189,10 +191,6 @@ def _id(name: str) -> Any:
 
 def _yesterday() -> str:
     return f"INC-{datetime.now(UTC) - timedelta(days=1):%Y%m%d}"
-
-
-def channel_of(number: str) -> str:
-    return f"incident-{number.removeprefix('INC-')}"
 
 
 def closed(connection: Connection, count: int) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import WEBHOOK_TOKEN, Client, wait_for
+from tests.conftest import WEBHOOK_TOKEN, Client, rooms, wait_for
 from tests.crash.world import SIDES, Side, World, beside, opened_once, settled, sight
 from tests.integration.bodies import GROUP, alert, body
 from tests.patience import PATIENCE
@@ -135,7 +135,7 @@ def test_kills_around_the_answer_open_one_incident_a_group(tmp_path: Path) -> No
 
 def _all_opened_once(client: Client, count: int) -> None:
     """Each of some incidents has its channel with three messages, and its announcement."""
-    channels = [c for c in client.workspace.channels.values() if c.name.startswith("incident-")]
+    channels = [client.workspace.channel(name) for name in rooms(client.workspace)]
     assert len(channels) == count
     for channel in channels:
         assert len(client.workspace.texts(channel.id)) == 3, channel.name

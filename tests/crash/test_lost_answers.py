@@ -95,7 +95,7 @@ def test_what_is_throttled_is_delayed_never_skipped(bot: Client, workspace: Work
     for call in workspace.calls:
         if call.method == "chat.postMessage":
             tries[_key(call.args)].append(call)
-    assert len(tries) == 4
+    assert len(tries) == 4, "card, announcement, notification, runbook"
     for key, calls in tries.items():
         assert [call.status for call in calls] == [429, 200], key
         assert calls[1].at - calls[0].at >= WAIT, key

@@ -12,13 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import ROOT, Process, wait_for
+from tests.conftest import ROOT, Process, room_of, wait_for
 from tests.crash.world import (
     SIDES,
     Side,
     World,
     beside,
-    channel_of,
     opened_once,
     said,
     settled,
@@ -32,7 +31,7 @@ from tests.ports import free_port
 def _opened(world: World) -> tuple[str, str]:
     assert world.send()
     number = world.wait_complete()
-    return number, channel_of(number)
+    return number, room_of(world.workspace, number)
 
 
 def test_an_update_is_posted_once_whenever_the_kill_falls(tmp_path: Path) -> None:

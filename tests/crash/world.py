@@ -19,7 +19,19 @@ from bot.sandbox.faults import Fault
 from bot.sandbox.model import Message
 from bot.sandbox.server import SandboxServer
 from bot.sandbox.workspace import Workspace
-from tests.conftest import API_TOKEN, LADDER, ROOT, WEBHOOK_TOKEN, Client, Hands, Process, wait_for
+from tests.conftest import (
+    API_TOKEN,
+    LADDER,
+    ROOT,
+    WEBHOOK_TOKEN,
+    Client,
+    Hands,
+    Process,
+    number_of,
+    room_of,
+    rooms,
+    wait_for,
+)
 from tests.integration.bodies import alert, body
 from tests.patience import PATIENCE
 from tests.ports import free_port
@@ -203,15 +215,10 @@ def wait_settled(database: Path) -> None:
     wait_for(lambda: settled(database), PROMPTLY, "the end of all deliveries")
 
 
-def channel_of(number: str) -> str:
-    """The name of an incident's channel."""
-    return f"incident-{number.removeprefix('INC-')}"
-
-
-def opened_once(number: str, *, suffix: str = "", others: tuple[str, ...] = ()) -> dict[str, Any]:
-    """What `sight` must show of one opened incident; `others` are channels that were there before."""
+def opened_once(number: str, *, others: int = 0) -> dict[str, Any]:
+    """What `sight` must show of one opened incident; `others` counts the channels with its number that it has not."""
     return {
-        "channels": sorted([channel_of(number) + suffix, *others]),
+        "channels": [number] * (1 + others),
         "said in the channel": ["card", "notification", "runbook"],
         "noted in the channel": {"channel_join": 1, "channel_topic": 1, "pinned_item": 1},
         "pinned": ["card"],
@@ -224,14 +231,18 @@ def opened_once(number: str, *, suffix: str = "", others: tuple[str, ...] = ()) 
     }
 
 
-def sight(client: Client, number: str, *, suffix: str = "") -> dict[str, Any]:
-    """What the workspace shows of an incident, and how often its timeline says what must be said once."""
-    workspace, channel = client.workspace, channel_of(number) + suffix
+def sight(client: Client, number: str, *, channel: str = "") -> dict[str, Any]:
+    """What the workspace shows of an incident, and how often its timeline says what must be said once.
+
+    Where more than one channel has its number, `channel` says in which one to look.
+    """
+    workspace = client.workspace
+    channel = channel or room_of(workspace, number)
     log = workspace.messages(channel)
     keys = Counter(key for place in workspace.channels.values() for m in place.log if (key := _key(m)))
     events = Counter(client.kinds(number))
     return {
-        "channels": sorted(c.name for c in workspace.channels.values() if c.name.startswith("incident-")),
+        "channels": sorted(number_of(name) or name for name in rooms(workspace)),
         "said in the channel": sorted(_what(m, number) for m in _said(log)),
         "noted in the channel": dict(Counter(m.subtype for m in log if m.subtype)),
         "pinned": [_what(m, number) for m in workspace.pinned(channel)],

@@ -50,7 +50,7 @@ def test_a_drill_from_the_alert_to_the_export(
     bob.fill("severity", "sev2")
     bob.submit()
     number = str(wait_for(bot.incidents, what="the incident")[0]["number"])
-    channel = f"incident-{number.removeprefix('INC-')}"
+    channel = bot.room(number)
     bot.wait_opened(number)
     bob.go("ops-alerts")
     bob.sees("Accepted by")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.crash.world import channel_of
+from tests.conftest import room_of
 from tests.faults.cluster import Cluster, cluster_for, declare, doubled, opened_once, sight, together
 from tests.integration.bodies import alert, body, pagerduty
 
@@ -75,7 +75,7 @@ def test_fault_01_the_same_slack_event_on_two_replicas_at_once_is_noted_once(clu
     """A person who joins is noted once, however often Slack sends the event and to whom."""
     number = declare(cluster.pair[0])
     cluster.wait_settled()
-    channel = channel_of(number)
+    channel = room_of(cluster.workspace, number)
     for turn, name in enumerate(("bob", "charlie", "dana")):
         joined = {
             "type": "member_joined_channel",
@@ -138,7 +138,7 @@ def test_fault_03_the_newer_occurred_at_wins_whatever_comes_first(cluster: Clust
     other.pagerduty(of_incident("incident.resolved", "03-b", after=60))
     one.pagerduty(of_incident("incident.acknowledged", "03-b", after=30))
     cluster.wait_settled()
-    (card,) = cluster.workspace.pinned(channel_of(number))
+    (card,) = cluster.workspace.pinned(room_of(cluster.workspace, number))
     assert "|resolved>" in str(card.blocks)
     assert "0 firing, 1 resolved" in str(card.blocks)
     # That somebody acknowledged is a fact which a resolution does not undo; nobody is paged for it any more.

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import wait_for
-from tests.crash.world import channel_of
+from tests.conftest import room_of, wait_for
 from tests.faults.cluster import Cluster, cluster_for, posted
 from tests.integration.bodies import alert, body
 from tests.integration.outside import AlertmanagerApi
@@ -36,7 +35,7 @@ def test_fault_05_a_resolved_that_never_comes_is_flagged_once(cluster: Cluster, 
     answer = cluster[0].client.alertmanager(body(alert("aa"), alert("bb", **FIRES)))
     assert answer.status_code == 202
     (number,) = cluster.wait_opened()
-    channel, workspace = channel_of(number), cluster.workspace
+    channel, workspace = room_of(cluster.workspace, number), cluster.workspace
     for replica in cluster.replicas:
         replica.end()
     source.lists(alert("bb", **FIRES))

@@ -10,8 +10,8 @@ import pytest
 
 from bot.engine.auditor import DELIVERY_STUCK
 from bot.sandbox.model import Call
-from tests.conftest import wait_for
-from tests.crash.world import Side, channel_of
+from tests.conftest import number_of, room_of, rooms, wait_for
+from tests.crash.world import Side
 from tests.faults.cluster import Cluster, Replica, cluster_for, doubled, opened_once, posted, sight
 from tests.integration.bodies import alert, body
 from tests.patience import PATIENCE, UNFINISHED
@@ -27,12 +27,12 @@ class Blow:
     kills: bool = True
 
 
-def creates(args: Mapping[str, Any], channel: str) -> bool:
-    return bool(args["name"] == channel)
+def creates(args: Mapping[str, Any], number: str) -> bool:
+    return number_of(str(args["name"])) == number
 
 
-def notifies(args: Mapping[str, Any], channel: str) -> bool:
-    return str(args["text"]).startswith(f"INC-{channel.removeprefix('incident-')} sev2 declared")
+def notifies(args: Mapping[str, Any], number: str) -> bool:
+    return str(args["text"]).startswith(f"{number} sev2 declared")
 
 
 BLOWS = {
@@ -52,21 +52,25 @@ class Aftermath:
 
     def strike(self, name: str, blow: Blow) -> None:
         """Open an incident and strike at the call."""
-        channel = f"incident-{self.cluster.hands.now():%Y%m%d}-{len(self.numbers) + 1:03}"
+        number = f"INC-{self.cluster.hands.now():%Y%m%d}-{len(self.numbers) + 1:03}"
+        struck: list[Mapping[str, Any]] = []
+
+        def meets(args: Mapping[str, Any]) -> bool:
+            if met := blow.of_incident(args, number):
+                struck.append(args)
+            return met
 
         def act(caller: Replica) -> None:
             if blow.kills:
                 caller.end()
             else:
-                self.cluster.workspace.add_channel(channel, members=["alice"])
+                self.cluster.workspace.add_channel(struck[-1]["name"], members=["alice"])
 
-        snare = self.cluster.snare(
-            act, blow.side, method=blow.method, where=lambda args: blow.of_incident(args, channel)
-        )
+        snare = self.cluster.snare(act, blow.side, method=blow.method, where=meets)
         client = self.cluster.one_that_lives().client
         answer = client.alertmanager(body(alert(f"aa {name}"), alert(f"bb {name}"), group=name))
         assert answer.status_code == 202, answer.text
-        self.numbers[name] = f"INC-{channel.removeprefix('incident-')}"
+        self.numbers[name] = number
         snare.caught()
 
     def wait(self) -> None:
@@ -87,7 +91,7 @@ class Aftermath:
 
     def calls(self, name: str, method: str) -> list[Call]:
         """The calls of a method that name the incident's channel."""
-        channel = channel_of(self.numbers[name])
+        channel = room_of(self.cluster.workspace, self.numbers[name])
         ids = {channel, self.cluster.workspace.channel(channel).id}
         made = [call for call in self.cluster.workspace.calls if call.method == method]
         return [call for call in made if ids & {call.args.get("channel"), call.args.get("name")}]
@@ -120,8 +124,8 @@ def test_fault_07_a_kill_after_slack_accepted_posts_nothing_twice(aftermath: Aft
     name = "killed after Slack accepted"
     number = aftermath.numbers[name]
     assert aftermath.sight(name) == opened_once(number)
-    assert len(posted(aftermath.cluster.workspace, channel_of(number), "sev2 declared")) == 1
-    tried = [c for c in aftermath.calls(name, "chat.postMessage") if notifies(c.args, channel_of(number))]
+    assert len(posted(aftermath.cluster.workspace, room_of(aftermath.cluster.workspace, number), "sev2 declared")) == 1
+    tried = [c for c in aftermath.calls(name, "chat.postMessage") if notifies(c.args, number)]
     assert len(tried) == 1
     looks = aftermath.calls(name, "conversations.history")
     assert looks
@@ -138,10 +142,11 @@ def test_fault_08_a_kill_after_the_channel_was_created_adopts_it(aftermath: Afte
 def test_fault_08_a_channel_that_is_not_ours_is_left_alone(aftermath: Aftermath) -> None:
     """Where somebody else has taken the name meanwhile, the incident opens beside it."""
     name = "the call is lost, and somebody takes the name"
-    workspace, channel = aftermath.cluster.workspace, channel_of(aftermath.numbers[name])
+    workspace = aftermath.cluster.workspace
+    channel, beside = rooms(workspace, aftermath.numbers[name])
     assert workspace.messages(channel) == []
     assert workspace.channel(channel).members == [workspace.user("alice").id]
-    beside = f"{channel}-2"
+    assert beside == f"{channel}-2"
     assert len(posted(workspace, beside)) == len(opened_once("")["said in the channel"])
     assert len(workspace.pinned(beside)) == 1
     assert len(posted(workspace, "incidents", aftermath.numbers[name])) == 1

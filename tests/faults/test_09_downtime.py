@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import wait_for
-from tests.crash.world import channel_of
+from tests.conftest import room_of, wait_for
 from tests.faults.cluster import Cluster, cluster_for, doubled, posted
 from tests.integration.bodies import alert, body
 
@@ -37,7 +36,7 @@ def test_fault_09_time_away_ends_in_one_overdue_notice_that_says_how_late(cluste
     """However many replicas start again at once: one notice, 25 minutes late, and each missed level is paged once."""
     assert cluster[0].client.alertmanager(body(alert("aa"))).status_code == 202
     (number,) = cluster.wait_opened()
-    channel, workspace = channel_of(number), cluster.workspace
+    channel, workspace = room_of(cluster.workspace, number), cluster.workspace
     for replica in cluster.replicas:
         replica.end()
     cluster.hands.advance(minutes=40)

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import wait_for
-from tests.crash.world import channel_of
+from tests.conftest import room_of, wait_for
 from tests.faults.cluster import Cluster, Replica, cluster_on, doubled, opened_once, posted, sight
 from tests.integration.bodies import alert, body
 from tests.patience import PATIENCE, TAKE_OVER, UNFINISHED
@@ -41,7 +40,7 @@ def open_some(cluster: Cluster, *groups: str) -> list[str]:
 
 
 def pages(cluster: Cluster, number: str) -> list[str]:
-    return posted(cluster.workspace, channel_of(number), "you are paged as")
+    return posted(cluster.workspace, room_of(cluster.workspace, number), "you are paged as")
 
 
 def test_fault_10_a_timer_that_every_replica_is_woken_for_fires_once(cluster: Cluster) -> None:
@@ -62,7 +61,7 @@ def test_fault_10_a_timer_that_every_replica_is_woken_for_fires_once(cluster: Cl
         cluster.wait_settled()
         for number in numbers:
             assert cluster[2].client.kinds(number).count(kind) == 1, number
-            assert len(posted(cluster.workspace, channel_of(number), said)) == 1, number
+            assert len(posted(cluster.workspace, room_of(cluster.workspace, number), said)) == 1, number
     for number in numbers:
         cluster[0].client.slash(f"{number} resolve It was a test")
     assert doubled(cluster.workspace) == []
@@ -105,7 +104,7 @@ def test_fault_10_a_holder_that_stalls_past_its_lease_may_not_act(cluster: Clust
     known = {replica: _ended(replica) for replica in cluster.replicas}
     # The page's first attempt is lost. Before its second one it is looked for: whoever has looked holds the page, and
     # the call that sends it has yet to be made.
-    room = cluster.workspace.channel(channel_of(paged)).id
+    room = cluster.workspace.channel(room_of(cluster.workspace, paged)).id
     lost = cluster.snare(
         _leave_alone, "before", method="chat.postMessage", where=lambda a: a["channel"] == room and _pages(a)
     )

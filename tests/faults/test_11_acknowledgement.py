@@ -11,8 +11,7 @@ import pytest
 
 from bot.sandbox.faults import Fault
 from bot.sandbox.model import Call
-from tests.conftest import wait_for
-from tests.crash.world import channel_of
+from tests.conftest import room_of, wait_for
 from tests.faults.cluster import Cluster, cluster_for, doubled, together
 from tests.integration.bodies import alert, body
 from tests.patience import PATIENCE
@@ -51,7 +50,7 @@ def open_some(cluster: Cluster, *groups: str) -> list[str]:
 
 def pages(cluster: Cluster, number: str) -> list[Call]:
     """The calls that paged somebody for an incident, whatever became of them."""
-    channel = cluster.workspace.channel(channel_of(number)).id
+    channel = cluster.workspace.channel(room_of(cluster.workspace, number)).id
     made = [call for call in cluster.workspace.calls if call.method == "chat.postMessage"]
     return [call for call in made if call.args["channel"] == channel and PAGED in call.args["text"]]
 
@@ -88,7 +87,7 @@ def test_fault_11_nobody_is_paged_once_an_acknowledgement_is_committed(cluster: 
 def test_fault_11_an_acknowledgement_between_a_look_and_the_call_counts(cluster: Cluster) -> None:
     """Before a page is tried again it is looked for, which may take seconds: an acknowledgement is heard."""
     (number,) = open_some(cluster, "looked for")
-    room = cluster.workspace.channel(channel_of(number)).id
+    room = cluster.workspace.channel(room_of(cluster.workspace, number)).id
     cluster.workspace.faults.add(Fault("chat.postMessage", "drop_before", where=is_page))
     cluster.workspace.latency_by_method["conversations.history"] = 5.0  # the acknowledgement falls into it
 

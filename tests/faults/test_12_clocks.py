@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.sandbox.faults import Fault
-from tests.conftest import Client, wait_for
-from tests.crash.world import channel_of
+from tests.conftest import Client, room_of, wait_for
 from tests.faults.cluster import Cluster, Replica, cluster_for, cluster_on, declare, doubled, posted
 from tests.integration.bodies import alert, body
 from tests.patience import PATIENCE, TAKE_OVER
@@ -69,7 +68,9 @@ def test_fault_12_the_databases_clock_decides_whatever_a_replicas_says(postgres:
         cluster.workspace.faults.add(fault)
         behind.client.slash(f"{numbers[0]} update Short of bandwidth")
         text = f"Update on {numbers[0]}: Short of bandwidth"
-        wait_for(lambda: posted(cluster.workspace, channel_of(numbers[0]), text), PATIENCE, "the update")
+        wait_for(
+            lambda: posted(cluster.workspace, room_of(cluster.workspace, numbers[0]), text), PATIENCE, "the update"
+        )
 
         for number in numbers:
             cluster.wait_event(number, "escalated")
@@ -77,7 +78,7 @@ def test_fault_12_the_databases_clock_decides_whatever_a_replicas_says(postgres:
         cluster.wait_settled()
         for number in numbers:
             assert behind.client.kinds(number).count("escalated") == 1
-            assert len(posted(cluster.workspace, channel_of(number), "you are paged as")) == 1
+            assert len(posted(cluster.workspace, room_of(cluster.workspace, number), "you are paged as")) == 1
 
         # What the one that dies has begun comes back at once, by the clock of the one that lives too.
         snare = cluster.snare(Replica.end, "before", method="conversations.create", of=behind)
@@ -127,7 +128,7 @@ def test_fault_12_a_change_to_or_from_summer_time_moves_no_timer(zones: Cluster)
             event = zones.wait_event(number, kind)
             assert timedelta() <= at(event["recorded_at"]) - due < timedelta(minutes=1)
             zones.wait_settled()
-        assert posted(zones.workspace, channel_of(number), "Update overdue")
+        assert posted(zones.workspace, room_of(zones.workspace, number), "Update overdue")
         assert f"was due at {declared + timedelta(minutes=15):%H:%M} UTC" in event["text"]
         replicas[-1].client.slash(f"{number} resolve It was a test")
     assert doubled(zones.workspace) == []

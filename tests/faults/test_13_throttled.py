@@ -13,8 +13,8 @@ import pytest
 from bot.sandbox.faults import Fault
 from bot.slack.throttles import UNSAID
 from bot.store.postgres import is_postgres
-from tests.conftest import both_databases, wait_for
-from tests.crash.world import channel_of, said
+from tests.conftest import both_databases, room_of, rooms, wait_for
+from tests.crash.world import said
 from tests.faults.cluster import Cluster, Replica, doubled
 from tests.patience import PATIENCE
 
@@ -156,10 +156,10 @@ def test_fault_13_a_method_that_is_throttled_waits_in_all_channels(cluster: Clus
     hands.advance(50)
     ask.slash(f"{number} update and on")
     wait_for(lambda: said(workspace, room, "and on"), PATIENCE, "another method")
-    assert [c.name for c in workspace.channels.values() if c.name.startswith("incident-")] == [room]
+    assert rooms(workspace) == [room]
     hands.advance(15)
     numbers = cluster.wait_opened(4)
     limit.hold()
     for opened in numbers[1:]:
-        assert len(said(workspace, channel_of(opened), "declared:")) == 1
+        assert len(said(workspace, room_of(workspace, opened), "declared:")) == 1
     assert doubled(workspace) == []

@@ -16,8 +16,8 @@ from bot.sandbox.model import Message
 from bot.sandbox.pagerduty import Account
 from bot.sandbox.server import SandboxServer
 from bot.sandbox.workspace import Workspace
-from tests.conftest import Client, Hands, both_databases, wait_for
-from tests.crash.world import QuickProcess, channel_of
+from tests.conftest import Client, Hands, both_databases, room_of, wait_for
+from tests.crash.world import QuickProcess
 from tests.integration.bodies import alert, body
 from tests.integration.world import World
 from tests.patience import PATIENCE, UNFINISHED
@@ -169,7 +169,7 @@ def test_fault_14_slack_is_down_for_half_an_hour(
 
     # What was declared meanwhile is opened once, as if it had just happened.
     bot.wait_opened(other)
-    (declared,) = having(workspace, channel_of(other), "declared:")
+    (declared,) = having(workspace, room_of(workspace, other), "declared:")
     assert re.search(r"delivered 2[5-8] min late", declared.text)
     assert [m.text for m in having(workspace, "incidents", other) if "Written" in m.text] == []
 

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from bot.sandbox.workspace import Workspace
-from tests.conftest import Client, Hands, both_databases, wait_for
-from tests.crash.world import QuickProcess, channel_of, said
+from tests.conftest import Client, Hands, both_databases, room_of, wait_for
+from tests.crash.world import QuickProcess, said
 from tests.integration.test_storms import SEV1, channels, firing, group, later, storm_of
 from tests.integration.world import World
 from tests.patience import PATIENCE, UNFINISHED
@@ -92,7 +92,7 @@ def test_fault_19_five_thousand_alerts_in_a_minute_and_a_kill(
     assert "Flapping: " in card
     for incident in bot.incidents():
         assert len(bot.events(incident["number"])) < LINES
-        assert len(said(workspace, channel_of(incident["number"]), "")) < LINES
+        assert len(said(workspace, room_of(workspace, incident["number"]), "")) < LINES
     keys = [m.metadata["event_payload"]["key"] for c in workspace.channels.values() for m in c.log if m.metadata]
     assert len(keys) == len(set(keys))
     assert world.rows("SELECT id FROM deliveries WHERE state = 'failed'") == []

@@ -12,8 +12,8 @@ from bot.sandbox.model import Message
 from bot.sandbox.pagerduty import Account
 from bot.sandbox.workspace import Workspace
 from bot.slack.directory import GROUPS_EVERY, JITTER
-from tests.conftest import Client, Hands, both_databases, wait_for
-from tests.crash.world import QuickProcess, channel_of, said
+from tests.conftest import Client, Hands, both_databases, room_of, wait_for
+from tests.crash.world import QuickProcess, said
 from tests.integration.bodies import alert, body, pagerduty
 from tests.integration.world import World
 from tests.patience import PATIENCE
@@ -112,7 +112,7 @@ def test_fault_20_a_runbook_changes_under_an_incident(
     number = answer.json()["outcome"].removeprefix("declared ")
     bot.wait_opened(number)
     world.settle()
-    (first,) = posted_runbook(workspace, channel_of(number))
+    (first,) = posted_runbook(workspace, room_of(workspace, number))
     before = (first.ts, first.text, str(first.blocks))
     told = bot.wait_event(number, "runbook_posted")
     assert told["data"]["runbook_id"] == "ops.api.error-rate"
@@ -124,7 +124,7 @@ def test_fault_20_a_runbook_changes_under_an_incident(
     bot.slash(f"{number} status monitoring")
     later = bot.alertmanager(body(alert("bb"), group="another")).json()["outcome"].removeprefix("declared ")
     bot.wait_opened(later)
-    (edited,) = posted_runbook(workspace, channel_of(later))
+    (edited,) = posted_runbook(workspace, room_of(workspace, later))
     assert "Restart everything" in str(edited.blocks)
 
     file.unlink()
@@ -135,8 +135,8 @@ def test_fault_20_a_runbook_changes_under_an_incident(
     last = bot.alertmanager(body(alert("cc"), group="a third")).json()["outcome"].removeprefix("declared ")
     bot.wait_opened(last)
     world.settle()
-    assert "ops.general.first-response" in str(posted_runbook(workspace, channel_of(last))[0].blocks)
-    (still,) = posted_runbook(workspace, channel_of(number))
+    assert "ops.general.first-response" in str(posted_runbook(workspace, room_of(workspace, last))[0].blocks)
+    (still,) = posted_runbook(workspace, room_of(workspace, number))
     assert (still.ts, still.text, str(still.blocks)) == before
     assert "is investigating" in world.card(number)
     assert "Runbook `ops.api.error-rate`" in world.card(number)
@@ -160,8 +160,7 @@ def test_fault_20_an_empty_roster_climbs_to_the_next_level(
     said_back = bot.slash("declare Checkout is down sev2")
     number = next(word for word in said_back.split() if word.startswith("INC-"))
     charlie = workspace.user("charlie").id
-    place = channel_of(number)
-    wait_for(lambda: any(c.name == place for c in workspace.channels.values()), PATIENCE, "the channel")
+    place = bot.room(number)
     wait_for(lambda: said(workspace, place, f"<@{charlie}> you are paged"), PATIENCE, "the fourth level's page")
     world.settle()
     lines = [e for e in bot.events(number) if e["kind"] in {"paged", "page_failed", "escalated", "page_delivered"}]

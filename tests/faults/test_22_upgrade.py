@@ -15,8 +15,7 @@ from sqlalchemy import func, select, text
 
 from bot.migrate import LOCK, alembic_config
 from bot.store.postgres import connect
-from tests.conftest import ROOT, wait_for
-from tests.crash.world import channel_of
+from tests.conftest import ROOT, room_of, wait_for
 from tests.faults.cluster import Cluster, Replica, cluster_on, declare, doubled, opened_once, posted, sight
 from tests.integration.bodies import FIXTURES, alert, body
 from tests.patience import START
@@ -26,6 +25,7 @@ from tests.patience import START
 WRITTEN_BY_0_1 = FIXTURES / "databases" / "version-0.1.0.sql"
 STOPPED_AT = datetime(2026, 11, 21, 13, 0, 35, tzinfo=UTC)
 NUMBER = "INC-20261121-001"
+CHANNEL = "incident-20261121-001"  # as version 0.1.0 named it
 CARD, ANNOUNCEMENT = "1795266032.153676", "1795266032.157514"
 
 NEW = 3  # replicas of the next version, which migrate at once
@@ -65,7 +65,7 @@ def old_database(tmp_path: Path) -> Iterator[Cluster]:
     with Cluster(tmp_path, f"sqlite:///{path}", 0) as cluster:
         workspace = cluster.workspace
         cluster.hands.set((STOPPED_AT - datetime.now(UTC)).total_seconds())
-        channel = workspace.add_channel(channel_of(NUMBER), members=["sitrep", "alice"])
+        channel = workspace.add_channel(CHANNEL, members=["sitrep", "alice"])
         rows = cluster.rows("SELECT result FROM deliveries WHERE kind = 'channel'")
         assert channel.id in str(rows[0]["result"])  # ids are counted, so they are the same
         workspace.post(channel.id, "sitrep", "the card").ts = CARD
@@ -76,7 +76,7 @@ def old_database(tmp_path: Path) -> Iterator[Cluster]:
 
 def test_fault_22_what_version_0_1_has_left_open_goes_on_after_the_upgrade(old_database: Cluster) -> None:
     """What was on its way goes out once, timers keep their moments, alerts keep their incident, commands work."""
-    cluster, workspace, channel = old_database, old_database.workspace, channel_of(NUMBER)
+    cluster, workspace, channel = old_database, old_database.workspace, CHANNEL
     assert revision(cluster) == ["0001"]
     client = cluster.add().client
     assert revision(cluster) == [head()]
@@ -179,7 +179,14 @@ def test_fault_22_old_and_new_replicas_work_side_by_side(postgres: str, tmp_path
         new[1].client.slash(f"{number} update The upgrade is through")
         new[2].client.slash(f"{number} resolve All is well")
         cluster.wait_settled()
-        assert len(posted(cluster.workspace, channel_of(number), f"Update on {number}: The upgrade is through")) == 1
+        assert (
+            len(
+                posted(
+                    cluster.workspace, room_of(cluster.workspace, number), f"Update on {number}: The upgrade is through"
+                )
+            )
+            == 1
+        )
         assert new[1].client.incident(number)["status"] == "resolved"
         for number in opened.values():
             assert new[2].client.kinds(number).count("escalated") == 1

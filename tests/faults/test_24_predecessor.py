@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from bot.lifeline import MEMORY, in_memory
-from tests.conftest import wait_for
-from tests.crash.world import Side, channel_of
+from tests.conftest import rooms, wait_for
+from tests.crash.world import Side
 from tests.faults.cluster import Cluster, Replica, cluster_on, doubled, opened_once, sight
 from tests.integration.bodies import alert, body
 from tests.patience import PATIENCE
@@ -96,7 +96,7 @@ def test_fault_24_a_replica_that_hangs_keeps_what_it_holds(cluster: Cluster) -> 
         PATIENCE,
         "a look",
     )
-    assert channel_of(number) not in [channel.name for channel in cluster.workspace.channels.values() if channel.log]
+    assert not [name for name in rooms(cluster.workspace, number) if cluster.workspace.channel(name).log]
     assert [row["state"] for row in cluster.rows("SELECT state FROM deliveries WHERE claimed_by IS NOT NULL")] == [
         "sending"
     ]

@@ -17,7 +17,7 @@ def play(bot: Client, world: World, hands: Hands) -> str:
     assert bot.alertmanager(body(alert(startsAt=began))).status_code == 202
     (incident,) = bot.incidents()
     number = str(incident["number"])
-    channel = f"incident-{number.removeprefix('INC-')}"
+    channel = bot.room(number)
     bot.wait_opened(number)
     hands.advance(minutes=2)
     bot.slash("ack", "alice", channel)

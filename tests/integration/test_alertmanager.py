@@ -201,7 +201,7 @@ def test_a_flapping_alert_stays_in_one_incident(bot: Client, world: World) -> No
 def test_after_a_human_has_resolved_only_a_new_occurrence_opens_another(bot: Client, world: World) -> None:
     """What still fires is no news, its end is noted on the resolved incident, and its next start is a new incident."""
     number = declare(bot, body(alert("aa"), alert("bb")))
-    bot.slash("resolve Rolled back", channel=f"incident-{number.removeprefix('INC-')}")
+    bot.slash("resolve Rolled back", channel=bot.room(number))
     assert bot.incident(number)["status"] == "resolved"
     before = world.snapshot()
     assert send(bot, body(alert("aa"), alert("bb"))) == "nothing new"
@@ -227,7 +227,7 @@ def test_an_alert_that_begins_after_its_incident_was_resolved_is_a_new_one(
 ) -> None:
     """Even where the end of the one before never came: nobody waits for a page that a lost notification swallowed."""
     number = declare(bot, body(alert("aa")))
-    bot.slash("resolve Rolled back", channel=f"incident-{number.removeprefix('INC-')}")
+    bot.slash("resolve Rolled back", channel=bot.room(number))
     hands.advance(minutes=30)
     began = (hands.now() - timedelta(seconds=40)).isoformat()
     second = declare(bot, body(alert("aa", startsAt=began)))
@@ -240,7 +240,7 @@ def test_an_alert_that_begins_after_its_incident_was_resolved_is_a_new_one(
 def test_another_alert_of_a_resolved_group_opens_an_incident(bot: Client, world: World) -> None:
     """A member that was not there before is a new occurrence, though its group has had its incident."""
     number = declare(bot, body(alert("aa")))
-    bot.slash("resolve Rolled back", channel=f"incident-{number.removeprefix('INC-')}")
+    bot.slash("resolve Rolled back", channel=bot.room(number))
     second = declare(bot, body(alert("aa"), alert("bb")))
     assert second != number
     assert "2 firing, 0 resolved" in world.card(second)

@@ -39,7 +39,7 @@ def test_once_all_alerts_have_ended_it_is_suggested_once_to_resolve(bot: Client,
     """Not while another one fires, and not a second time when it flickers."""
     number = bot.alertmanager(body(alert("a"), alert("b"), group="g")).json()["outcome"].removeprefix("declared ")
     bot.wait_opened(number)
-    channel = f"incident-{number.removeprefix('INC-')}"
+    channel = bot.room(number)
 
     def end(*names: str) -> None:
         before = bot.kinds(number).count("alert_resolved")

@@ -107,7 +107,7 @@ def declare(bot: Client, *alerts: dict[str, Any]) -> tuple[str, str]:
     outcome, _, number = bot.alertmanager(body(*(alerts or (alert("aa"),)))).json()["outcome"].partition(" ")
     assert outcome == "declared"
     bot.wait_opened(number)
-    return number, f"incident-{number.removeprefix('INC-')}"
+    return number, bot.room(number)
 
 
 def later(source: Outside, hands: Hands, minutes: float = 11) -> None:

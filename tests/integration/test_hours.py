@@ -66,7 +66,7 @@ def test_the_ladder_pages_one_level_after_another(bot: Client, hands: Hands) -> 
     """Nobody acknowledges: bob at 5, charlie at 15, dana at 30 min are mentioned, invited and briefed."""
     bot.slash("declare Payments fail sev1")
     number = bot.incidents()[0]["number"]
-    channel = f"incident-{number.removeprefix('INC-')}"
+    channel = bot.room(number)
     bot.wait_opened(number)
     minute = 0.0
     for level, (at, name, role) in enumerate(
@@ -206,7 +206,7 @@ def test_raising_a_thread_speaks_in_it_and_loses_nothing(bot: Client, hands: Han
     bot.wait_opened(number)
     hands.advance(minutes=5)
     bob = bot.workspace.user("bob").id
-    channel = f"incident-{number.removeprefix('INC-')}"
+    channel = bot.room(number)
     wait_shown(bot, channel, f"<@{bob}>", "nobody has acknowledged for 5 min")
     assert told(bot, number) == ["paged 1 raised", "escalated 2 not_acknowledged"]
     assert bot.workspace.find("ops-alerts", "Could not deliver") is None

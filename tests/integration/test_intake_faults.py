@@ -448,7 +448,7 @@ def test_an_agent_cannot_borrow_a_slack_id(bot: Client, world: World) -> None:
     sent = pagerduty("incident.acknowledged")
     sent["event"]["agent"]["id"] = bot.workspace.user("dana").id
     assert bot.pagerduty(sent).status_code == 202
-    channel = f"incident-{number.removeprefix('INC-')}"
+    channel = bot.room(number)
     world.settle()
     card = str(bot.workspace.pinned(channel)[0].blocks)
     assert "Acknowledged by Olivia Oncall in PagerDuty" in card

@@ -59,10 +59,6 @@ def declared(bot: Client, outcome: str) -> str:
     return number
 
 
-def channel_of(number: str) -> str:
-    return f"incident-{number.removeprefix('INC-')}"
-
-
 def texts(bot: Client, world: World, channel: str) -> list[str]:
     world.settle()
     return [message.text for message in bot.workspace.messages(channel)]
@@ -113,7 +109,7 @@ def test_another_service_that_fails_later_gets_an_incident_of_its_own(bot: Clien
     """A route groups by namespace; ten hours after an acknowledged trifle the database dies, and is paged for."""
     first = fires("d1", "RolloutStuck", hands, namespace="shop", daemonset="log-agent")
     number = declared(bot, send(bot, first, group=NAMESPACE))
-    bot.slash("ack", channel=channel_of(number))
+    bot.slash("ack", channel=bot.room(number))
     hands.advance(minutes=600)
     database = fires("p1", "PostgresDown", hands, namespace="shop", service="postgres")
     outcome = send(bot, first, database, group=NAMESPACE)
@@ -139,8 +135,8 @@ def test_services_that_fail_together_share_an_incident(bot: Client, world: World
     hands.advance(minutes=5)
     third = fires("s3", "Down", hands, cluster="eu", service="svc3")
     assert send(bot, one, two, third) == f"attached to {number}"
-    wait_for(lambda: bot.workspace.find(channel_of(number), "Down on svc3"), what="the message")
-    (said,) = [text for text in texts(bot, world, channel_of(number)) if "Down on svc3" in text and "joined" in text]
+    wait_for(lambda: bot.workspace.find(bot.room(number), "Down on svc3"), what="the message")
+    (said,) = [text for text in texts(bot, world, bot.room(number)) if "Down on svc3" in text and "joined" in text]
     assert "<@" in said, "whoever was paged last"
     assert len(bot.incidents()) == 1
 
@@ -151,16 +147,16 @@ def test_another_alert_is_told_to_the_lead_and_more_of_the_same_to_nobody(
     """The lead is mentioned once for another kind of alert; ten more pods only count on the card."""
     pods = [fires(f"p{n}", "PodDown", hands, service="shop", pod=f"shop-{n}") for n in range(10)]
     number = declared(bot, send(bot, pods[0]))
-    bot.slash("lead", user="bob", channel=channel_of(number))
-    bot.slash("ack", user="bob", channel=channel_of(number))
-    before = len(texts(bot, world, channel_of(number)))
+    bot.slash("lead", user="bob", channel=bot.room(number))
+    bot.slash("ack", user="bob", channel=bot.room(number))
+    before = len(texts(bot, world, bot.room(number)))
     assert send(bot, *pods) == f"attached to {number}"
-    assert len(texts(bot, world, channel_of(number))) == before
+    assert len(texts(bot, world, bot.room(number))) == before
     assert "10 firing" in world.card(number)
     slow = fires("q1", "Slow", hands, service="shop")
     for _ in range(2):
         send(bot, *pods, slow)
-    (said,) = [text for text in texts(bot, world, channel_of(number)) if "Slow on shop" in text]
+    (said,) = [text for text in texts(bot, world, bot.room(number)) if "Slow on shop" in text]
     assert f"<@{bot.workspace.user('bob').id}>" in said
     assert len(pages(bot, number)) == 1
 
@@ -171,7 +167,7 @@ def test_an_acknowledged_incident_without_a_lead_pages_for_something_else(
     """Acknowledged, and nobody leads: the first level is paged for what it has not heard of."""
     one = fires("a1", "Slow", hands, service="shop")
     number = declared(bot, send(bot, one))
-    bot.slash("ack", channel=channel_of(number))
+    bot.slash("ack", channel=bot.room(number))
     assert send(bot, one, fires("a2", "DataLoss", hands, service="shop")) == f"attached to {number}"
     bot.wait_event(number, "page_delivered", count=2)
     assert pages(bot, number)[-1] == "Paged level 1, On-call SRE: DataLoss on shop joined"
@@ -181,9 +177,9 @@ def test_a_silenced_alert_that_joins_says_nothing(bot: Client, world: World, han
     """What a rule records is counted on the card, and nobody is told."""
     one = fires("a1", "Slow", hands, service="shop")
     number = declared(bot, send(bot, one))
-    before = len(texts(bot, world, channel_of(number)))
+    before = len(texts(bot, world, bot.room(number)))
     send(bot, one, fires("a2", "Note", hands, service="shop", severity="info"))
-    assert len(texts(bot, world, channel_of(number))) == before
+    assert len(texts(bot, world, bot.room(number))) == before
     assert "2 firing" in world.card(number)
 
 
@@ -194,11 +190,11 @@ def test_what_fires_again_with_its_old_start_reopens_what_was_resolved(bot: Clie
     number = declared(bot, send(bot, down))
     hands.advance(minutes=10)
     assert send(bot, over(down, hands)) == f"attached to {number}"
-    bot.slash("resolve It recovered", channel=channel_of(number))
+    bot.slash("resolve It recovered", channel=bot.room(number))
     hands.advance(minutes=5)
     assert send(bot, down) == f"held on {number}"
     assert "1 firing, 0 resolved" in world.card(number)
-    said = [text for text in texts(bot, world, channel_of(number)) if "fires again" in text]
+    said = [text for text in texts(bot, world, bot.room(number)) if "fires again" in text]
     assert len(said) == 1
     assert "never stopped" in said[0]
     hands.advance(minutes=6)
@@ -214,7 +210,7 @@ def test_a_late_copy_of_a_peer_wakes_nobody(bot: Client, world: World, hands: Ha
     number = declared(bot, send(bot, down))
     end = over(down, hands)
     send(bot, end)
-    bot.slash("resolve It recovered", channel=channel_of(number))
+    bot.slash("resolve It recovered", channel=bot.room(number))
     assert send(bot, down) == f"held on {number}"
     assert send(bot, end) == f"noted on {number}"
     hands.advance(minutes=20)
@@ -229,7 +225,7 @@ def test_what_fires_again_long_after_its_end_is_a_new_incident(bot: Client, hand
     down = fires("x1", "PaymentsDown", hands, service="payments")
     number = declared(bot, send(bot, down))
     send(bot, over(down, hands))
-    bot.slash("resolve It recovered", channel=channel_of(number))
+    bot.slash("resolve It recovered", channel=bot.room(number))
     hands.advance(minutes=11)
     assert declared(bot, send(bot, down)) != number
 
@@ -239,11 +235,11 @@ def test_one_alert_under_another_key_is_one_alert(bot: Client, world: World, han
     """The route was changed half an hour ago: no second incident and page; the end counts under the new key."""
     down = fires("x1", "Down", hands, service="payments", cluster="eu1")
     number = declared(bot, send(bot, down))
-    bot.slash("ack", channel=channel_of(number))
+    bot.slash("ack", channel=bot.room(number))
     hands.advance(minutes=30)
     assert send(bot, down, group=CHANGED) == f"repeat of {number}"
     assert "1 firing, 0 resolved" in world.card(number)
-    assert not [text for text in texts(bot, world, channel_of(number)) if f"joined {number}" in text]
+    assert not [text for text in texts(bot, world, bot.room(number)) if f"joined {number}" in text]
     assert not [page for page in pages(bot, number) if "joined" in page]
     hands.advance(minutes=5)
     assert send(bot, over(down, hands), group=CHANGED) == f"attached to {number}"

@@ -13,7 +13,7 @@ from bot.sandbox.server import SandboxServer
 from bot.sandbox.workspace import Workspace
 from bot.slack.directory import GROUPS_EVERY, JITTER, LOOK_UP_WITHIN
 from bot.slack.gateway import MOST
-from tests.conftest import Client, Hands, InProcess, both_databases, wait_for
+from tests.conftest import Client, Hands, InProcess, both_databases, room_of, wait_for
 from tests.integration.bodies import alert, body
 from tests.integration.world import LOOK_UPS, World
 
@@ -83,7 +83,7 @@ def wait_paged(bot: Client, numbers: list[str], names: str) -> None:
 
 
 def members(workspace: Workspace, number: str) -> set[str]:
-    channel = workspace.channel(f"incident-{number.removeprefix('INC-')}")
+    channel = workspace.channel(room_of(workspace, number))
     return {workspace.user(m).name for m in channel.members} - {"sitrep"}
 
 
@@ -103,7 +103,7 @@ def test_twelve_incidents_at_once_page_without_a_look_up(bot: Client, workspace:
     assert all(members(workspace, number) == {"alice", "bob", "charlie"} for number in numbers)
     group = next(iter(workspace.usergroups))
     for number in numbers:
-        assert workspace.find(f"incident-{number.removeprefix('INC-')}", f"<!subteam^{group}>")
+        assert workspace.find(room_of(workspace, number), f"<!subteam^{group}>")
     assert workspace.tiers is not None
     assert not LOOK_UPS & set(workspace.tiers.refused)
 

@@ -22,7 +22,7 @@ def kind_of(message: Message) -> str:
 def test_an_ordinary_hour_is_told_in_ten_messages(bot: Client, world: World, hands: Hands) -> None:
     """Card, page, runbook, lead, four updates, mitigated, resolved; the topic changes with status and lead alone."""
     number = ordinary_hour.play(bot, world, hands)
-    log = [m for m in bot.workspace.messages(f"incident-{number.removeprefix('INC-')}") if m.ephemeral_to is None]
+    log = [m for m in bot.workspace.messages(bot.room(number)) if m.ephemeral_to is None]
     kinds = Counter(kind for m in log if (kind := kind_of(m)))
     assert kinds == {"card": 1, "notification": 1, "runbook": 1, "say": 2, "update": 4, "resolution": 1}
     assert kinds.total() <= MOST

@@ -12,7 +12,7 @@ def test_an_alert_opens_an_incident_with_everything_in_its_channel(bot: Client) 
     assert answer.status_code == 202
     number = answer.json()["outcome"].removeprefix("declared ")
     bot.wait_opened(number)
-    channel = f"incident-{number.removeprefix('INC-')}"
+    channel = bot.room(number)
     texts = "\n".join(str(m.blocks) for m in bot.workspace.messages(channel))
     for wanted in ("http_errors_total", "threshold 1%", "value 7.5%", "eu-west-1", "checkout", "SRE Team Lead"):
         assert wanted in texts

@@ -18,7 +18,7 @@ from bot.sandbox.faults import Fault
 from bot.sandbox.model import Message
 from bot.sandbox.server import SandboxServer
 from bot.store.database import connect
-from tests.conftest import Client, Hands, Process, both_databases, wait_for
+from tests.conftest import Client, Hands, Process, both_databases, rooms, wait_for
 from tests.forks import sitrep
 from tests.patience import UNFINISHED
 
@@ -104,10 +104,6 @@ class Outbox:
         return found
 
 
-def channel_of(number: str) -> str:
-    return f"incident-{number.removeprefix('INC-')}"
-
-
 def said(messages: list[Message]) -> list[str]:
     """What a person reads in a channel or a thread, without Slack's own notices."""
     return [m.text for m in messages if m.subtype is None]
@@ -141,7 +137,7 @@ def test_what_failed_for_want_of_a_scope_is_made_good_by_one_retry(bot: Client, 
     """A channel that was refused is listed with its fix; afterwards `retry` opens it with all that belongs in it."""
     fault = no_scope(bot)
     number = declared_in_a_thread(bot, outbox)
-    channel, workspace = channel_of(number), bot.workspace
+    channel, workspace = bot.room(number), bot.workspace
     (root,) = [m for m in workspace.messages("ops-alerts") if m.text.startswith(f"{number}, sev1")]
     assert len(said(workspace.messages("ops-alerts", root.ts))) == 3, "card, page, runbook"
 
@@ -160,8 +156,7 @@ def test_what_failed_for_want_of_a_scope_is_made_good_by_one_retry(bot: Client, 
     bot.wait_event(number, "channel_opened")
     outbox.settle()
 
-    made = [c.name for c in workspace.channels.values() if c.name.startswith("incident-")]
-    assert made == [channel]
+    assert rooms(workspace) == [channel]
     begins = (f"{number}, sev1, is", f"{number} sev1 declared", "Runbook for this incident:")
     lines = said(workspace.messages(channel))
     assert len(lines) == len(begins), lines
@@ -192,7 +187,7 @@ def test_a_retry_that_fails_again_doubles_nothing(bot: Client, outbox: Outbox) -
     assert [m.text for m in bot.workspace.messages("ops-alerts") if m.text.startswith(number)] == before
     assert said(bot.workspace.messages("ops-alerts", root.ts)) == thread
     wait_for(lambda: len([t for t in bot.workspace.texts("ops-alerts") if "Could not deliver" in t]) == 2)
-    assert not [c for c in bot.workspace.channels.values() if c.name.startswith("incident-")]
+    assert not rooms(bot.workspace)
 
 
 def test_a_channel_that_comes_late_finds_those_who_were_asked_meanwhile(
@@ -211,10 +206,10 @@ def test_a_channel_that_comes_late_finds_those_who_were_asked_meanwhile(
     assert "notification" not in answer
     bot.wait_event(number, "channel_opened")
     outbox.settle()
-    members = {bot.workspace.user(m).name for m in bot.workspace.channel(channel_of(number)).members}
+    members = {bot.workspace.user(m).name for m in bot.workspace.channel(bot.room(number)).members}
     assert {"alice", "bob", "dana"} <= members
     assert "charlie" not in members
-    assert not bot.workspace.find(channel_of(number), "declared")
+    assert not bot.workspace.find(bot.room(number), "declared")
     assert bot.kinds(number).count("page_delivered") == 2
 
 
@@ -228,9 +223,8 @@ def test_a_channel_that_may_have_been_made_is_looked_for_first(bot: Client, outb
     assert "it looks whether it happened" in outbox.does("retry", outbox.id_of("channel"))
     bot.wait_event(number, "channel_opened")
     outbox.settle()
-    made = [c.name for c in bot.workspace.channels.values() if c.name.startswith("incident-")]
-    assert made == [channel_of(number)]
-    assert len(bot.workspace.pinned(channel_of(number))) == 1
+    assert rooms(bot.workspace) == [bot.room(number)]
+    assert len(bot.workspace.pinned(bot.room(number))) == 1
 
 
 def test_a_page_that_was_repeated_in_the_thread_does_not_come_back(bot: Client, outbox: Outbox, hands: Hands) -> None:
@@ -282,10 +276,10 @@ def test_a_card_brings_its_pin_back(bot: Client, outbox: Outbox) -> None:
     assert outbox.row("pin")["state"] == "superseded"
     refused = outbox.refuses("retry", outbox.id_of("pin"))
     assert f"Retry that: {outbox.id_of('card')} (card of {number})." in refused
-    posted = len(said(bot.workspace.messages(channel_of(number))))
+    posted = len(said(bot.workspace.messages(bot.room(number))))
     assert "follows: pin." in outbox.does("retry", outbox.id_of("card"))
-    wait_for(lambda: bot.workspace.pinned(channel_of(number)), what="the pin")
-    assert len(said(bot.workspace.messages(channel_of(number)))) == posted + 1
+    wait_for(lambda: bot.workspace.pinned(bot.room(number)), what="the pin")
+    assert len(said(bot.workspace.messages(bot.room(number)))) == posted + 1
 
 
 def test_what_waits_is_sent_at_once_when_asked(bot: Client, outbox: Outbox) -> None:
@@ -370,7 +364,7 @@ def test_what_makes_no_sense_is_refused_with_the_fix(bot: Client, outbox: Outbox
     assert done.returncode == 1
     assert (done.stdout.count(b"it is due now"), b"was delivered" in done.stderr) == (2, True)
     for said_so in ("One", "Two"):
-        wait_for(lambda said_so=said_so: bot.workspace.find(channel_of(number), said_so))  # type: ignore[misc]
+        wait_for(lambda said_so=said_so: bot.workspace.find(bot.room(number), said_so))  # type: ignore[misc]
 
 
 def test_a_channel_for_an_incident_that_is_over_is_refused(bot: Client, outbox: Outbox) -> None:

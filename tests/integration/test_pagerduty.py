@@ -86,11 +86,6 @@ def is_told(event: dict[str, Any]) -> bool:
     return "pagerduty_event" in event["data"] or event["data"].get("via") == "pagerduty"
 
 
-def place(number: str) -> str:
-    """Give the name of an incident's channel."""
-    return f"incident-{number.removeprefix('INC-')}"
-
-
 def status(world: World, number: str) -> str:
     """Give PagerDuty's status as the card shows it."""
     _, _, rest = world.card(number).partition("*PagerDuty*")
@@ -236,7 +231,7 @@ def test_an_acknowledgement_stops_the_ladder(bot: Client, world: World, hands: H
     assert bot.incident(number)["acknowledged_by"] == {"type": "human", "id": "PTUXL6G", "name": "Olivia Oncall"}
     assert world.rows(LADDER) == []
     assert "None (Olivia Oncall acknowledged" in world.card(number)
-    channel = f"incident-{number.removeprefix('INC-')}"
+    channel = bot.room(number)
     assert "Acknowledged by Olivia Oncall in PagerDuty" in world.card(number)
     assert not bot.workspace.find(channel, "acknowledged in PagerDuty")
     paged = bot.kinds(number).count("escalated")
@@ -340,7 +335,7 @@ def test_a_late_priority_does_not_undo_a_newer_one(bot: Client, world: World) ->
 def test_events_after_the_end_are_noted(bot: Client, world: World) -> None:
     """On an incident that a human has resolved, each type but a reopening is a line more, and no new incident."""
     number = declare(bot)
-    bot.slash("resolve Rolled back", channel=place(number))
+    bot.slash("resolve Rolled back", channel=bot.room(number))
     for name, kind, _, _ in TYPES:
         if name != "incident.reopened":
             assert send(bot, pagerduty(name)) == (NOTED.format(number) if kind else f"recorded: {name}"), name
@@ -415,7 +410,7 @@ def test_last_weeks_page_stays_with_last_weeks_incident(bot: Client, world: Worl
     send(bot, pagerduty("incident.triggered", incident_key=KEY))
     bot.alertmanager(body(alert("aa", "resolved"), status="resolved"))
     send(bot, pagerduty("incident.resolved", incident_key=KEY))
-    bot.slash("resolve Rolled back", channel=f"incident-{first.removeprefix('INC-')}")
+    bot.slash("resolve Rolled back", channel=bot.room(first))
     again = body(alert("aa", startsAt="2026-11-21T08:00:00Z"))
     second = bot.alertmanager(again).json()["outcome"].removeprefix("declared ")
     bot.wait_opened(second)

@@ -24,7 +24,7 @@ def opened(bot: Client, *names: str) -> tuple[str, str]:
     """Open an incident by a group of these alerts; gives its number and channel."""
     number = bot.alertmanager(body(*map(named, names), group=GROUP)).json()["outcome"].removeprefix("declared ")
     bot.wait_opened(number)
-    return number, f"incident-{number.removeprefix('INC-')}"
+    return number, bot.room(number)
 
 
 def join(bot: Client, world: World, *names: str) -> None:

@@ -132,7 +132,7 @@ def test_sev3_lives_in_a_thread_and_moves_to_a_channel_when_raised(bot: Client) 
     assert bot.incident(number)["next_update_at"] is None
     assert bot.slash(f"{number} sev 1 it is everybody").endswith("is sev1.")
     bot.wait_event(number, "channel_opened")
-    channel = f"incident-{number.removeprefix('INC-')}"
+    channel = bot.room(number)
     wait_for(lambda: bot.workspace.pinned(channel))
     wait_for(lambda: bot.workspace.user("alice").id in bot.workspace.channel(channel).members)
     assert bot.incident(number)["next_update_at"] is not None
@@ -152,7 +152,7 @@ def test_who_has_worked_in_the_thread_comes_along(bot: Client) -> None:
     bot.slash(f"{number} role scribe", "dana")
     bot.slash(f"{number} sev 2", "charlie")
     bot.wait_event(number, "channel_opened")
-    channel = f"incident-{number.removeprefix('INC-')}"
+    channel = bot.room(number)
     wanted = {bot.workspace.user(name).id for name in ("alice", "bob", "charlie", "dana")}
     wait_for(lambda: wanted <= set(bot.workspace.channel(channel).members), what="the invitations")
 
@@ -182,7 +182,7 @@ def test_a_hostile_title_pages_nobody(bot: Client) -> None:
     """`<!channel>` and the like are shown, never sent as mark-up."""
     number = bot.slash("declare &lt;!channel&gt; *down* <!here> &amp; out \u202egnp.exe sev2").split()[1]
     bot.wait_opened(number)
-    channel = f"incident-{number.removeprefix('INC-')}"
+    channel = bot.room(number)
     for message in [*bot.workspace.messages(channel), *bot.workspace.messages("incidents")]:
         parts = [message.text] + [
             text["text"]

@@ -2,39 +2,54 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from bot.sandbox.faults import Fault
-from tests.conftest import LADDER, Client, InProcess, both_databases, wait_for
+from tests.conftest import LADDER, Client, InProcess, both_databases, number_of, rooms, wait_for
 
-
-@pytest.fixture
-def environ(environ: dict[str, str]) -> dict[str, str]:
-    Path(environ["SITREP_CONFIG"]).write_text(LADDER + 'slack: {channel_name: "{prefix}-{about}"}\n')
-    return environ
-
-
-def rooms(bot: Client) -> list[str]:
-    return [c.name for c in bot.workspace.channels.values() if c.name.startswith("incident-")]
+START = re.compile(r"incident-[0-9]{8}-[0-9]{3}")
 
 
 def test_a_channel_says_what_it_is_about(bot: Client) -> None:
     """Its name begins with the number, is understood with all that follows, and stays when the title changes."""
     number, channel = bot.open_one("declare Checkout errors: Zahlung fällt aus! sev2")
-    assert channel == f"incident-{number.removeprefix('INC-')}-checkout-errors-zahlung-fallt-aus"
+    assert number_of(channel) == number
+    assert START.sub("", channel) == "-checkout-errors"
     assert "acknowledged" in bot.slash(f"#{channel} ack").casefold()
     bot.slash("rename Something else", "alice", channel)
     bot.wait_event(number, "note")
-    assert rooms(bot) == [channel]
+    assert rooms(bot.workspace) == [channel]
 
 
 def test_a_private_one_says_nothing(bot: Client) -> None:
     """Everybody can see that there is one, and nobody of what."""
-    number = bot.slash("private A laptop is gone sev2").split()[1]
-    wait_for(lambda: rooms(bot), what="the channel")
-    assert rooms(bot) == [f"incident-{number.removeprefix('INC-')}"]
+    said = bot.slash("private A laptop is gone sev2")
+    assert START.fullmatch(bot.room(said.split()[1]))
+
+
+def test_the_answer_says_how_the_name_begins(bot: Client) -> None:
+    """The channel has its name only once Slack has made it: what is said before holds for any name it gets."""
+    bot.workspace.faults.add(Fault("conversations.create", "http500", times=2))
+    for title in ("Search is slow", "[TEST] Failover", "\U0001f525"):
+        said = bot.slash(f"declare {title} sev2")
+        number = said.split()[1]
+        begins = said[said.index("incident-") :].rstrip(".")
+        assert START.fullmatch(begins)
+        assert "opening its channel" in said
+        room = bot.room(number)
+        assert room == begins or room.startswith(f"{begins}-")
+
+
+def test_a_pattern_of_one_s_own(bot: Client, service: InProcess, environ: dict[str, str]) -> None:
+    """A company may have the number alone, as it was before."""
+    service.stop()
+    Path(environ["SITREP_CONFIG"]).write_text(LADDER + 'slack: {channel_name: "{prefix}"}\n')
+    service.start()
+    _, channel = bot.open_one("declare Checkout errors sev2")
+    assert START.fullmatch(channel)
 
 
 @both_databases
@@ -54,4 +69,4 @@ def test_each_attempt_asks_for_the_same_name(
     bot.workspace.faults.clear()
     service.start()
     bot.wait_opened(number)
-    assert rooms(bot) == [f"incident-{number.removeprefix('INC-')}-checkout-errors"]
+    assert [START.sub("", name) for name in rooms(bot.workspace)] == ["-checkout-errors"]

@@ -87,7 +87,7 @@ def opened_by(bot: Client, name: str, **labels: str) -> tuple[str, str]:
     one = alert("aa", labels={**alert()["labels"], "alertname": name, **labels})
     number = bot.alertmanager(body(one, group=name)).json()["outcome"].removeprefix("declared ")
     bot.wait_opened(number)
-    return number, f"incident-{number.removeprefix('INC-')}"
+    return number, bot.room(number)
 
 
 @both_databases
@@ -403,7 +403,7 @@ def test_a_runbook_in_a_thread_is_ticked_there(bot: Client) -> None:
     press(bot, "bob", "ops-alerts", "runbook_done_1")
     wait_for(lambda: "1 of " in said(book(bot, "ops-alerts")), what="the tick")
     bot.slash(f"{number} sev 2")
-    channel = f"incident-{number.removeprefix('INC-')}"
+    channel = bot.room(number)
     bot.wait_event(number, "runbook_posted", 2)
     assert "runbook_undo_1" in said(book(bot, channel))
     wait_for(lambda: bot.workspace.find("ops-alerts", "Continued below"), what="the folded message")

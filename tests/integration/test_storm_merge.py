@@ -28,13 +28,9 @@ def a_storm(bot: Client, world: World) -> tuple[str, list[str], Message]:
 
 
 def offer(bot: Client, number: str) -> Message:
-    found = wait_for(lambda: bot.workspace.find(channel(number), "More than 5 alert groups"), what="the offer")
+    found = wait_for(lambda: bot.workspace.find(bot.room(number), "More than 5 alert groups"), what="the offer")
     assert isinstance(found, Message)
     return found
-
-
-def channel(number: str) -> str:
-    return f"incident-{number.removeprefix('INC-')}"
 
 
 def press(bot: Client, message: Message, user: str = "alice") -> None:
@@ -53,10 +49,10 @@ def test_one_press_merges_them_and_each_can_be_split_off(bot: Client, world: Wor
     press(bot, message)
     world.settle()
     assert statuses(bot, before) == {"merged"}
-    said = [m.text for m in bot.workspace.messages(channel(number)) if " merged 5 incidents into this one" in m.text]
+    said = [m.text for m in bot.workspace.messages(bot.room(number)) if " merged 5 incidents into this one" in m.text]
     assert len(said) == 1
     assert all(each in said[0] for each in before)
-    assert not bot.workspace.find(channel(number), "More than 5 alert groups")
+    assert not bot.workspace.find(bot.room(number), "More than 5 alert groups")
     assert "6 firing" in world.card(number)
     bot.slash(f"{before[2]} unmerge")
     world.settle()
@@ -68,8 +64,8 @@ def test_each_points_to_the_other(bot: Client, world: World) -> None:
     """The storm names those before it with their channels; each of them names the storm, once."""
     number, before, message = a_storm(bot, world)
     for each in before:
-        assert f"<#{bot.workspace.channel(channel(each)).id}>" in str(message.blocks)
-        told = [m.text for m in bot.workspace.messages(channel(each)) if f"Alert storm: {number}" in m.text]
+        assert f"<#{bot.workspace.channel(bot.room(each)).id}>" in str(message.blocks)
+        told = [m.text for m in bot.workspace.messages(bot.room(each)) if f"Alert storm: {number}" in m.text]
         assert len(told) == 1
         assert f"`/incident merge {number}`" in told[0]
 
@@ -84,7 +80,7 @@ def test_what_is_over_is_left_alone(bot: Client, world: World, over: int, merged
     world.settle()
     assert statuses(bot, before[:over]) == {"resolved"}
     assert statuses(bot, before[over:]) == {"merged"}
-    assert bot.workspace.find(channel(number), f" merged {merged} incidents into this one")
+    assert bot.workspace.find(bot.room(number), f" merged {merged} incidents into this one")
 
 
 def test_a_second_press_is_told(bot: Client, world: World) -> None:
@@ -103,7 +99,7 @@ def test_a_second_press_is_told(bot: Client, world: World) -> None:
 def test_a_storms_runbook_names_no_service(bot: Client, world: World) -> None:
     """Its commands show a placeholder for what the first alert said of itself."""
     number, _, _ = a_storm(bot, world)
-    runbook = bot.workspace.find(channel(number), "Runbook for this incident")
+    runbook = bot.workspace.find(bot.room(number), "Runbook for this incident")
     assert runbook is not None
     assert "service-5" not in str(runbook.blocks)
     assert "\u27e8service\u27e9" in str(runbook.blocks)

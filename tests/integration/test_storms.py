@@ -28,7 +28,7 @@ from bot.store.database import connect, database_clock, open_store
 from bot.store.deliveries import State
 from bot.store.tx import Store
 from handlers.webhooks import alertmanager
-from tests.conftest import LADDER, Client, Hands, InProcess, both_databases, wait_for
+from tests.conftest import LADDER, Client, Hands, InProcess, both_databases, rooms, wait_for
 from tests.integration.bodies import alert, body, pagerduty, warning
 from tests.integration.world import World
 from tests.migrated import put
@@ -101,7 +101,7 @@ def storm_of(bot: Client, title: str = "Alert storm in cluster eu-1") -> str:
 
 def channels(bot: Client) -> list[str]:
     """Give the incidents' channels."""
-    return sorted(name for name in (c.name for c in bot.workspace.channels.values()) if name.startswith("incident-"))
+    return sorted(rooms(bot.workspace))
 
 
 def firing(world: World) -> int:
@@ -119,7 +119,7 @@ def counted(bot: Client, number: str, what: str) -> int:
 def settled(world: World, bot: Client, number: str) -> str:
     """Give the storm's card once all that waits has been sent."""
     world.settle()
-    wait_for(lambda: bot.workspace.pinned(f"incident-{number.removeprefix('INC-')}"), what="the card")
+    wait_for(lambda: bot.workspace.pinned(bot.room(number)), what="the card")
     return world.card(number)
 
 
@@ -147,11 +147,11 @@ def test_fault_19_over_a_thousand_alerts_in_a_minute_open_few_channels_and_lose_
     assert "1,150 firing, 0 resolved in 115 groups" in card
     assert "Most: " in card
     assert "left out by Alertmanager" in card
-    (pinned,) = bot.workspace.pinned(f"incident-{storm.removeprefix('INC-')}")
+    (pinned,) = bot.workspace.pinned(bot.room(storm))
     assert check_message_blocks(pinned.blocks) == []
     assert len(pinned.blocks) <= 7
     assert len(bot.events(storm)) < 50
-    said = bot.workspace.messages(f"incident-{storm.removeprefix('INC-')}")
+    said = bot.workspace.messages(bot.room(storm))
     assert len(said) <= 8, [m.text for m in said]
     assert not bot.workspace.messages("ops-alerts")
 
@@ -253,7 +253,7 @@ def test_a_storm_tells_why_and_where_the_first_incidents_are(bot: Client, world:
         f"30 min or it is resolved. Opened just before: {', '.join(first)}."
     )
     assert why in [e["text"] for e in bot.events(storm)]
-    assert bot.workspace.find(f"incident-{storm.removeprefix('INC-')}", "Opened just before")
+    assert bot.workspace.find(bot.room(storm), "Opened just before")
     assert "paged" in bot.kinds(storm)
 
 
@@ -307,7 +307,7 @@ def test_the_worst_group_raises_the_storm_and_people_may_lower_it(bot: Client, w
     send(bot, *(group(n) for n in range(6)))
     storm = storm_of(bot)
     bot.wait_opened(storm)
-    channel = f"incident-{storm.removeprefix('INC-')}"
+    channel = bot.room(storm)
     assert send(bot, group(6, severity="page")) == [f"joined {storm}"]
     assert bot.incident(storm)["severity"] == "sev1"
     raised = bot.wait_event(storm, "severity_changed")
@@ -474,7 +474,7 @@ def test_fault_19_an_alert_that_flaps_every_15_s_edits_one_card(
     """Eleven minutes on and off: one incident, one channel, no further message, and few lines."""
     number = flapper.fire().removeprefix("declared ")
     bot.wait_opened(number)
-    channel = f"incident-{number.removeprefix('INC-')}"
+    channel = bot.room(number)
     bot.slash("ack", channel=channel)
     world.settle()
     said = [m.ts for m in bot.workspace.messages(channel)]
@@ -500,7 +500,7 @@ def test_a_flapping_alert_does_not_reopen_what_was_resolved_at_once(
     number = flapper.flap(5)[0].removeprefix("declared ")
     bot.wait_opened(number)
     resolve(bot, number)
-    channel = f"incident-{number.removeprefix('INC-')}"
+    channel = bot.room(number)
     assert flapper.flap(4) == [f"held on {number}", f"noted on {number}"] * 4
     world.settle()
     assert len([m for m in bot.workspace.messages(channel) if "fires again: it flaps" in m.text]) == 1
@@ -529,7 +529,7 @@ def test_one_that_fires_on_past_the_hold_is_acted_on_without_another_word_from_i
     """The hold's timer reopens the incident and pages: no alarm is lost because Alertmanager repeats it hours later."""
     number = flapper.flap(5)[0].removeprefix("declared ")
     bot.wait_opened(number)
-    bot.slash("ack", channel=f"incident-{number.removeprefix('INC-')}")
+    bot.slash("ack", channel=bot.room(number))
     resolve(bot, number)
     later(hands, 60)
     assert flapper.fire() == f"held on {number}"
@@ -540,9 +540,9 @@ def test_one_that_fires_on_past_the_hold_is_acted_on_without_another_word_from_i
     assert paged["text"] == "Paged level 1, On-call SRE: its alerts fire again"
     page = bot.wait_event(number, "page_delivered", count=2)
     assert page["data"]["level"] == 1
-    assert bot.workspace.find(f"incident-{number.removeprefix('INC-')}", "its alerts fire again, and go on")
+    assert bot.workspace.find(bot.room(number), "its alerts fire again, and go on")
     assert len(channels(bot)) == 1
-    assert bot.slash("ack", channel=f"incident-{number.removeprefix('INC-')}") is not None
+    assert bot.slash("ack", channel=bot.room(number)) is not None
     assert bot.kinds(number).count("acknowledged") == 2
 
 

@@ -10,8 +10,7 @@ from functools import partial
 import pytest
 
 from bot.sandbox.model import Message
-from tests.conftest import Client, wait_for
-from tests.crash.world import channel_of
+from tests.conftest import Client, room_of, wait_for
 from tests.faults.cluster import Cluster, cluster_for, together
 from tests.integration.bodies import alert, body
 from tests.patience import PATIENCE
@@ -36,7 +35,7 @@ def opened(cluster: Cluster, group: str) -> tuple[str, Message]:
         .removeprefix("declared ")
     )
     cluster.wait_settled()
-    log = cluster.workspace.channel(channel_of(number)).log
+    log = cluster.workspace.channel(room_of(cluster.workspace, number)).log
     return number, next(m for m in log if "runbook_done_1'" in str(m.blocks) and "Runbook: " in str(m.blocks))
 
 

@@ -138,7 +138,7 @@ def test_accept_declares_from_the_group(bot: Client, world: World) -> None:
 
     (message,) = waiting(bot, world)
     assert buttons(message) == []
-    channel = bot.workspace.channel(f"incident-{number.removeprefix('INC-')}").id
+    channel = bot.workspace.channel(bot.room(number)).id
     assert f"Accepted by {person(bot, 'bob')} at " in spoken(message)
     assert f"UTC: *{number}* in <#{channel}>" in spoken(message)
     assert any(f"Declared {number} (sev2)" in text for text in told(bot, world, "bob"))
@@ -185,7 +185,7 @@ def test_merge_attaches_the_group_to_an_open_incident(bot: Client, world: World)
     assert "alert_fired" not in bot.kinds(last)
     (message,) = waiting(bot, world)
     assert buttons(message) == []
-    channel = bot.workspace.channel(f"incident-{first.removeprefix('INC-')}").id
+    channel = bot.workspace.channel(bot.room(first)).id
     assert f"Merged by {person(bot, 'bob')} at " in spoken(message)
     assert f"UTC into *{first}* in <#{channel}>" in spoken(message)
     assert send(bot, ends("aa")) == f"attached to {first}"

@@ -15,12 +15,12 @@ def fire(bot: Client, name: str = "HighErrorRate", group: str = "g1") -> tuple[s
     outcome = bot.alertmanager(body(alert(f"f-{group}", labels=labels), group=group)).json()["outcome"]
     number = outcome.removeprefix("declared ")
     bot.wait_opened(number)
-    return number, f"incident-{number.removeprefix('INC-')}"
+    return number, bot.room(number)
 
 
 def firing(bot: Client, number: str) -> int:
     """Count the alerts of an incident that its card shows as firing."""
-    card = bot.workspace.pinned(f"incident-{number.removeprefix('INC-')}")[0]
+    card = bot.workspace.pinned(bot.room(number))[0]
     text = str(card.blocks)
     return int(text.partition("*Alerts*: ")[2].partition(" firing")[0] or 0)
 

@@ -224,13 +224,13 @@ def test_an_alert_that_fires_anew_and_does_not_come_is_missing(
     number = outcome.removeprefix("declared ")
     bot.wait_opened(number)
     bot.alertmanager(body(alert("aa", "resolved"), status="resolved"))
-    bot.slash("resolve Rolled back", channel=f"incident-{number.removeprefix('INC-')}")
+    bot.slash("resolve Rolled back", channel=bot.room(number))
     bot.wait_event(number, "resolved")
     source.lists(alert("aa", startsAt=(hands.now() + timedelta(seconds=30)).isoformat()))
     hands.advance(minutes=30)
     later(source, hands)
     wait_told(bot)
-    assert not said(bot, f"incident-{number.removeprefix('INC-')}", "counts as resolved here")
+    assert not said(bot, bot.room(number), "counts as resolved here")
     assert len(bot.incidents()) == 2 or bot.incident(number)["status"] == "investigating"
 
 

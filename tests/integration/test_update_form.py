@@ -154,7 +154,7 @@ class TestAnotherName:
             return str(reply.json.get("text", ""))
 
         number = type_("declare Checkout is down sev2").split()[1]
-        channel = f"incident-{number.removeprefix('INC-')}"
+        channel = bot.room(number)
         bot.wait_opened(number)
         said = [type_(line, channel) for line in lines]
         type_("resolve Done", channel)

@@ -261,7 +261,7 @@ def test_a_private_incident_is_nobodys_business(bot: Client) -> None:
     answer = bot.slash("private A laptop is gone sev2", "dana")
     assert "Only invited people see it" in answer
     number = next(word for word in answer.split() if word.startswith("INC-"))
-    channel = f"incident-{number.removeprefix('INC-')}"
+    channel = bot.room(number)
     room = wait_for(lambda: next((c for c in bot.workspace.channels.values() if c.name == channel), None), what="it")
     wait_for(lambda: bot.workspace.user("dana").id in room.members, what="the invitation")
     wait_for(lambda: bot.workspace.pinned(channel), what="the card")

@@ -41,7 +41,7 @@ def test_forty_pods_are_counted_everywhere(bot: Client, world: World) -> None:
     world.settle()
     title = "TargetDown on checkout: 40 pods"
     assert bot.incident(number)["title"] == title
-    channel = f"incident-{number.removeprefix('INC-')}"
+    channel = bot.room(number)
     announced = bot.workspace.messages("incidents")[-1]
     for shown in (bot.workspace.channel(channel).topic, announced.text, str(announced.blocks)):
         assert title in shown

@@ -74,7 +74,7 @@ class World:
     def card(self, number: str) -> str:
         """Give the pinned card as it is now."""
         self.settle()
-        (pinned,) = self._bot.workspace.pinned(f"incident-{number.removeprefix('INC-')}")
+        (pinned,) = self._bot.workspace.pinned(self._bot.room(number))
         return pinned.text + json.dumps(pinned.blocks, ensure_ascii=False)
 
     def dead(self) -> list[dict[str, Any]]:

@@ -12,11 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.world import channel_of
 from tests.faults.cluster import Cluster
 from tests.soak.outside import Life, Outside, Reaper, Weather
 from tests.soak.scenario import SHORT, Size, Verb, chosen_seed, full, stories
-from tests.soak.verdict import Verdict, complete, rooms
+from tests.soak.verdict import Verdict, by_number, complete, rooms
 
 SETTLE = 150.0  # seconds
 QUIET = 1.5  # seconds in which a second copy of something would show itself
@@ -117,15 +116,15 @@ def await_all(cluster: Cluster, outside: Outside, awaited: list[Life]) -> Iterat
 
     if not eventually(opened):
         yield "some channels did not open"
-    known = {channel_of(life.number) for life in outside.lives}
-    for name, room in rooms(cluster.workspace).items():
-        if name not in known and (cards := room.of("card")):
-            outside.adopt(f"INC-{name.removeprefix('incident-')}", cards[0].text)
+    known = {life.number for life in outside.lives}
+    for number, room in by_number(rooms(cluster.workspace)).items():
+        if number not in known and (cards := room.of("card")):
+            outside.adopt(number, cards[0].text)
     awaited += [life for life in outside.lives if not life.of(Verb.ACK, Verb.UPDATE, Verb.RESOLVE)]
 
     def paged() -> bool:
-        seen = rooms(cluster.workspace)
-        return all(complete(seen.get(channel_of(life.number))) for life in awaited)
+        seen = by_number(rooms(cluster.workspace))
+        return all(complete(seen.get(life.number)) for life in awaited)
 
     if not eventually(paged):
         yield "some levels were not paged"

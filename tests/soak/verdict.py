@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bot.sandbox.model import Channel, Message
 from bot.sandbox.workspace import Workspace
-from tests.crash.world import channel_of
+from tests.conftest import number_of
 from tests.soak.outside import Life, Span
 from tests.soak.scenario import LEVELS, PEOPLE, Size, Verb
 
@@ -86,6 +86,11 @@ def rooms(workspace: Workspace) -> dict[str, Room]:
     }
 
 
+def by_number(found: Mapping[str, Room]) -> dict[str, Room]:
+    """Give channels by the numbers of their incidents."""
+    return {number_of(name): room for name, room in found.items()}
+
+
 def complete(room: Room | None) -> bool:
     """True when an incident that nobody answers is open, all its levels are paged and its update is called for."""
     said = (*OPENING, "overdue")
@@ -108,6 +113,7 @@ class Verdict:
         self._workspace = workspace
         self._lives = lives
         self._rooms = rooms(workspace)
+        self._by_number = by_number(self._rooms)
         self._announced = [read(m) for m in workspace.messages("incidents") if not m.subtype]
         self.counted = Counter(one.kind for room in self._rooms.values() for one in room.seen)
         self.problems = [*self._everywhere(), *(f"{life.number}: {p}" for life in lives for p in self._of(life))]
@@ -120,8 +126,10 @@ class Verdict:
             if message.metadata
         )
         yield from (f"{key} was posted {count} times" for key, count in keys.items() if count > 1)
-        known = {channel_of(life.number) for life in self._lives}
-        yield from (f"#{name} belongs to no incident" for name in self._rooms if name not in known)
+        known = {life.number for life in self._lives}
+        yield from (f"#{name} belongs to no incident" for name in self._rooms if number_of(name) not in known)
+        having = Counter(map(number_of, self._rooms))
+        yield from (f"{number} has {count} channels" for number, count in having.items() if count > 1)
         names = Counter(channel.name for channel in self._workspace.channels.values() if channel.name)
         yield from (f"#{name} exists {count} times" for name, count in names.items() if count > 1)
         for mark, count in Counter(life.story.mark for life in self._lives).items():
@@ -133,7 +141,7 @@ class Verdict:
             yield f"{len(self._lives)} incidents have {len(self._announced)} announcements"
 
     def _of(self, life: Life) -> Iterator[str]:
-        room = self._rooms.get(channel_of(life.number))
+        room = self._by_number.get(life.number)
         if room is None:
             yield "has no channel"
             return

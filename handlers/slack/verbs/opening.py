@@ -100,7 +100,7 @@ async def open_one(
 def declared(incident: Incident, source: str = "") -> str:
     """Say where a new incident is, and what is special about it; `source` is where its severity was taken from."""
     if incident.opened_channel:
-        where = f"opening #{prefix_of(incident.number)}."
+        where = f"opening its channel. Its name begins with {prefix_of(incident.number)}."
     else:
         where = "see its thread in the alerts channel."
     also = " This is a test: nobody is paged." if incident.drill else ""

@@ -32,7 +32,7 @@ def declare(bot: Client, account: Account) -> tuple[str, str]:
     outcome, _, number = answer["outcome"].partition(" ")
     assert outcome == "declared"
     bot.wait_opened(number)
-    return number, f"incident-{number.removeprefix('INC-')}"
+    return number, bot.room(number)
 
 
 def notes(bot: Client, number: str) -> list[str]:

@@ -38,7 +38,7 @@ def test_its_alerts_are_asked(bot: Client, account: Account) -> None:
     number, _ = triggered(bot, account, "It is odd", DETAILS)
     assert bot.incident(number)["runbook_id"] == "ops.redis.down"
     assert account.count(ALERTS) == 1
-    channel = f"incident-{number.removeprefix('INC-')}"
+    channel = bot.room(number)
     assert any("-n shop" in str(message.blocks) for message in bot.workspace.channel(channel).log)
 
 

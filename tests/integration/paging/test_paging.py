@@ -297,8 +297,8 @@ def test_responders_join_the_incident_that_pagerduty_has(
     assert [(n.policy, n.incident, n.why) for n in account.notices[1:]] == [("PLEADS01", theirs.id, "request")]
     assert delivered(bot, number)[0]["way"] == "responders"
     assert f"[{number}] sev2: Orders are slow" in theirs.requests[0]["message"]
-    bot.slash("ack", channel=f"incident-{number.removeprefix('INC-')}")
-    bot.slash("resolve Rolled back", channel=f"incident-{number.removeprefix('INC-')}")
+    bot.slash("ack", channel=bot.room(number))
+    bot.slash("resolve Rolled back", channel=bot.room(number))
     world.settle()
     assert theirs.status == "triggered"  # it is not ours to end
     assert account.count(STATUS) == 0
