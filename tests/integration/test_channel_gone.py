@@ -166,16 +166,16 @@ def test_a_channel_that_is_archived_while_it_opens(bot: Client, world: World, nt
     bot.workspace.before_call = None
     alice = bot.workspace.user("alice").id
     told = count(thread(bot, number), f"<@{alice}>")
-    in_channel = [m for m in bot.workspace.messages(f"incident-{number[4:]}") if f"<@{alice}>" in said(m) and m.bot]
+    in_channel = [m for m in bot.workspace.messages(bot.room(number)) if f"<@{alice}>" in said(m) and m.bot]
     mentioned = [m for m in in_channel if "declared" in m.text]
     assert (told, len(mentioned)) in {(1, 0), (1, 1)}, thread(bot, number)
     assert len(roots(bot, number)) == 1
     assert count(thread(bot, number), "Runbook:") >= 1
     assert "page_failed" not in bot.kinds(number)
-    bot.workspace.channel(f"incident-{number[4:]}").archived = False
+    bot.workspace.channel(bot.room(number)).archived = False
     bot.slash(f"{number} update Here", channel="general")
     world.settle()
-    assert everywhere(bot, "Update on").count(f"incident-{number[4:]}") <= 1
+    assert everywhere(bot, "Update on").count(bot.room(number)) <= 1
 
 
 @both_databases
@@ -250,7 +250,7 @@ def test_a_bot_that_is_invited_again_comes_home(bot: Client, world: World) -> No
 
 def private_one(bot: Client, world: World) -> tuple[str, str]:
     number = bot.slash("private Somebody is in our network").split()[1]
-    channel = f"incident-{number[4:]}"
+    channel = bot.room(number)
     wait_for(lambda: "runbook_posted" in kinds(world), what="the runbook")
     world.settle()
     return number, channel
