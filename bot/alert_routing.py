@@ -198,7 +198,8 @@ class AlertRouting:
         incident, incident_id = self._desk.declare(tx, replace(command, heard=heard))
         self._gate.settle(tx, passage, number=incident.number, incident_id=incident_id)
         if why:
-            self._desk.apply(tx, incident.number, c.OfferMerge(why, passage.before))
+            rate = naming.why_storm(passage.family, self._gate.policy, ())
+            self._desk.apply(tx, incident.number, c.OfferMerge(rate, passage.before))
         self.link(tx, group, incident_id, incident.number)
         self._carry(tx, group, incident.number, opened)
         return f"declared {incident.number}"

@@ -11,7 +11,8 @@ SLOT = "storm"
 
 def offer(draft: Draft, command: c.OfferMerge) -> None:
     """Say why there is one incident for many alerts, and offer to merge those that opened before it."""
-    draft.event("note", command.why, data={"before": list(command.numbers)})
+    before = f" Opened just before: {', '.join(command.numbers)}." if command.numbers else ""
+    draft.event("note", f"{command.why}{before}", data={"before": list(command.numbers)})
     facts = {"why": command.why, "numbers": list(command.numbers)}
     draft.deliver(SLOT, "notice", slot=SLOT, needs=(draft.incident.home_slot,), data=facts)
 
@@ -24,7 +25,7 @@ def see(draft: Draft, command: c.SeeStorm) -> None:
     draft.event("note", text, data={"storm": command.number})
     where = f" (<#{command.channel}>)" if command.channel else ""
     ask = f"To merge this incident into it: `/incident merge {command.number}`."
-    say(draft, f":cloud_with_lightning: {plain(text)}{where}. {ask}")
+    say(draft, f":zap: {plain(text)}{where}. {ask}")
 
 
 def gathered(draft: Draft, command: c.Gathered) -> None:

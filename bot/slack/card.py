@@ -209,7 +209,8 @@ def _facts(board: Board) -> list[tuple[str, str]]:
         ("Next update", next_update(incident)),
         ("Next page", next_page(incident)),
     ]
-    about = common(subject_of(shown.alert) for shown in board.alerts).place if board.alerts else ""
+    of_one = board.alerts and not incident.heard.of_all  # a storm is about none of its alerts alone
+    about = common(subject_of(shown.alert) for shown in board.alerts).place if of_one else ""
     if incident.service:
         facts.append(("Service", esc(incident.service, 200)))
     if about and about != incident.service:

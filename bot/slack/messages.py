@@ -266,9 +266,10 @@ def rollback_due(incident: Incident, made: Mitigation) -> Message:
 
 def storm(incident: Incident, why: str, before: Sequence[Incident]) -> Message:
     """Say why a storm is one incident, and offer to merge those that opened just before it and are still open."""
-    text = f":cloud_with_lightning: {esc(why, 1000)}"
+    text = f":zap: {esc(why, 1000)}"
     if not before:
         return text, [b.section(text)]
+    text += " Opened just before:"
     lines = [f"• {state_of(each)}: {esc(each.title, 150)}{_where(each)}" for each in before]
     label = f"Merge these {len(before)}" if len(before) > 1 else "Merge it"
     value = f"{incident.number}|{','.join(each.number for each in before)}"
