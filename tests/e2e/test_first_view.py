@@ -36,6 +36,7 @@ def test_the_first_view_and_the_menu(bot: Client, slack: SandboxServer, browser:
     tab.sees("What do you want to do?")
     groups = tab.js("[...document.querySelectorAll('optgroup')].map((group) => group.label)")
     assert groups == list(GROUPS)
+    tab.js("document.querySelector('dialog select').size = 24")  # a picture shows no open list
     picture(tab, "menu")
 
 
