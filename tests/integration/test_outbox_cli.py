@@ -137,7 +137,7 @@ def test_what_failed_for_want_of_a_scope_is_made_good_by_one_retry(bot: Client, 
     """A channel that was refused is listed with its fix; afterwards `retry` opens it with all that belongs in it."""
     fault = no_scope(bot)
     number = declared_in_a_thread(bot, outbox)
-    channel, workspace = bot.room(number), bot.workspace
+    workspace = bot.workspace
     (root,) = [m for m in workspace.messages("ops-alerts") if m.text.startswith(f"{number}, sev1")]
     assert len(said(workspace.messages("ops-alerts", root.ts))) == 3, "card, page, runbook"
 
@@ -156,6 +156,7 @@ def test_what_failed_for_want_of_a_scope_is_made_good_by_one_retry(bot: Client, 
     bot.wait_event(number, "channel_opened")
     outbox.settle()
 
+    (channel,) = rooms(workspace, number)
     assert rooms(workspace) == [channel]
     begins = (f"{number}, sev1, is", f"{number} sev1 declared", "Runbook for this incident:")
     lines = said(workspace.messages(channel))

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import Client, Hands
 from tests.integration.bodies import alert, body, pagerduty
-from tests.integration.test_pagerduty import LADDER, place, send, status
+from tests.integration.test_pagerduty import LADDER, send, status
 from tests.integration.world import World
 
 ROBIN = {"id": "PROBIN1", "type": "user_reference", "summary": "Robin Oncall"}
@@ -61,9 +61,9 @@ def test_reopened_after_our_resolve(bot: Client, world: World, hands: Hands, sto
     number = opened(bot, story)
     story.send("acknowledged")
     story.send("resolved")
-    bot.slash("resolve Fixed by restart", channel=place(number))
+    bot.slash("resolve Fixed by restart", channel=bot.room(number))
     if closed:
-        bot.slash("status closed", channel=place(number))
+        bot.slash("status closed", channel=bot.room(number))
     hands.advance(minutes=20)
     assert story.send("reopened") == f"reopened {number}"
     assert bot.incident(number)["status"] == "investigating"
@@ -71,7 +71,7 @@ def test_reopened_after_our_resolve(bot: Client, world: World, hands: Hands, sto
     assert acknowledged_by(bot, number) is None
     assert len(world.rows(LADDER)) == 3
     assert "1 firing" in world.card(number)
-    assert bot.workspace.find(place(number), f"Robin Oncall reopened {number}")
+    assert bot.workspace.find(bot.room(number), f"Robin Oncall reopened {number}")
     again = story.send("reopened", ago=0)
     assert again == f"noted on {number}"
     assert paged(bot, number) == ["declared", "reopened"]
@@ -81,7 +81,7 @@ def test_triggered_again_after_our_resolve(bot: Client, world: World, hands: Han
     """The same PagerDuty incident that triggers anew reopens ours; a copy of the first trigger does not."""
     number = opened(bot, story)
     copy = pagerduty("incident.triggered", event_id="a-copy")
-    bot.slash("resolve Fixed", channel=place(number))
+    bot.slash("resolve Fixed", channel=bot.room(number))
     assert send(bot, copy) in {"nothing new", "recorded: newer events came before it", f"noted on {number}"}
     assert bot.incident(number)["status"] == "resolved"
     hands.advance(minutes=5)
@@ -93,7 +93,7 @@ def test_the_same_key_after_the_end_is_a_new_incident(bot: Client, hands: Hands,
     """Another PagerDuty incident with the key of one that is over declares and pages."""
     number = opened(bot, story)
     story.send("resolved")
-    bot.slash("resolve Fixed", channel=place(number))
+    bot.slash("resolve Fixed", channel=bot.room(number))
     hands.advance(minutes=5)
     second = opened(bot, story, id="PSECOND")
     assert second != number
@@ -105,10 +105,10 @@ def test_what_was_no_incident_or_long_ago_is_another_one(bot: Client, hands: Han
     """A reopening whose incident here was cancelled, or resolved more than a day ago, declares a new one."""
     number = opened(bot, story)
     if ended == "cancelled":
-        bot.slash("cancel false alarm", channel=place(number))
-        bot.sure("alice", place(number), "Cancel incident")
+        bot.slash("cancel false alarm", channel=bot.room(number))
+        bot.sure("alice", bot.room(number), "Cancel incident")
     else:
-        bot.slash("resolve Fixed", channel=place(number))
+        bot.slash("resolve Fixed", channel=bot.room(number))
         hands.advance(minutes=25 * 60)
     before = bot.incident(number)["status"]
     outcome = story.send("reopened")
@@ -124,7 +124,7 @@ def test_an_old_reopening_does_not_undo_a_newer_end(bot: Client, hands: Hands, s
     number = opened(bot, story)
     hands.advance(minutes=10)
     story.send("resolved")
-    bot.slash("resolve Fixed", channel=place(number))
+    bot.slash("resolve Fixed", channel=bot.room(number))
     assert story.send("reopened", ago=300) == f"noted on {number}"
     assert bot.incident(number)["status"] == "resolved"
 
@@ -132,15 +132,15 @@ def test_an_old_reopening_does_not_undo_a_newer_end(bot: Client, hands: Hands, s
 def test_reopened_while_ours_is_open(bot: Client, world: World, hands: Hands, story: Story) -> None:
     """It is said, and an acknowledgement given before it no longer counts, whoever gave it."""
     number = opened(bot, story)
-    bot.slash("ack", channel=place(number))
+    bot.slash("ack", channel=bot.room(number))
     story.send("resolved")
     hands.advance(minutes=5)
     story.send("reopened")
     assert acknowledged_by(bot, number) is None
     assert paged(bot, number) == ["declared", "acknowledgement_void"]
     world.settle()
-    assert bot.workspace.find(place(number), "PagerDuty incident reopened by Robin Oncall")
-    assert bot.workspace.find(place(number), "no longer counts: the PagerDuty incident was reopened")
+    assert bot.workspace.find(bot.room(number), "PagerDuty incident reopened by Robin Oncall")
+    assert bot.workspace.find(bot.room(number), "no longer counts: the PagerDuty incident was reopened")
 
 
 # -- acknowledgements ------------------------------------------------------------------------------------------------
@@ -161,7 +161,7 @@ def test_an_acknowledgement_that_pagerduty_takes_back(
     assert paged(bot, number) == ["declared", "acknowledgement_void"]
     assert len(world.rows(LADDER)) == 3
     why = "Robin Oncall took it back in PagerDuty" if agent else "it timed out in PagerDuty"
-    assert bot.workspace.find(place(number), f"no longer counts: {why}. Paging again.")
+    assert bot.workspace.find(bot.room(number), f"no longer counts: {why}. Paging again.")
     story.send("acknowledged", SAM)
     assert acknowledged_by(bot, number) == "Sam Second"
     assert world.rows(LADDER) == []
@@ -170,7 +170,7 @@ def test_an_acknowledgement_that_pagerduty_takes_back(
 def test_an_acknowledgement_given_here_stands(bot: Client, world: World, hands: Hands, story: Story) -> None:
     """Whoever acknowledged in Slack is on it, whatever PagerDuty's own clock says."""
     number = opened(bot, story)
-    bot.slash("ack", channel=place(number))
+    bot.slash("ack", channel=bot.room(number))
     story.send("acknowledged")
     hands.advance(minutes=30)
     story.send("unacknowledged", None)
@@ -178,7 +178,7 @@ def test_an_acknowledgement_given_here_stands(bot: Client, world: World, hands: 
     assert paged(bot, number) == ["declared"]
     world.settle()
     said = "The acknowledgement in PagerDuty timed out; the acknowledgement by alice stands"
-    assert bot.workspace.find(place(number), said)
+    assert bot.workspace.find(bot.room(number), said)
 
 
 def test_order_is_by_the_moment_and_not_by_arrival(bot: Client, hands: Hands, story: Story) -> None:
@@ -216,7 +216,7 @@ def test_an_integration_is_no_person(bot: Client, world: World, story: Story, ag
     text = f"Acknowledged in PagerDuty by {name}, not by a person: paging goes on"
     assert [e["kind"] for e in bot.events(number) if e["text"] == text] == ["note"]
     world.settle()
-    assert bot.workspace.find(place(number), text)
+    assert bot.workspace.find(bot.room(number), text)
     story.send("acknowledged", ROBIN)
     assert acknowledged_by(bot, number) == "Robin Oncall"
 
@@ -269,7 +269,7 @@ def test_a_raised_priority_raises_the_severity(
     """A sev2 whose priority becomes the highest is sev1, and whoever had acknowledged the sev2 is paged anew."""
     number = opened(bot, story, priority=None)
     assert bot.incident(number)["severity"] == "sev2"
-    bot.slash("ack", channel=place(number))
+    bot.slash("ack", channel=bot.room(number))
     hands.advance(minutes=3)
     story.send("priority_updated", priority=priority(name))
     assert bot.incident(number)["severity"] == "sev1"
@@ -277,7 +277,7 @@ def test_a_raised_priority_raises_the_severity(
     assert len(paged(bot, number)) == 2
     assert len(world.rows(LADDER)) == 3
     world.settle()
-    assert bot.workspace.find(place(number), f"raised the severity to *sev1*: its priority in PagerDuty is {name}")
+    assert bot.workspace.find(bot.room(number), f"raised the severity to *sev1*: its priority in PagerDuty is {name}")
 
 
 def test_the_priority_of_what_joins_a_group_is_heard(bot: Client, story: Story) -> None:
@@ -299,7 +299,7 @@ def test_a_lowered_priority_is_noted(bot: Client, world: World, hands: Hands, st
         story.send("priority_updated", priority=priority(name))
         world.settle()
         said = f"PagerDuty priority is now {name or 'unset'} (was {was}); the severity stays sev1"
-        assert bot.workspace.find(place(number), said)
+        assert bot.workspace.find(bot.room(number), said)
     assert bot.incident(number)["severity"] == "sev1"
     assert paged(bot, number) == ["declared"]
 
@@ -307,7 +307,7 @@ def test_a_lowered_priority_is_noted(bot: Client, world: World, hands: Hands, st
 def test_what_people_lowered_stays_low(bot: Client, hands: Hands, story: Story) -> None:
     """A priority that falls, or comes again, does not undo what a responder has set."""
     number = opened(bot, story, priority=priority("P1"))
-    bot.slash("severity sev3", channel=place(number))
+    bot.slash("severity sev3", channel=bot.room(number))
     hands.advance(minutes=1)
     story.send("priority_updated", priority=priority("P1"))
     story.send("priority_updated", priority=priority("P2"))

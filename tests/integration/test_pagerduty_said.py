@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.conftest import Client, Hands
 from tests.integration.bodies import pagerduty
-from tests.integration.test_pagerduty import NOTED, declare, place, send
+from tests.integration.test_pagerduty import NOTED, declare, send
 from tests.integration.world import World
 
 WAR_ROOM = "https://meet.example.com/war-room"
@@ -24,7 +24,7 @@ def about(kind: str, event_id: str, **data: Any) -> dict[str, Any]:
 
 def times(bot: Client, number: str, said: str) -> int:
     """Count the messages of an incident's channel that say this."""
-    return sum(said in message.text for message in bot.workspace.messages(place(number)))
+    return sum(said in message.text for message in bot.workspace.messages(bot.room(number)))
 
 
 def test_a_bridge_is_in_the_channel_and_on_the_card(bot: Client, world: World) -> None:
@@ -48,7 +48,7 @@ def test_a_bridge_that_is_no_address_is_no_link(bot: Client, world: World) -> No
     hostile = {"conference_url": "javascript:<!channel>", "conference_number": "<!here>"}
     number = declare(bot, pagerduty("incident.triggered", conference_bridge=hostile))
     world.settle()
-    told = "\n".join(m.text for m in bot.workspace.messages(place(number)))
+    told = "\n".join(m.text for m in bot.workspace.messages(bot.room(number)))
     assert "&lt;!here&gt;" in told
     assert "<!" not in told.replace("<!date", "")
     assert "|Conference bridge>" not in world.card(number)
@@ -69,7 +69,7 @@ def test_who_was_asked_and_who_declined(bot: Client, world: World) -> None:
         "Maeve (Databases) declined the request to respond",
         "Maeve (Databases) accepted the request to respond",
     ):
-        assert bot.workspace.find(place(number), said), said
+        assert bot.workspace.find(bot.room(number), said), said
 
 
 def test_tasks_roles_actions_and_fields_say_what_they_are(bot: Client, world: World) -> None:
@@ -100,7 +100,7 @@ def test_tasks_roles_actions_and_fields_say_what_they_are(bot: Client, world: Wo
     assert texts[5] == "Incident Commander in PagerDuty is Sam"
     assert texts[6].endswith("asked someone to respond")
     world.settle()
-    assert bot.workspace.find(place(number), "Incident Commander in PagerDuty is Sam")
+    assert bot.workspace.find(bot.room(number), "Incident Commander in PagerDuty is Sam")
 
 
 def test_a_service_that_is_renamed(bot: Client, world: World) -> None:
@@ -113,7 +113,7 @@ def test_a_service_that_is_renamed(bot: Client, world: World) -> None:
     assert send(bot, again) == "recorded: service.updated"
     other = pagerduty("service.updated", event_id="other", id="POTHER1", summary="Something")
     assert send(bot, other) == "recorded: service.updated"
-    bot.slash("resolve Done", channel=place(number))
+    bot.slash("resolve Done", channel=bot.room(number))
     late = pagerduty("service.updated", event_id="late", summary="Till")
     assert send(bot, late) == "recorded: service.updated"
 
