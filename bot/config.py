@@ -308,7 +308,7 @@ class Config(_Strict):
     def warnings(self) -> list[str]:
         """What is configured in a way that will surprise somebody."""
         return [
-            f"ladders.{name}: level {level.name!r} names nobody; its turn goes to the next level at once"
+            f"ladders.{name}: level {level.name!r} names nobody; Sitrep pages the next level at once"
             for name, levels in self.ladders.items()
             for level in levels
             if not level.slack and level.pagerduty is None

@@ -76,7 +76,7 @@ def why_storm(family: Family, policy: StormPolicy, before: Sequence[str]) -> str
 def new_ones(policy: StormPolicy) -> str:
     """Say what becomes of the groups that a storm still brings."""
     while_ = spell(policy.join_for.total_seconds())
-    return f"new ones join this incident until none has come for {while_} or it is resolved."
+    return f"new ones join this incident until {while_} pass without one, or it is resolved."
 
 
 def title_of(opened: Sequence[Alert], *, placed: bool, left_out: int = 0) -> str:

@@ -47,4 +47,4 @@ def text_of(problems: tuple[str, ...]) -> str:
         lines.append(f"• and {len(problems) - NAMED} more")
     said = "A runbook file is broken and was skipped" if len(problems) == 1 else "Runbook files are broken"
     fix = "Correct it, check it with `sitrep runbooks lint`, and restart Sitrep."
-    return "\n".join([f"{said}; where it was the general one, a built-in one stands in. {fix}", *lines])
+    return "\n".join([f"{said}; the built-in general runbook replaces a broken general one. {fix}", *lines])

@@ -217,7 +217,7 @@ def said_before(made: Decision, now: datetime) -> str:
         f"at {made.at:%H:%M} UTC" if made.at.date() == now.date() else f"on {made.at:%Y-%m-%d} at {made.at:%H:%M} UTC"
     )
     if made.outcome is Outcome.JOINED:
-        return f"{made.into.capitalize() if made.private else made.number} took it {when}. Go on there."
+        return f"{made.into.capitalize() if made.private else made.number} took these alerts {when}. Continue there."
     what = f"{made.name} {WORDS[made.outcome]} {when}"
     if made.outcome is Outcome.DECLINED:
         return f"{what}: {made.why}" + (f" It became {made.into} since." if made.number else "")

@@ -35,7 +35,7 @@ async def pagerduty(settings: Settings, client: PagerDuty) -> Findings:
     except Permanent as error:
         if not settings.pagerduty_from and error.reason == "pagerduty_invalid":
             fix = "Set PAGERDUTY_FROM to a user's login e-mail."
-            return [fault(PAGERDUTY, "it is an account's key, which must name a user in all that it writes", fix)]
+            return [fault(PAGERDUTY, "it is an account-level key: every write must name a user", fix)]
         return [fault(PAGERDUTY, str(error), error.fix)]
     except OutwardError as error:
         return [fault(PAGERDUTY, f"PagerDuty does not answer: {error}", pagerduty_reach(settings))]
@@ -47,7 +47,7 @@ def routing_key(settings: Settings) -> Iterator[Finding]:
     if settings.pagerduty_routing_key is None:
         return
     if _ROUTING_KEY.fullmatch(settings.pagerduty_routing_key.get_secret_value()):
-        yield ok(ROUTING_KEY, "it looks like one; only a page proves that it is valid")
+        yield ok(ROUTING_KEY, "the format is right; only a real page proves that it works")
     else:
         fix = "Set PAGERDUTY_ROUTING_KEY to the Integration Key of an Events API v2 integration of the service."
         yield fault(ROUTING_KEY, "it is not 32 letters and digits", fix)

@@ -25,7 +25,7 @@ T = TypeVar("T")
 NAME = "database"
 REACH = "Start it, and set SITREP_DATABASE_URL to its address, user and password."
 CLOCK_FIX = (
-    "Set both machines' clocks by NTP: the database's decides over timers, and which of Slack's requests are fresh."
+    "Sync both machines' clocks with NTP: timers and the age check of Slack's requests use the database's clock."
 )
 
 

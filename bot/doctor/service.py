@@ -45,16 +45,16 @@ async def look(settings: Settings, skew: timedelta) -> Findings:
             return [off(NAME, f"not checked: no service answers at {base}; {how}")]
         if not _is_ours(health):
             fix = "Stop what listens there, or set SITREP_HOST and SITREP_PORT to the service's address."
-            return [fault(NAME, f"what answers at {base} is no Sitrep", fix)]
+            return [fault(NAME, f"something answers at {base}, but it is not Sitrep", fix)]
         answer = await http.send(_greeting(http, secret, time.time() + skew.total_seconds()))
     if answer.status_code == httpx.codes.UNAUTHORIZED:
-        return [fault(NAME, f"the service at {base} refuses what is signed with it: it has another one", FIX)]
+        return [fault(NAME, f"the service at {base} rejects this signing secret: it runs with a different one", FIX)]
     if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
         return [fault(NAME, f"the service at {base} runs without Slack", "Restart it with this environment.")]
     if answer.status_code != httpx.codes.OK or CHALLENGE not in answer.text:
         text = f"the service at {base} answers {answer.status_code} to what is signed with it"
         return [fault(NAME, text, "Check the service's log.")]
-    return [ok(NAME, f"the service at {base} has it too; `{command} help` in Slack shows that it is the app's own")]
+    return [ok(NAME, f"the service at {base} has the same secret; `{command} help` in Slack confirms it is the app's")]
 
 
 def _is_ours(health: httpx.Response) -> bool:

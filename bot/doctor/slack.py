@@ -154,7 +154,7 @@ class Slack:
         title = f"slack channel {name if _is_id(name) else f'#{name}'} ({keys})"
         if channel is None:
             fix = f"Create it, or invite the bot if it is private (/invite @Sitrep), or correct {keys} (SITREP_CONFIG)."
-            return fault(title, "there is none that the bot sees", fix)
+            return fault(title, "no such channel, or the bot can't see it", fix)
         if channel.get("is_archived"):
             return fault(title, "it is archived", f"Unarchive it, or name another one in {keys} (SITREP_CONFIG).")
         if channel.get("is_member"):
@@ -186,7 +186,7 @@ def command_hint(settings: Settings) -> str:
     command = settings.config.slack.command
     way = "" if settings.slack_app_token else f" with the URL {settings.public_url or ANY_HOST}{PATH}"
     return (
-        f"slack command: Slack cannot be asked whether it knows {command}. The app's manifest must hold it{way}: "
+        f"slack command: the doctor can't ask Slack whether {command} exists. The app's manifest must list it{way}: "
         f"compare with `sitrep manifest`, then type `{command} help`."
     )
 

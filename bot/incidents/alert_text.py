@@ -123,7 +123,7 @@ def called(alert: Alert) -> str:
         return alert.name
     rule = alert.labels.get("rulename", "").strip()
     if rule:
-        state = {"datasourcenodata": "no data", "datasourceerror": "error of the data source"}
+        state = {"datasourcenodata": "no data", "datasourceerror": "data source error"}
         return f"{rule}: {state.get(alert.name.casefold(), 'firing')}"
     return summary(alert) or line(_said(alert, DESCRIPTION)) or alert.name or "Alert without a name"
 

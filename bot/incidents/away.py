@@ -11,7 +11,7 @@ from typing import Any
 _WHY = {
     "is_archived": ("{} is archived", "Unarchive it"),
     "not_in_channel": ("the bot was removed from {}", "Invite it again: `/invite @Sitrep`"),
-    "channel_not_found": ("{} was deleted, or the bot was removed from it", "If it is there: `/invite @Sitrep` in it"),
+    "channel_not_found": ("{} was deleted, or the bot was removed from it", "If it still exists, `/invite @Sitrep`"),
 }
 _NO_POSTING = ("the bot is not allowed to post in {}", "Let the app post there, in the channel's settings")
 # These need what only the channel has; all else can go on elsewhere.

@@ -21,7 +21,7 @@ def mitigate(draft: Draft, command: c.Mitigate) -> None:
         since = f"{incident.mitigated_at:%H:%M} UTC"
         raise Refused(
             "no_change",
-            f"{incident.number} is mitigated since {since}. Once it holds: `/incident resolve <text>`.",
+            f"{incident.number} has been mitigated since {since}. Once the fix holds: `/incident resolve <text>`.",
         )
     if incident.status is not Status.MONITORING:
         move(draft, Status.MONITORING, command)

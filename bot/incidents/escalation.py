@@ -67,7 +67,7 @@ def take_back(draft: Draft, *, reason: str, actor: Actor) -> bool:
     data = {"void": "acknowledgement", "acknowledged_by": who.name, "why": reason}
     text = f"The acknowledgement by {who.name} ({given}) no longer counts: {reason}"
     draft.event("note", text, actor=actor, data=data)
-    then = "Paging again." if incident.rule.ladder else "Acknowledge it if you are on it: nobody is paged."
+    then = "Paging again." if incident.rule.ladder else "Nobody is paged: acknowledge if you are working on it."
     void = f"{wording.mention(who)}'s acknowledgement ({given}) no longer counts: {wording.plain(reason)}."
     wording.say(draft, f":warning: {void} {then}")
     draft.set(acknowledged_at=None, acknowledged_by=None)
@@ -223,7 +223,7 @@ def _page(draft: Draft, number: int, *, kind: str, reason: str, mention: bool = 
     draft.set(ladder_level=max(draft.incident.ladder_level, number))
     why = {
         "declared": "incident declared",
-        "asked": f"{data.get('by')} asked for it",
+        "asked": f"requested by {data.get('by')}",
         "raised": "the severity was raised",
         "joined": f"{data.get('joined')} joined",
         "fires_again": "its alerts fire again",
@@ -231,7 +231,7 @@ def _page(draft: Draft, number: int, *, kind: str, reason: str, mention: bool = 
         "reopened": "it was reopened",
         "not_acknowledged": "nobody has acknowledged",
         "update_overdue": "the update is overdue",
-        "nobody_reached": f"nobody of level {data.get('unreached', number - 1)} could be reached",
+        "nobody_reached": f"nobody on level {data.get('unreached', number - 1)} could be reached",
     }[reason]
     verb = "Paged" if kind == "paged" else "Escalated to"
     facts = {**_facts(number, level, reason), **data}

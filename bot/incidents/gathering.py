@@ -21,7 +21,7 @@ def see(draft: Draft, command: c.SeeStorm) -> None:
     """Point to a storm that the incident is probably a part of; once."""
     if not draft.incident.status.is_open:
         return
-    text = f"Alert storm: {command.number} takes the alerts that come now"
+    text = f"Alert storm: new alerts now join {command.number}"
     draft.event("note", text, data={"storm": command.number})
     where = f" (<#{command.channel}>)" if command.channel else ""
     ask = f"To merge this incident into it: `/incident merge {command.number}`."

@@ -70,7 +70,7 @@ def fires_again(draft: Draft, command: c.FiresAgain) -> None:
     if draft.incident.resolved_at and held is None:
         name, number = plain(command.alerts[0].name), draft.incident.number
         how = "it flaps" if command.flaps else "its source says it never stopped"
-        say(draft, f"{name} fires again: {how}. If it still does at {command.until:%H:%M} UTC, {number} reopens.")
+        say(draft, f"{name} fires again: {how}. If it is still firing at {command.until:%H:%M} UTC, {number} reopens.")
     alerting.refresh(draft)
 
 

@@ -43,7 +43,9 @@ def looked(draft: Draft, result: dict[str, Any]) -> None:
     if result.get("name"):
         named(draft, c.ChannelNamed(str(result["name"])))
     if incident.away is None:
-        if reason and incident.opened_channel and incident.status.is_open:
+        # What was over when it was looked at is reopened since: its channel is being brought back.
+        is_news = incident.opened_channel and incident.status.is_open and result.get("open", True)
+        if reason and is_news:
             _leave(draft, reason, paging=bool(result.get("paging")))
         return
     if result.get("written"):
@@ -147,7 +149,7 @@ def goes_on(incident: Incident) -> str:
         return ""
     why = words.sentence(words.what_is_wrong(incident.channel_name, incident.away.reason))
     where = "in direct messages to its lead" if incident.private else "in its thread in the alerts channel"
-    return f"{why}: {incident.number} goes on {where}. {words.fix_of(incident.away.reason)} to go back."
+    return f"{why}: {incident.number} continues {where}. {words.fix_of(incident.away.reason)} to move back."
 
 
 def _leave(draft: Draft, reason: str, *, paging: bool) -> None:
@@ -158,19 +160,19 @@ def _leave(draft: Draft, reason: str, *, paging: bool) -> None:
     what, fix = words.what_is_wrong(incident.channel_name, reason), words.fix_of(reason)
     where = "in direct messages" if incident.private else "in a thread of the alerts channel"
     facts = {"delivery": "channel", "reason": reason, "fix": fix}
-    draft.event("delivery_failed", f"{words.sentence(what)}: going on {where}. {fix}.", data=facts)
+    draft.event("delivery_failed", f"{words.sentence(what)}: continuing {where}. {fix}.", data=facts)
     if incident.status.is_open:
         _look(draft, wait=LOOK_AFTER)
     told = " ".join(mention_of(incident))
     if incident.private:
-        text = f"{incident.number} is private, and its channel cannot be written: {what}. {fix}."
+        text = f"{incident.number} is private, and the bot can't post in its channel: {what}. {fix}."
         draft.deliver("operators", "operators", data={"text": text})
-        say(draft, f":warning: {plain(words.sentence(what))}. {fix}; until then you hear of it here.")
+        say(draft, f":warning: {plain(words.sentence(what))}. {fix}. Until then, follow the incident here.")
     else:
         # In a lane in which nothing waits: all that goes on in the thread waits for it.
         draft.deliver("thread", "setup", slot="thread")
         if told:
-            say(draft, f":warning: {told} {plain(what)}. Go on here; to go back: {fix[:1].lower()}{fix[1:]}.")
+            say(draft, f":warning: {told} {plain(what)}. Continue here. To move back: {fix[:1].lower()}{fix[1:]}.")
         if incident.status.is_open:
             _take_along(draft)
     if not paging:
@@ -194,7 +196,7 @@ def _take_along(draft: Draft) -> None:
 def _come_home(draft: Draft, was: Away, *, has_card: bool) -> None:
     incident = draft.incident
     draft.set(away=None)
-    draft.event("note", f"#{incident.channel_name} can be written again: going on in it", data={"reason": was.reason})
+    draft.event("note", f"#{incident.channel_name} is writable again: continuing there", data={"reason": was.reason})
     if not has_card:
         post_again(draft, c.PostAgain("card", "card"))
     runs = []

@@ -55,7 +55,7 @@ def assign(draft: Draft, command: c.AssignRole) -> None:
         )
     if before and command.over is not None and before.id != command.over:  # somebody was quicker
         name = word_of(role).lower()
-        raise Refused("taken", f"{before.name} is {name} now. To take over all the same: `/incident role {role}`.")
+        raise Refused("taken", f"{before.name} is {name} now. To take over anyway: `/incident role {role}`.")
     if role is Role.LEAD:
         drop_handoff(draft, "withdrawn")
     _give(draft, role, person, command.actor)

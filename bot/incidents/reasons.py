@@ -18,7 +18,7 @@ def why_paged(data: Mapping[str, Any]) -> str:
         case "not_acknowledged":
             return f"nobody has acknowledged for {spell(int(data.get('waited_seconds', 0)))}"
         case "nobody_reached":
-            return f"nobody of level {data.get('unreached', '')} could be reached"
+            return f"nobody on level {data.get('unreached', '')} could be reached"
         case "asked":
             return f"{short(str(data.get('by', 'somebody')), 80)} paged you{': ' + why if why else ''}"
         case "acknowledgement_void":
@@ -32,6 +32,6 @@ def why_paged(data: Mapping[str, Any]) -> str:
             named = short(str(data["joined"]), 1500) + (f" and {more:,} more" if more else "")
             return f"{named} joined an incident that was acknowledged before"
         case "fires_again":
-            return "its alerts fire again, and go on"
+            return "its alerts fire again and keep firing"
         case _:
             return "an incident was declared"

@@ -33,7 +33,7 @@ def unmerge(draft: Draft, command: c.Unmerge) -> None:
     incident = draft.incident
     if incident.status is not Status.MERGED:
         raise Refused(
-            "not_merged", f"{incident.number} is {incident.status.value}, and merged into none. See `/incident status`."
+            "not_merged", f"{incident.number} is {incident.status.value}, not merged. See `/incident status`."
         )
     draft.set(merged_into="")
     begin_again(draft, command.actor, command.why, was=incident.merged_into)
@@ -64,7 +64,7 @@ def begin_again(draft: Draft, actor: Actor, why: str, *, was: str = "", page: st
     moving.unarchive(draft, actor)
     cadence.restart(draft)
     verb = f"split {incident.number} off from {was}" if was else f"reopened {incident.number}"
-    anew = " It was over for hours. Now acknowledge it and take the lead again." if is_fresh else ""
+    anew = " It was over for hours: acknowledge it again and take the lead." if is_fresh else ""
     say(draft, f"{mention(actor)} {verb}{plain(said)}.{anew}")
     if is_fresh:
         draft.set(roles={role: person for role, person in incident.roles.items() if role != Role.LEAD})

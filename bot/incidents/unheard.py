@@ -69,7 +69,7 @@ def found_text(
         f"{spoken(source)} holds {alerts} active for {', '.join(receivers)} that never reached the bot: {named}. "
         f"Seen since {since:%H:%M} UTC."
     )
-    what = f" The bot took them in by itself: {', '.join(done)}." if done else ""
+    what = f" The bot fetched them itself: {', '.join(done)}." if done else ""
     more = f" {quiet} more are only recorded by the intake rules." if quiet else ""
     return f"{first}{what}{more} {CAUSES}"
 

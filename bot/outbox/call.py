@@ -195,7 +195,7 @@ class Call:
         if not done:
             fix = "Take the lead, or bring the channel back."
             raise refused or Permanent(
-                "nobody_found", fix, "nobody leads it or has acknowledged it, so nobody was notified"
+                "nobody_found", fix, "it has no lead and no acknowledgement, so nobody was notified"
             )
         return {**self.row.result, "direct": done, "told": list(done)}
 

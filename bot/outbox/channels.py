@@ -80,7 +80,7 @@ async def _channel_check(call: Call) -> Result:
     call = await call.anew()
     incident, channel = call.board.incident, call.board.incident.channel_id
     waiting = await call.tools.store.read(lambda c: deliveries.unfinished(c, call.row.scope))
-    found: dict[str, Any] = {"card": bool(call.board.result("card"))}
+    found: dict[str, Any] = {"card": bool(call.board.result("card")), "open": incident.status.is_open}
     found["paging"] = any(row.kind in PAGES for row in waiting)
     try:
         if call.row.data.get("unarchive"):

@@ -81,19 +81,19 @@ def _try_again(tx: Tx, entry: Entry) -> str:
         needed = newest.get(need)
         if needed is None or needed.state in {State.FAILED, State.SUPERSEDED}:
             fix = f"retry {needed.name} first" if needed else "there is nothing to retry"
-            raise _Refused(f"it needs the {need}, which is not there: {fix}.")
+            raise _Refused(f"it depends on the {need}, which was not delivered: {fix}.")
     if entry.kind == "whisper" and entry.maybe_done:
-        raise _Refused("it may have been shown, and nobody can look: ask them to type the command again.")
+        raise _Refused("it may already have been shown, and the bot can't check: ask them to type the command again.")
     incident = incidents.load(tx.connection, entry.scope) if entry.kind == "channel" else None
     if incident is not None and not incident.status.is_open:
         raise _Refused(f"{entry.scope} is {incident.status.value}: reopen it before you give it a channel.")
     state = State.UNKNOWN if entry.maybe_done else State.PENDING
     if not outbox_admin.make_due(tx.connection, entry, state, tx.now):
         raise _Refused(CHANGED)
-    first = " it looks whether it happened, then" if entry.maybe_done else ""
+    first = " unless it already went out," if entry.maybe_done else ""
     said = f"it is due now;{first} the service sends it within 15 seconds."
     after = [other.kind.replace("_", " ") for other in revival.wanting(tx, entry.scope, entry.slot)]
-    return said + (f" What was waiting for it follows: {', '.join(after)}." if after else "")
+    return said + (f" Sent after it: {', '.join(after)}." if after else "")
 
 
 def _why_not(tx: Tx, entry: Entry) -> str:
@@ -104,7 +104,7 @@ def _why_not(tx: Tx, entry: Entry) -> str:
         newest[need].name for need in entry.needs if need in newest and newest[need].state is not State.DELIVERED
     ]
     return (
-        f"it was cancelled with what it needs. Retry that: {', '.join(missing)}."
+        f"it was cancelled because it depends on another delivery. Retry that one: {', '.join(missing)}."
         if missing
         else "it was no longer needed."
     )
@@ -124,7 +124,7 @@ def _drop(tx: Tx, desk: Desk, entry: Entry, why: str, is_held: Callable[[Tx, Ent
         desk.apply(tx, entry.scope, c.DeliveryFailed(entry.kind, entry.slot, why, "It is not tried again.", facts))
         said = "it is dropped, and the timeline says so."
     if entry.kind == "channel":
-        said += " The incident goes on in a thread of the alerts channel."
+        said += " The incident continues in a thread in the alerts channel."
     unfinished = deliveries.unfinished(tx.connection, entry.scope)
     ends = [row.kind.replace("_", " ") for row in unfinished if entry.slot in row.needs]
-    return said + (f" What needs it ends too: {', '.join(ends)}." if ends else "")
+    return said + (f" Also ended, because they depend on it: {', '.join(ends)}." if ends else "")

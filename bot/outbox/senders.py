@@ -318,7 +318,7 @@ async def _say(call: Call) -> Result:
 
 
 async def _moved(call: Call) -> Result:
-    said = messages.plain(f"The channel is open now: go on in <#{call.board.incident.channel_id}>.")
+    said = messages.plain(f"The channel is open now: continue in <#{call.board.incident.channel_id}>.")
     return await _under(call, "thread", said)
 
 

@@ -15,7 +15,7 @@ from bot.store.tx import Tx
 from bot.text import clip
 
 TEXT = 600  # characters of what is wrong
-FIX = "Check the templates with `sitrep runbooks lint`; an edited one counts at once."
+FIX = "Check the templates with `sitrep runbooks lint`; edits take effect at once."
 
 
 def tell_operators(tx: Tx, desk: Desk, problem: str) -> None:

@@ -180,7 +180,7 @@ class Outbox:
             return Ambiguous("database_unavailable", str(error))
         except Exception as error:
             log.exception("delivery_broken", delivery=row.key)
-            return Permanent("defect", "Report it with the log of this moment.", f"{type(error).__name__}: {error}")
+            return Permanent("defect", "Report it with the log from this time.", f"{type(error).__name__}: {error}")
 
     async def _claim(self, row: Outgoing, me: str) -> bool:
         ours = await self._claims.take(row, me)
@@ -207,7 +207,7 @@ class Outbox:
             ours = deliveries.give_up(tx.connection, row, tx.now, outbox_admin.HOPELESS)
             if ours and row.incident_id is not None and row.kind in PAGES:
                 facts = {"level": row.data.get("level", 1)}
-                lost = c.PageLost(row.kind, row.slot, outbox_admin.HOPELESS, "Fix what failed before it.", facts)
+                lost = c.PageLost(row.kind, row.slot, outbox_admin.HOPELESS, "Fix the earlier failure first.", facts)
                 self._desk.apply(tx, row.scope, lost)
         for row in todo.ready:
             if job.work is Work.PAGES and row.lane not in PAGE_LANES:

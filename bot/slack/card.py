@@ -94,7 +94,7 @@ def away(incident: Incident) -> str:
     """Say why an incident goes on outside its channel, and what to do."""
     assert incident.away is not None  # noqa: S101 - asked only then
     what = sentence_of(what_is_wrong(incident.channel_name, incident.away.reason))
-    return f"{esc(what, 200)}. {fix_of(incident.away.reason)}, or go on here."
+    return f"{esc(what, 200)}. {fix_of(incident.away.reason)}, or continue here."
 
 
 def sentence(incident: Incident) -> str:
@@ -292,7 +292,7 @@ def _notes(board: Board) -> list[str]:
         lines.append(f":repeat: Flapping: {named}{more}; last changed {clock_time(last)}")
     hold = next((t for t in board.incident.timers if t.kind is TimerKind.FLAP_HOLD), None)
     if hold is not None:
-        lines.append(f":warning: Fires again: reopens {due_time(hold.due_at)} if it still does")
+        lines.append(f":warning: Firing again: reopens at {due_time(hold.due_at)} if still firing")
     return lines
 
 

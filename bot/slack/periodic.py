@@ -45,8 +45,8 @@ def said_before(item: Item, mark: Mark | None, now: datetime) -> str:
         return f"Item {item.number} is not done yet. Press Done when it is."
     when = _when(mark.at, now)
     if mark.done:
-        return f"<@{mark.user}> has done item {item.number} {when}. Press Undo to take it back."
-    return f"<@{mark.user}> took item {item.number} back {when}. Press Done once it is done."
+        return f"<@{mark.user}> ticked item {item.number} {when}. Press Undo to untick it."
+    return f"<@{mark.user}> unticked item {item.number} {when}. Press Done once it is done."
 
 
 def digest(books: Sequence[Runbook], today: date) -> Message:

@@ -52,7 +52,7 @@ def triage_storm(look: Look) -> Message:
         lines.append(most(counts))
     if look.waits:
         waiting = sum(member.waits for member in look.members)
-        lines.append(f"Decide for the {waiting:,} that wait. New groups join them, or the incident that takes them.")
+        lines.append(f"{waiting:,} still need a decision. New groups join them, or the incident that you choose.")
     return _sentence(head, look), [b.section("\n".join(lines)), *_outcome(look)]
 
 
@@ -166,10 +166,10 @@ def _decided(decision: Decision, look: Look) -> str:
     channel = (look.channels or {}).get(decision.number, "")
     into = f"*{decision.into}*" + (f" in <#{channel}>" if channel else "")
     if decision.outcome is Outcome.JOINED:
-        return f":link: {into} took it {when}."
+        return f":link: Joined {into} {when}."
     who = f"<@{decision.user}>"
     if decision.outcome is Outcome.DECLINED:
-        since = f"\nSince then {into} took it." if decision.number else ""
+        since = f"\nThe alerts have since joined {into}." if decision.number else ""
         return f":no_entry_sign: Declined by {who} {when}: {esc(decision.why, 3 * WHY)}{since}"
     if decision.outcome is Outcome.MERGED:
         return f":twisted_rightwards_arrows: Merged by {who} {when} into {into}"

@@ -54,7 +54,7 @@ def update(incident: Incident, begun: Begun, announcements: str) -> View:
                 "Next update",
                 given.get("next", ""),
                 optional=True,
-                placeholder="30m or 15:30. Empty: the usual interval",
+                placeholder="30m or 15:30; leave empty for the usual interval",
                 limit=40,
             ),
             *(_rest(given) if begun.whole else [b.actions([b.button(_FOLDED, MORE, incident.number)])]),

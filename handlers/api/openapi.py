@@ -226,7 +226,7 @@ def _tagged(name: str) -> dict[int, Schema]:
     """Answer with one of the components and its ETag, or with nothing but the ETag."""
     return {
         200: {**_json(name), "headers": _ETAG},
-        304: {"description": "What the caller has is still so.", "headers": _ETAG},
+        304: {"description": "Not modified: the caller's copy is current.", "headers": _ETAG},
     }
 
 
@@ -263,7 +263,7 @@ _IDEMPOTENCY = {
     "name": "Idempotency-Key",
     "in": "header",
     "schema": {"type": "string", "maxLength": KEY},
-    "description": "Names the report: sent again, it changes nothing and gets the same event.",
+    "description": "Identifies the report: a repeat changes nothing and returns the same event.",
 }
 _TIMELINE = {
     "description": "Exports are deterministic.",

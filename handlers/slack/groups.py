@@ -10,7 +10,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Fix it": ("runbook", "done", "task", "mitigate", "followup"),
     "Change roles": ("role", "handoff", "accept", "decline"),
     "Catch up": ("catchup", "timeline", "subscribe", "unsubscribe"),
-    "End it, or undo that": ("resolve", "close", "cancel", "merge", "reopen", "unmerge", "export"),
+    "End or reopen it": ("resolve", "close", "cancel", "merge", "reopen", "unmerge", "export"),
 }
 # What needs no incident.
 ANYWHERE = ("declare", "test", "private", "list", "oncall", "help")

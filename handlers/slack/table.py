@@ -178,7 +178,7 @@ VERBS = (
         "page @ann the database is yours",
         form=(
             Field("who", "Who?", "person", optional=True),
-            Field("service", "Or whoever is on call for", "service", optional=True),
+            Field("service", "Or the person on call for", "service", optional=True),
             _WHY,
         ),
         stage=Stage.OPEN,
@@ -213,7 +213,7 @@ VERBS = (
         "task add Call the provider @ann",
         aliases=("tasks",),
         form=(
-            Field("text", "What is to be done?", "text", before="add "),
+            Field("text", "What needs doing?", "text", before="add "),
             Field("who", "Who?", "person", optional=True),
         ),
         asks=("add",),
@@ -324,7 +324,7 @@ VERBS = (
     Verb(
         "merge",
         "INC-...",
-        "merge it into another incident; its alerts go on there",
+        "merge it into another incident; its alerts move there",
         state.merge,
         "merge INC-20261121-001",
         form=(Field("into", "Which incident is it a part of?", "incident"),),

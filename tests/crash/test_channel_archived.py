@@ -8,8 +8,8 @@ import pytest
 
 from bot.incidents.moving import LOOK_AFTER
 from bot.sandbox import rooms
-from tests.conftest import wait_for
-from tests.crash.world import SIDES, Side, World, channel_of
+from tests.conftest import room_of, wait_for
+from tests.crash.world import SIDES, Side, World
 from tests.patience import PATIENCE
 
 ALERTS = "ops-alerts"
@@ -38,7 +38,7 @@ def test_a_kill_on_the_way_out(tmp_path: Path, side: Side, nth: int) -> None:
     with World(tmp_path) as world:
         world.send()
         number = world.wait_complete()
-        rooms.archive(world.workspace, channel_of(number), "alice")
+        rooms.archive(world.workspace, room_of(world.workspace, number), "alice")
         bob = world.workspace.user("bob").id
         trap = world.trap(side, nth=nth, method="chat.postMessage")
         world.hands.advance(minutes=5.1)
@@ -60,7 +60,7 @@ def test_a_kill_on_the_way_home(tmp_path: Path, side: Side, nth: int) -> None:
     with World(tmp_path) as world:
         world.send()
         number = world.wait_complete()
-        channel = channel_of(number)
+        channel = room_of(world.workspace, number)
         rooms.archive(world.workspace, channel, "alice")
         world.client.slash(f"{number} update Said outside")
         wait_for(lambda: texts(world, f"Update on {number}: Said outside"), PATIENCE, what="the update")

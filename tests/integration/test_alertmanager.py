@@ -67,7 +67,7 @@ def test_each_recorded_body_has_its_effect_once(bot: Client, world: World) -> No
     assert bot.alertmanager(recorded(1), token="wrong").status_code == 401
     after = world.snapshot()["rows"]
     assert {**after, "deliveries": before["deliveries"]} == before
-    assert "the token is wrong" in bot.workspace.messages("ops-alerts")[-1].text
+    assert "wrong token" in bot.workspace.messages("ops-alerts")[-1].text
 
 
 def test_a_partly_resolved_group_shows_both(bot: Client, world: World) -> None:

@@ -291,7 +291,7 @@ async def test_an_opening_that_hangs_is_warned_of_once(pair: Pair) -> None:
         await pair.look(minutes)
         (text,) = await pair.told("operators:opening:")
         assert len(pair.beats) == 2, "all is not well"
-    assert f"The opening of {number} was not complete" in text
+    assert f"{number} was not fully open" in text
     assert "after 5 min. Not delivered: channel, card. The channel hangs: ratelimited: later." in text
     await pair.write(lambda tx: tx.connection.execute(update(incident_rows).values(status="cancelled")))
     await pair.write(lambda tx: tx.connection.execute(update(timers).values(state="cancelled")))

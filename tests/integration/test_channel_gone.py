@@ -193,8 +193,9 @@ def test_what_was_said_before_the_answer_was_lost_is_not_said_again(bot: Client,
     bot.workspace.after_call = after
     bot.workspace.faults.add(Fault("chat.postMessage", "drop_after", where=lambda a: "Update on" in str(a["text"])))
     bot.slash(f"{number} update Said once")
-    wait_for(lambda: roots(bot, number), what="the card in the alerts channel")
+    wait_for(lambda: room.archived, what="the archiving")
     bot.slash(f"{number} status identified")
+    wait_for(lambda: roots(bot, number), what="the card in the alerts channel")
     wait_for(lambda: count(thread(bot, number), "*identified*"), what="the message in the thread")
     world.settle()
     assert everywhere(bot, "Update on") == [channel]
@@ -319,7 +320,7 @@ def test_answers_say_where_it_goes(bot: Client, world: World) -> None:
     answer = bot.slash(f"{number} update After")
     assert f"#{channel} is archived" in answer
     assert "in its thread in the alerts channel" in answer
-    assert "Unarchive it to go back" in answer
+    assert "Unarchive it to move back" in answer
     assert "is archived" in bot.slash(f"{number} update same")
     assert "is archived" in bot.slash(f"{number} invite <@{bot.workspace.user('bob').id}>")
     bot.slash(f"{number} update")

@@ -168,7 +168,7 @@ def test_where_all_is_well_it_says_so(here: Here, running: InProcess) -> None:
         "ok     alertmanager api: 1 asked, 1 answered; no notification of Alertmanager has come yet: alerts for sitrep",
         "ok     runbooks: 1 in ",
         "off    heartbeat: set SITREP_HEARTBEAT_URL",
-        "note   slack command: Slack cannot be asked whether it knows /incident.",
+        "note   slack command: the doctor can't ask Slack whether /incident exists.",
         *(["ok     clock against PostgreSQL: "] if here.url.startswith("postgres") else []),
     ):
         assert f"\n{line}" in f"\n{said.text}", line
@@ -296,12 +296,12 @@ FAULTS: dict[str, tuple[Break, str, tuple[str, ...]]] = {
     "channel is missing": (
         lambda h: setattr(h.workspace.channel("incidents"), "name", "outages"),
         "slack channel #incidents (slack.announcements_channel)",
-        ("none that the bot sees", "Create it, or invite the bot if it is private"),
+        ("the bot can't see it", "Create it, or invite the bot if it is private"),
     ),
     "channel is private and the bot is not in it": (
         lambda h: setattr(h.workspace.channel("payments"), "is_private", True),
         "slack channel #payments (runbooks.owners.Payments)",
-        ("none that the bot sees", "correct runbooks.owners.Payments (SITREP_CONFIG)"),
+        ("the bot can't see it", "correct runbooks.owners.Payments (SITREP_CONFIG)"),
     ),
     "channel is archived": (
         lambda h: setattr(h.workspace.channel("bot-ops"), "archived", True),
@@ -311,7 +311,7 @@ FAULTS: dict[str, tuple[Break, str, tuple[str, ...]]] = {
     "clock": (
         lambda h: setattr(h.workspace, "now", lambda: time.time() + 630),
         "clock against Slack",
-        ("10 min behind Slack's", "by NTP", "5 minutes"),
+        ("10 min behind Slack's", "NTP", "5 minutes"),
     ),
     "database of a newer version": (
         lambda h: h.sql("UPDATE alembic_version SET version_num = '9999'"),
@@ -331,7 +331,7 @@ FAULTS: dict[str, tuple[Break, str, tuple[str, ...]]] = {
     "PagerDuty without a sender": (
         lambda h: h.environ.pop("PAGERDUTY_FROM"),
         "pagerduty token",
-        ("an account's key", "Set PAGERDUTY_FROM"),
+        ("an account-level key", "Set PAGERDUTY_FROM"),
     ),
     "PagerDuty away": (
         lambda h: h.pagerduty.stop(),
@@ -422,7 +422,7 @@ def test_another_signing_secret_than_the_services(here: Here, running: InProcess
     here.environ["SLACK_SIGNING_SECRET"] = "another"
     said = here.doctor()
     assert (said.status, said.faults) == (1, ["slack signing secret"])
-    assert "refuses what is signed with it" in said.text
+    assert "rejects this signing secret" in said.text
     assert "Fix: Set SLACK_SIGNING_SECRET to the Signing Secret (Basic Information of the app)" in said.text
 
 
@@ -439,7 +439,7 @@ def test_a_stranger_at_the_services_address(here: Here) -> None:
     here.environ["SITREP_PORT"] = here.alertmanager.url.rpartition(":")[2]
     said = here.doctor()
     assert said.faults == ["slack signing secret"]
-    assert "is no Sitrep" in said.text
+    assert "it is not Sitrep" in said.text
 
 
 @both_databases

@@ -142,7 +142,7 @@ def test_a_bad_alert_is_left_out_and_told(bot: Client, world: World) -> None:
     assert why.startswith("alerts.0: labels")
     (kept,) = world.rows("SELECT outcome FROM inbox")
     assert "alerts.0: labels" in kept["outcome"]
-    (told,) = [said for said in operators(bot, world) if "Left out alerts" in said]
+    (told,) = [said for said in operators(bot, world) if "Skipped alerts" in said]
     assert answer.json()["receipt"] in told
     assert "severity=critical" not in told
 

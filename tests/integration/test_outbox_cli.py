@@ -152,7 +152,7 @@ def test_what_failed_for_want_of_a_scope_is_made_good_by_one_retry(bot: Client, 
     workspace.faults.remove(fault)
     answer = outbox.does("retry", str(failed["id"]))
     assert answer.startswith(f"{failed['id']} (channel of {number}): it is due now")
-    assert "follows: card, invite, announcement, invite, topic, pin, notification, runbook." in answer
+    assert "Sent after it: card, invite, announcement, invite, topic, pin, notification, runbook." in answer
     bot.wait_event(number, "channel_opened")
     outbox.settle()
 
@@ -168,7 +168,7 @@ def test_what_failed_for_want_of_a_scope_is_made_good_by_one_retry(bot: Client, 
     assert workspace.user("alice").id in workspace.channel(channel).members
     in_thread = said(workspace.messages("ops-alerts", root.ts))
     assert len(in_thread) == 4
-    assert in_thread[-1] == f"The channel is open now: go on in <#{workspace.channel(channel).id}>."
+    assert in_thread[-1] == f"The channel is open now: continue in <#{workspace.channel(channel).id}>."
     assert doubled(bot) == []
 
     bot.slash(f"{number} update The pool is exhausted")
@@ -221,7 +221,7 @@ def test_a_channel_that_may_have_been_made_is_looked_for_first(bot: Client, outb
     number = declared_in_a_thread(bot, outbox)
     assert outbox.row("channel")["maybe_done"]
     bot.workspace.faults.remove(fault)
-    assert "it looks whether it happened" in outbox.does("retry", outbox.id_of("channel"))
+    assert "unless it already went out" in outbox.does("retry", outbox.id_of("channel"))
     bot.wait_event(number, "channel_opened")
     outbox.settle()
     assert rooms(bot.workspace) == [bot.room(number)]
@@ -276,9 +276,9 @@ def test_a_card_brings_its_pin_back(bot: Client, outbox: Outbox) -> None:
     outbox.settle()
     assert outbox.row("pin")["state"] == "superseded"
     refused = outbox.refuses("retry", outbox.id_of("pin"))
-    assert f"Retry that: {outbox.id_of('card')} (card of {number})." in refused
+    assert f"Retry that one: {outbox.id_of('card')} (card of {number})." in refused
     posted = len(said(bot.workspace.messages(bot.room(number))))
-    assert "follows: pin." in outbox.does("retry", outbox.id_of("card"))
+    assert "Sent after it: pin." in outbox.does("retry", outbox.id_of("card"))
     wait_for(lambda: bot.workspace.pinned(bot.room(number)), what="the pin")
     assert len(said(bot.workspace.messages(bot.room(number)))) == posted + 1
 
@@ -311,7 +311,7 @@ def test_a_dropped_delivery_ends_and_the_timeline_says_who_and_why(bot: Client, 
     answer = outbox.does("drop", str(waiting["id"]), "--by", "ann", "--why", "announced by mail")
     assert answer.strip() == (
         f"{waiting['id']} (announcement of {number}): it is dropped, and the timeline says so. "
-        "What needs it ends too: refresh announcement."
+        "Also ended, because they depend on it: refresh announcement."
     )
     event = bot.wait_event(number, "delivery_failed")
     assert event["text"] == "Announcement failed: dropped by ann: announced by mail. It is not tried again."
@@ -328,7 +328,7 @@ def test_a_dropped_channel_leaves_the_incident_a_thread_and_its_pages(bot: Clien
     number = bot.slash("declare Checkout is down").split()[1]
     wait_for(lambda: outbox.row("channel").get("state") == "pending" and outbox.row("channel")["attempts"] == 1)
     answer = outbox.does("drop", outbox.id_of("channel"))
-    assert "The incident goes on in a thread of the alerts channel." in answer
+    assert "The incident continues in a thread in the alerts channel." in answer
     root = wait_for(lambda: bot.workspace.find("ops-alerts", f"{number}, sev2"), what="the thread")
     alice = bot.workspace.user("alice").id
     wait_for(lambda: any(alice in line for line in bot.workspace.texts("ops-alerts", root.ts)), what="the page")

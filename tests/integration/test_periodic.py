@@ -208,7 +208,7 @@ def test_anyone_ticks_an_item_off_and_takes_that_back(service: Service) -> None:
     message.blocks = fresh
     service.world.settle()
     (said,) = service.workspace.ephemerals("bob", "ops-alerts")
-    assert said.text == f"<@{alice}> has done item 2 at {moment:%H:%M} UTC. Press Undo to take it back."
+    assert said.text == f"<@{alice}> ticked item 2 at {moment:%H:%M} UTC. Press Undo to untick it."
     assert service.workspace.ephemerals("alice", "ops-alerts") == []
 
     service.turn(moment + DAY)
@@ -222,7 +222,7 @@ def test_anyone_ticks_an_item_off_and_takes_that_back(service: Service) -> None:
     message.blocks = fresh
     service.world.settle()
     (said,) = service.workspace.ephemerals("alice", "ops-alerts")
-    assert said.text.startswith(f"<@{bob}> took item 2 back at ")
+    assert said.text.startswith(f"<@{bob}> unticked item 2 at ")
 
     service.press("alice", message, 3)
     service.world.settle()

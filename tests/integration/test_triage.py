@@ -363,7 +363,7 @@ def test_a_declined_group_that_becomes_critical_declares_all_the_same(bot: Clien
     bot.wait_opened(number)
     (message,) = waiting(bot, world)
     assert f"Declined by {person(bot, 'bob')} at " in spoken(message)
-    assert f"Since then *{number}* in <#" in spoken(message)
+    assert f"The alerts have since joined *{number}* in <#" in spoken(message)
     bot.slash(f"{number} resolve Cleaned up")
     assert send(bot, body(warning("aa", annotations=FACTS), worse, warning("cc"))) == "triage"
     assert [buttons(m) for m in waiting(bot, world)] == [[], BUTTONS]
@@ -382,12 +382,12 @@ def test_the_same_trouble_at_both_sources_is_decided_once(bot: Client, world: Wo
     submit(bot, "bob")
     (incident,) = bot.incidents()
     theirs, ours = sorted(waiting(bot, world), key=lambda m: "DiskFills" in m.text)
-    assert f"*{incident['number']}* took it at " in spoken(theirs)
+    assert f"Joined *{incident['number']}*" in spoken(theirs)
     assert "Accepted by" in spoken(ours)
     assert buttons(theirs) == buttons(ours) == []
     press(bot, "alice", theirs, "decline", stale=stale)
     (said,) = told(bot, world, "alice")
-    assert said.startswith(f"{incident['number']} took it at ")
+    assert said.startswith(f"{incident['number']} took these alerts at ")
     assert bot.pagerduty(pagerduty("incident.resolved", **low)).json()["outcome"] == f"noted on {incident['number']}"
 
 

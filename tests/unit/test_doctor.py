@@ -65,7 +65,7 @@ def test_whether_paging_is_on_is_told(environ: dict[str, str], on: bool, monkeyp
 def test_a_level_that_names_nobody_is_told() -> None:
     """Neither people nor PagerDuty: its turn passes, which is worth a word at the start."""
     made = Config.model_validate({"ladders": {"default": [{"after": "0s", "name": "A"}]}})
-    assert made.warnings == ["ladders.default: level 'A' names nobody; its turn goes to the next level at once"]
+    assert made.warnings == ["ladders.default: level 'A' names nobody; Sitrep pages the next level at once"]
 
 
 def test_a_level_has_the_default_service_unless_it_names_its_own() -> None:

@@ -35,9 +35,9 @@ async def lead(spoken: Spoken) -> str:
     if taken and before and before.id != user.id and not spoken.sure and spoken.subject.status.is_open:
         name = esc(before.name, 40)
         raise Question(
-            f"{name} has the lead of {spoken.subject.number}. Take it over? {name} is told.",
+            f"{name} has the lead of {spoken.subject.number}. Take over? {name} will be notified.",
             Choice("Take the lead", spoken.line(spoken.rest), "primary"),
-            Choice(f"Leave it with {before.name}", KEEP),
+            Choice(f"Keep {before.name} as lead", KEEP),
         )
     over = (before.id if before else "") if taken and not spoken.sure else None
     after = await spoken.apply(c.AssignRole(person or Person(user.id, user.name), user, over=over))
@@ -111,7 +111,7 @@ async def accept(spoken: Spoken) -> str:
 async def page(spoken: Spoken) -> str:
     """Page people, groups or a service's people."""
     if not spoken.rest.strip():
-        raise Mistake(f"Name whom to page. Example: `{spoken.command} page @ann the database is yours`.")
+        raise Mistake(f"Name the person to page. Example: `{spoken.command} page @ann the database is yours`.")
     user, config = spoken.asked.user, spoken.asked.services.settings.config
     names, why = grammar.people_at_start(spoken.rest)
     if not names:

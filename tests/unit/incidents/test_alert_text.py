@@ -124,7 +124,7 @@ def test_the_value(annotations: dict[str, str], expected: str) -> None:
         ("Alert", {}, {"description": "Replica is behind"}, "Replica is behind"),
         ("TestAlert", {}, {"summary": "Notification test"}, "Notification test"),
         ("DatasourceNoData", {"rulename": "Checkout errors"}, {}, "Checkout errors: no data"),
-        ("DatasourceError", {"rulename": "Checkout errors"}, {}, "Checkout errors: error of the data source"),
+        ("DatasourceError", {"rulename": "Checkout errors"}, {}, "Checkout errors: data source error"),
         ("Alert", {}, {}, "Alert"),
     ],
 )

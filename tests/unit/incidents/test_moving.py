@@ -34,7 +34,9 @@ def test_a_public_incident_moves_into_the_thread(reason: str) -> None:
     assert asked(story, before).count("thread") == 1
     assert asked(story, before).count("page") == 1
     assert reason not in story.events[-1].text
-    assert f"{what_is_wrong('war-room', reason)}: going on" in story.of("delivery_failed")[0].text.replace("The", "the")
+    assert f"{what_is_wrong('war-room', reason)}: continuing" in story.of("delivery_failed")[0].text.replace(
+        "The", "the"
+    )
     assert fix_of(reason) in goes_on(story.incident)
 
 
@@ -152,3 +154,14 @@ def test_it_is_kept_as_it_was_written() -> None:
     """What is in the row comes back from it."""
     away = Away("is_archived", START, {"ops.api": "runbook"}, ("U1",))
     assert Away.from_json(away.to_json()) == away
+
+
+def test_a_look_at_what_was_over_moves_nothing_that_is_reopened() -> None:
+    """It was archived because it was over; the reopening brings the channel back by itself."""
+    story = opened()
+    story.do(c.Resolve(ALICE, "Done"))
+    story.do(c.Reopen(ALICE))
+    story.do(c.Delivered("channel_check", "channel_check:1", {"shut": "is_archived", "open": False}))
+    assert story.incident.away is None
+    story.do(c.Delivered("channel_check", "channel_check:2", {"shut": "is_archived", "open": True}))
+    assert story.incident.away is not None

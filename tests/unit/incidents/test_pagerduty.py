@@ -93,7 +93,7 @@ def test_the_only_way_to_a_level_fails() -> None:
     fail(story, pages(story)[0])
     assert story.kinds()[-2:] == ["page_failed", "escalated"]
     escalated = story.events[-1]
-    assert escalated.text == ("Escalated to level 3, Engineering Manager: nobody of level 2 could be reached")
+    assert escalated.text == ("Escalated to level 3, Engineering Manager: nobody on level 2 could be reached")
     assert escalated.data["unreached"] == 2
     assert story.at(31).table()[-1] == (30, "escalated 4 not_acknowledged")
     assert [level for level, reason in climbs(story) if reason == "not_acknowledged"] == [2, 4]

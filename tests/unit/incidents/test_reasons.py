@@ -17,7 +17,7 @@ HOSTILE = "p99 > 2s & <!channel>"
         ({"reason": "declared"}, "an incident was declared"),
         ({"reason": "update_overdue", "late_seconds": 300}, "the update is overdue by 5 min"),
         ({"reason": "not_acknowledged", "waited_seconds": 300}, "nobody has acknowledged for 5 min"),
-        ({"reason": "nobody_reached", "unreached": 2}, "nobody of level 2 could be reached"),
+        ({"reason": "nobody_reached", "unreached": 2}, "nobody on level 2 could be reached"),
         ({"reason": "asked", "by": "Ann & Bo", "why": HOSTILE}, f"Ann & Bo paged you: {HOSTILE}"),
         ({"reason": "asked", "by": "Ann"}, "Ann paged you"),
         ({"reason": "acknowledgement_void", "why": HOSTILE}, f"the acknowledgement no longer counts: {HOSTILE}"),
@@ -27,7 +27,7 @@ HOSTILE = "p99 > 2s & <!channel>"
             {"reason": "joined", "joined": HOSTILE, "more": 2},
             f"{HOSTILE} and 2 more joined an incident that was acknowledged before",
         ),
-        ({"reason": "fires_again"}, "its alerts fire again, and go on"),
+        ({"reason": "fires_again"}, "its alerts fire again and keep firing"),
     ],
 )
 def test_each_reason_is_plain_text(data: dict[str, Any], said: str) -> None:

@@ -385,7 +385,7 @@ def test_a_flapping_alert_that_fires_again_is_held_back() -> None:
     assert decision.events == ()
     assert [d.kind for d in decision.deliveries] == ["say", "refresh_card"]
     assert decision.deliveries[0].data["text"] == (
-        f"HighErrorRate fires again: it flaps. If it still does at 03:35 UTC, {NUMBER} reopens."
+        f"HighErrorRate fires again: it flaps. If it is still firing at 03:35 UTC, {NUMBER} reopens."
     )
     assert story.armed()["flap_hold"] == 35
     for minute in (22, 23, 24):

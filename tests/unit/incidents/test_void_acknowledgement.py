@@ -70,7 +70,7 @@ def test_without_a_ladder_it_asks_for_a_hand() -> None:
     story = Story(policy=policy_with(sev2={"ladder": ()}))
     story.do(c.Acknowledge(ALICE))
     (line,) = [d.data["text"] for d in story.do(VOID).deliveries if d.kind == "say"]
-    assert line.endswith("Acknowledge it if you are on it: nobody is paged.")
+    assert line.endswith("Nobody is paged: acknowledge if you are working on it.")
 
 
 def test_a_first_level_that_waits_is_armed() -> None:
