@@ -139,6 +139,21 @@ class Triage:
             storms.end(tx.connection, scope)
             self._show(tx, scope)
 
+    def undo(self, tx: Tx, scope: str) -> None:
+        """Take a decline back: the groups of a message wait for a decision again.
+
+        Raises:
+            Refused: none of them is declined.
+        """
+        members = triage.take(tx.connection, scope) if triage.is_scope(scope) else []
+        quiet = [member.group for member in members if member.is_quiet]
+        if not quiet:
+            raise Refused("no_change", "Nothing is declined here. Decide in the newest message.")
+        for group in quiet:
+            self._desk.refresh_triage(tx, triage.forget(tx.connection, group))
+        if triage.is_storm(scope):
+            self._show(tx, scope)
+
     def _heard(self, waiting: _Waiting) -> Heard:
         storm = triage.is_storm(waiting.scope) and len(waiting.groups) > 1
         return Heard.of(self._reception.heard(waiting.opened), of_all=storm)

@@ -21,6 +21,7 @@ from bot.store.alerts import Shown
 from bot.store.triage import Look
 
 ACCEPT, MERGE, DECLINE = "triage_accept", "triage_merge", "triage_decline"
+UNDO = "triage_undo"
 NAMES = 5  # of alerts, decisions and incidents that are named
 WHY = 500  # characters of a reason
 URL = 1000  # characters of a link that is shown
@@ -158,6 +159,8 @@ def _outcome(look: Look) -> list[b.Block]:
             b.button("Decline…", DECLINE, look.scope),
         ]
         made.append(b.actions(buttons))
+    elif look.declined:
+        made.append(b.actions([b.button("Undo decline", UNDO, look.scope)]))
     return made
 
 

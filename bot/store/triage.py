@@ -35,6 +35,11 @@ class Member:
     waits: bool
     moved: bool
 
+    @property
+    def is_quiet(self) -> bool:
+        """True while it was declined here and nothing has come of it since."""
+        return self.decision is not None and self.decision.keeps_quiet and not self.moved
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -51,6 +56,11 @@ class Look:
     def waits(self) -> bool:
         """True while somebody has to decide."""
         return any(member.waits for member in self.members)
+
+    @property
+    def declined(self) -> bool:
+        """True while some of its groups are quiet because they were declined, and could wait again."""
+        return self.roll.counts.firing > 0 and any(member.is_quiet for member in self.members)
 
     @property
     def moved(self) -> bool:
@@ -112,6 +122,13 @@ def edit(scope: str, facts: Mapping[str, Any] = NO_FACTS, wait: int = 0) -> Deli
 def keep(connection: Connection, group: Group, decision: Decision) -> Group:
     """Save what was decided of a group."""
     data = {**group.data, "decided": decision.to_json()}
+    rows.set_group(connection, group.id, data=data)
+    return replace(group, data=data)
+
+
+def forget(connection: Connection, group: Group) -> Group:
+    """Have a group wait again: nothing was decided of it."""
+    data = {name: value for name, value in group.data.items() if name != "decided"}
     rows.set_group(connection, group.id, data=data)
     return replace(group, data=data)
 

@@ -13,14 +13,14 @@ from bot.incidents.model import Incident, Refused
 from bot.incidents.policy import Severity
 from bot.slack import triage as shown
 from bot.slack.modals import OPTIONS
-from bot.slack.triage import ACCEPT, DECLINE, MERGE
+from bot.slack.triage import ACCEPT, DECLINE, MERGE, UNDO
 from bot.store import incidents
 from bot.triage import Filled, TooLate
 from handlers.slack.answers import Answer, Form
 from handlers.slack.context import Asked
 from handlers.slack.verbs.opening import declared
 
-ACTIONS = re.compile(f"{ACCEPT}|{MERGE}|{DECLINE}")
+ACTIONS = re.compile(f"{ACCEPT}|{MERGE}|{DECLINE}|{UNDO}")
 CALLBACKS = (ACCEPT, MERGE, DECLINE)
 
 
@@ -38,6 +38,9 @@ async def press(asked: Asked, action_id: str, value: str) -> Answer:
         newest = incidents.page(connection, limit=OPTIONS, before=None, status="open")
         return drafted, [incident for _, incident in newest if incident.is_shown_to(asked.user.id)]
 
+    if action_id == UNDO:
+        await asked.write(lambda tx: asked.services.triage.undo(tx, value))
+        return ""
     drafted, found = await asked.services.store.read(look)
     metadata = f"{value}|{asked.channel}"
     if action_id == ACCEPT:

@@ -237,7 +237,7 @@ def test_a_declined_group_is_quiet_until_it_has_resolved_and_fires_anew(bot: Cli
     press(bot, "bob", message, "decline")
     submit(bot, "bob", {"why": "Known: <!channel> it is being resized"})
     (message,) = waiting(bot, world)
-    assert buttons(message) == []
+    assert buttons(message) == ["triage_undo"]
     assert f"Declined by {person(bot, 'bob')} at " in spoken(message)
     assert " UTC: Known: &lt;!channel&gt; it is being resized" in spoken(message)
     (kept,) = world.rows("SELECT data FROM alert_groups")
@@ -250,7 +250,7 @@ def test_a_declined_group_is_quiet_until_it_has_resolved_and_fires_anew(bot: Cli
     assert send(bot, fires("aa", "bb")) == "triage"
     (message,) = waiting(bot, world)
     assert "2 firing" in message.text
-    assert buttons(message) == []
+    assert buttons(message) == ["triage_undo"]
     assert send(bot, ends("aa", "bb")) == "recorded"
     (message,) = waiting(bot, world)
     assert "DiskFills, resolved" in message.text
@@ -447,3 +447,41 @@ def test_hostile_labels_are_text(bot: Client, world: World) -> None:
     hold_harmless(bot, world)
     submit(bot, "alice", {"incident": number})
     assert told(bot, world, "alice")[0].startswith("bob accepted it at ")
+
+
+@both_databases
+def test_a_decline_is_undone(bot: Client, world: World) -> None:
+    """By anybody, while its alerts fire: it waits again and can be accepted; a second press is told."""
+    send(bot, fires("aa"))
+    press(bot, "bob", waiting(bot, world)[0], "decline")
+    submit(bot, "bob", {"why": "Known"})
+    (message,) = waiting(bot, world)
+    assert buttons(message) == ["triage_undo"]
+    stale = message.blocks
+    press(bot, "alice", message, "undo")
+    (message,) = waiting(bot, world)
+    assert buttons(message) == BUTTONS
+    assert "Declined by" not in spoken(message)
+    press(bot, "dana", message, "undo", stale=stale)
+    assert told(bot, world, "dana") == ["Nothing is declined here. Decide in the newest message."]
+    press(bot, "alice", message, "accept")
+    submit(bot, "alice")
+    assert len(bot.incidents()) == 1
+
+
+@pytest.mark.parametrize("end", ["resolved", "critical"])
+def test_a_decline_of_what_is_over_or_taken_has_no_undo(bot: Client, world: World, end: str) -> None:
+    """Once its alerts have resolved, or an incident has them, there is nothing to decide."""
+    send(bot, fires("aa"))
+    press(bot, "bob", waiting(bot, world)[0], "decline")
+    submit(bot, "bob", {"why": "Known"})
+    stale = waiting(bot, world)[0].blocks
+    if end == "resolved":
+        send(bot, body(warning("aa", "resolved", annotations=FACTS), status="resolved"))
+    else:
+        worse = warning("bb", labels={"alertname": "DiskFull", "severity": "critical", "service": "orders-db"})
+        send(bot, body(warning("aa", annotations=FACTS), worse))
+    wait_for(lambda: buttons(waiting(bot, world)[0]) == [], what="the button to go")
+    press(bot, "dana", waiting(bot, world)[0], "undo", stale=stale)
+    world.settle()
+    assert buttons(waiting(bot, world)[0]) == []

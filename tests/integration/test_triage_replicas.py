@@ -124,7 +124,7 @@ def test_different_decisions_at_once_give_one_result(pair: Cluster) -> None:
         message = waiting(pair)[round_]
         merged = "Merged by" in spoken(message)
         assert merged is not ("Declined by" in spoken(message))
-        assert buttons(message) == []
+        assert buttons(message) == ([] if merged else ["triage_undo"])
         assert pair.pair[0].kinds(number).count("alert_fired") == before + merged
         outcome = pair.pair[1].alertmanager(sent).json()["outcome"]
         assert outcome == (f"repeat of {number}" if merged else "nothing new")

@@ -127,7 +127,7 @@ def test_a_storm_is_merged_or_declined_as_a_whole(bot: Client, world: World, han
     press(bot, "bob", message, "decline")
     submit(bot, "bob", {"why": "The cluster is being upgraded"})
     message = shared(bot, world)[0]
-    assert buttons(message) == []
+    assert buttons(message) == ["triage_undo"]
     assert "The cluster is being upgraded" in spoken(message)
     assert warn(bot, 6, alerts=2) == ["triage"]
     assert len(waiting(bot, world)) == 6
