@@ -42,6 +42,7 @@ def home(desktop: Desktop) -> dict[str, Any]:
     wanted = {incident.number: _needs(incident, desktop.user) for incident in desktop.open}
     yours = [incident for incident in desktop.open if wanted[incident.number]]
     others = [incident for incident in desktop.open if not wanted[incident.number]]
+    others.sort(key=lambda incident: not _has_role(incident, desktop.user))
     made = [b.header("Needs you now")]
     if desktop.triage:
         made.append(b.section(_triage(desktop.triage)))
@@ -81,7 +82,7 @@ def _incident(incident: Incident, needs: Sequence[str], user: str) -> list[b.Blo
         b.button("Catch me up", f"incident_catchup_{number}", number),
         b.button("More…", f"incident_more_{number}", number),
     ]
-    made = [b.section("\n".join([_open(incident), *needs])), b.actions(buttons)]
+    made = [b.section("\n".join([_open(incident), *_part(incident, user), *needs])), b.actions(buttons)]
     mine = [task for task in incident.tasks if task.is_open and task.owner_id == user][:TASKS]
     for task in mine:
         done = b.button("Done", f"task_done_{number}-{task.id}", f"{number}|{task.id}")
@@ -123,10 +124,13 @@ def _needs(incident: Incident, user: str) -> list[str]:
         for made in incident.mitigations
         if made.by == user
     ]
-    if not lines and _has_role(incident, user):
-        roles = [Role(role) for role, person in incident.roles.items() if person.id == user and role in set(Role)]
-        lines.append(f":eyes: You are {' and '.join(word_of(role).lower() for role in roles)}")
     return lines
+
+
+def _part(incident: Incident, user: str) -> list[str]:
+    """Say which part somebody has in an incident."""
+    roles = [Role(role) for role, person in incident.roles.items() if person.id == user and role in set(Role)]
+    return [f":eyes: You are {' and '.join(word_of(role).lower() for role in roles)}"] if roles else []
 
 
 def _has_role(incident: Incident, user: str) -> bool:
