@@ -149,7 +149,7 @@ def test_fault_16_the_database_goes_away_in_the_middle_of_a_webhook(
         # Something waits for Slack, and a timer for its moment.
         workspace.faults.add(Fault("chat.postMessage", "http500", times=None))
         before = workspace.count("chat.postMessage")
-        bot.slash(f"{number} note still to be said")
+        bot.slash(f"{number} update still to be said")
         wait_for(lambda: workspace.count("chat.postMessage") > before, what="the first attempt")
 
         sent = base.strike(lambda: timed(lambda: bot.alertmanager(body(alert("aa"), alert("bb")))))

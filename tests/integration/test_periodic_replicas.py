@@ -98,4 +98,4 @@ def test_two_people_who_press_at_once_tick_an_item_once(pair: Cluster, moment: d
         }
         assert told.pop(winner) == []
         ((said,),) = told.values()
-        assert said.startswith(f"<@{winner}> has done item {number} at ")
+        assert said.startswith(f"<@{winner}> ticked item {number} at ")

@@ -65,7 +65,7 @@ def test_each_points_to_the_other(bot: Client, world: World) -> None:
     number, before, message = a_storm(bot, world)
     for each in before:
         assert f"<#{bot.workspace.channel(bot.room(each)).id}>" in str(message.blocks)
-        told = [m.text for m in bot.workspace.messages(bot.room(each)) if f"Alert storm: {number}" in m.text]
+        told = [m.text for m in bot.workspace.messages(bot.room(each)) if f"new alerts now join {number}" in m.text]
         assert len(told) == 1
         assert f"`/incident merge {number}`" in told[0]
 
