@@ -20,6 +20,8 @@ from tests.soak.scenario import LEVELS, PEOPLE, Size, Verb
 UNDER_WAY = 2.0
 CLIMB = 1 / 3  # of the interval, from overdue to the first climb
 
+NOBODY_ANSWERS = "overdue, and everyone on the ladder was paged"  # what the operators hear after the last climb
+
 OPENING = ("card", "notification", "runbook")
 _SAYS = tuple(
     (kind, re.compile(pattern))
@@ -136,7 +138,8 @@ class Verdict:
             lost = sum(life.lost for life in self._lives if life.story.mark == mark)
             if count > 1 + lost:
                 yield f"{mark} has {count} incidents, with {lost} declarations unanswered"
-        yield from (f"the operators are told: {m.text}" for m in self._workspace.messages("ops-alerts"))
+        told = [m.text for m in self._workspace.messages("ops-alerts") if NOBODY_ANSWERS not in m.text]
+        yield from (f"the operators are told: {text}" for text in told)
         if len(self._announced) != len(self._lives):
             yield f"{len(self._lives)} incidents have {len(self._announced)} announcements"
 
