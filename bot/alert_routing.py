@@ -9,6 +9,7 @@ from bot import naming
 from bot.desk import Desk
 from bot.gate import Gate, Passage
 from bot.incidents import commands as c
+from bot.incidents import gathering
 from bot.incidents.heard import Heard, Joined
 from bot.incidents.intake import STALE_WITHIN, News, Occurrence, Rule, Then, Verdict
 from bot.incidents.model import Actor, Alert, Delivery, Incident
@@ -188,8 +189,9 @@ class AlertRouting:
     def _declare(self, tx: Tx, group: Group, passage: Passage, opened: Sequence[Alert], left_out: int) -> str:
         why, severity = "", passage.severity
         if passage.course is Course.BEGIN:
-            why = naming.why_storm(passage.family, self._gate.policy, passage.before)
-            command = naming.of_storm(opened, severity, tx.now, family=passage.family, summary=why, left_out=left_out)
+            why = naming.why_storm(passage.family, self._gate.policy)
+            said = gathering.told(why, passage.before)
+            command = naming.of_storm(opened, severity, tx.now, family=passage.family, summary=said, left_out=left_out)
             heard = Heard.of(self._judge.joined(opened), of_all=True)
         else:
             placed = is_alertmanager(opened[0].source)  # PagerDuty's titles say it already
@@ -198,8 +200,7 @@ class AlertRouting:
         incident, incident_id = self._desk.declare(tx, replace(command, heard=heard))
         self._gate.settle(tx, passage, number=incident.number, incident_id=incident_id)
         if why:
-            rate = naming.why_storm(passage.family, self._gate.policy, ())
-            self._desk.apply(tx, incident.number, c.OfferMerge(rate, passage.before))
+            self._desk.apply(tx, incident.number, c.OfferMerge(why, passage.before))
         self.link(tx, group, incident_id, incident.number)
         self._carry(tx, group, incident.number, opened)
         return f"declared {incident.number}"

@@ -65,12 +65,11 @@ def of_storm(
     )
 
 
-def why_storm(family: Family, policy: StormPolicy, before: Sequence[str]) -> str:
-    """Say why there is one incident instead of many, and where the first ones are."""
+def why_storm(family: Family, policy: StormPolicy) -> str:
+    """Say why there is one incident instead of many."""
     rate = policy.overall if family == ALL else policy.over
     while_ = spell(policy.within.total_seconds())
-    text = f"More than {rate} alert groups {family.where} within {while_}: {new_ones(policy)}"
-    return text + (f" Opened just before: {', '.join(before)}." if before else "")
+    return f"More than {rate} alert groups {family.where} within {while_}: {new_ones(policy)}"
 
 
 def new_ones(policy: StormPolicy) -> str:

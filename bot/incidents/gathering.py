@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
 from bot.incidents.wording import mention, plain, say
@@ -9,10 +11,14 @@ from bot.incidents.wording import mention, plain, say
 SLOT = "storm"
 
 
+def told(why: str, before: Sequence[str]) -> str:
+    """Say why there is one incident for many alerts, and which ones opened just before it."""
+    return why + (f" Opened just before: {', '.join(before)}." if before else "")
+
+
 def offer(draft: Draft, command: c.OfferMerge) -> None:
     """Say why there is one incident for many alerts, and offer to merge those that opened before it."""
-    before = f" Opened just before: {', '.join(command.numbers)}." if command.numbers else ""
-    draft.event("note", f"{command.why}{before}", data={"before": list(command.numbers)})
+    draft.event("note", told(command.why, command.numbers), data={"before": list(command.numbers)})
     facts = {"why": command.why, "numbers": list(command.numbers)}
     draft.deliver(SLOT, "notice", slot=SLOT, needs=(draft.incident.home_slot,), data=facts)
 

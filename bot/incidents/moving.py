@@ -16,7 +16,7 @@ from bot.incidents.away import Away
 from bot.incidents.draft import Draft
 from bot.incidents.model import Actor, Incident
 from bot.incidents.runs import run_of
-from bot.incidents.wording import is_in_slack, mention, plain, say
+from bot.incidents.wording import at_work, is_in_slack, plain, say
 
 LOOK_AFTER = 120  # seconds until it is looked again whether the channel can be written
 LOOK_AT_LEAST = 1800  # seconds between looks, at most, however long it has been so
@@ -163,7 +163,7 @@ def _leave(draft: Draft, reason: str, *, paging: bool) -> None:
     draft.event("delivery_failed", f"{words.sentence(what)}: continuing {where}. {fix}.", data=facts)
     if incident.status.is_open:
         _look(draft, wait=LOOK_AFTER)
-    told = " ".join(mention_of(incident))
+    told = " ".join(f"<@{each}>" for each in at_work(incident))
     if incident.private:
         text = f"{incident.number} is private, and the bot can't post in its channel: {what}. {fix}."
         draft.deliver("operators", "operators", data={"text": text})
@@ -214,14 +214,6 @@ def _come_home(draft: Draft, was: Away, *, has_card: bool) -> None:
         if run_of(incident.runs, run.book) != run:
             draft.refresh_run(run)
     move_in(draft)
-
-
-def mention_of(incident: Incident) -> tuple[str, ...]:
-    """Mention who works on an incident: its lead, and whoever acknowledged it."""
-    by = incident.acknowledged_by
-    found = [f"<@{incident.lead.id}>"] if incident.lead else []
-    found += [mention(by)] if by is not None and is_in_slack(by) else []
-    return tuple(dict.fromkeys(found))
 
 
 def _look(draft: Draft, *, wait: int = 0) -> None:

@@ -6,7 +6,7 @@ import html
 from datetime import datetime
 
 from bot.incidents.draft import Draft
-from bot.incidents.model import Actor, Alert
+from bot.incidents.model import Actor, Alert, Incident
 from bot.incidents.subject import subject_of
 
 COMMAND = "/incident"  # as texts here name the slash command, whatever it is called in a workspace
@@ -41,6 +41,14 @@ def mention(actor: Actor) -> str:
 def is_in_slack(actor: Actor) -> bool:
     """True for a person whose id is one of Slack's."""
     return actor.type == "human" and actor.id.startswith(("U", "W"))
+
+
+def at_work(incident: Incident) -> tuple[str, ...]:
+    """Return the Slack ids of those who work on an incident: its lead first, then who acknowledged it."""
+    by = incident.acknowledged_by
+    found = [incident.lead.id] if incident.lead else []
+    found += [by.id] if by is not None and is_in_slack(by) else []
+    return tuple(dict.fromkeys(found))
 
 
 def where(alert: Alert) -> str:

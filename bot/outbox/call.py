@@ -13,7 +13,7 @@ from bot.clock import Clock
 from bot.config import SlackConfig
 from bot.errors import Permanent, Retryable
 from bot.incidents.policy import DEFAULT_POLICY, Policy
-from bot.incidents.wording import is_in_slack
+from bot.incidents.wording import at_work, is_in_slack
 from bot.outbox.paging import Paging
 from bot.outbox.shut import GONE, NO_THREAD, SHUT, MessageGone, of_channel
 from bot.outbox.worker import Superseded
@@ -162,12 +162,8 @@ class Call:
     def _who_works(self) -> tuple[str, ...]:
         """Return the ids of those who hear of a private incident: its lead and who acknowledged, else who declared."""
         incident = self.board.incident
-        by = incident.acknowledged_by
-        found = [incident.lead.id] if incident.lead else []
-        found += [by.id] if by is not None and is_in_slack(by) else []
-        if not found and is_in_slack(incident.declared_by):
-            found = [incident.declared_by.id]
-        return tuple(dict.fromkeys(found))
+        by = incident.declared_by
+        return at_work(incident) or ((by.id,) if is_in_slack(by) else ())
 
     async def _directly(self, message: Message, people: Sequence[str]) -> Result:
         """Send a message to each of them; whoever has it already is not sent it again.

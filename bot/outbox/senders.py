@@ -14,7 +14,7 @@ from bot.errors import Permanent, Retryable
 from bot.incidents import commands as c
 from bot.incidents.escalation import is_needless
 from bot.incidents.model import Incident
-from bot.incidents.wording import is_in_slack, mention, worded
+from bot.incidents.wording import at_work, mention, worded
 from bot.outbox import channels, homes, periodic, reactions, runbooks, templates, triage
 from bot.outbox.call import Call, Result, Tools
 from bot.outbox.people import people_of, wait_for_slack
@@ -255,11 +255,9 @@ def _still_due(call: Call) -> bool:
 
 async def _answerable(call: Call) -> tuple[str, ...]:
     """Mention the lead, else who acknowledged, else whoever was paged last."""
-    incident, by = call.board.incident, call.board.incident.acknowledged_by
-    if incident.lead:
-        return (f"<@{incident.lead.id}>",)
-    if by is not None and is_in_slack(by):
-        return (mention(by),)
+    incident = call.board.incident
+    if people := at_work(incident):
+        return (f"<@{people[0]}>",)
     if incident.ladder_level and incident.rule.ladder:
         level = incident.rule.ladder[min(incident.ladder_level, len(incident.rule.ladder)) - 1]
         return (await call.directory.resolve(level.slack)).mentions
