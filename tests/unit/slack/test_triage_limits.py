@@ -76,14 +76,17 @@ def looks(draw: Any) -> Look:
 @settings(max_examples=80, deadline=None, phases=QUICK)
 @given(looks())
 def test_every_message_fits(look: Look) -> None:
-    """Within the limits; with buttons while something waits, each with the message's scope, and without them else."""
+    """Within the limits; each button holds the message's scope: three while something waits, Undo after a decline."""
     message = triage.triage_storm(look) if look.scope == STORM else triage.triage(look)
     fits(message)
     said = json.dumps(message[1])
     for mention in ("<!channel>", "javascript:"):
         assert mention not in said
-    buttons = [e["value"] for block in message[1] if block["type"] == "actions" for e in block["elements"]]
-    assert buttons == ([look.scope] * 3 if look.waits else [])
+    buttons = [e for block in message[1] if block["type"] == "actions" for e in block["elements"]]
+    waits = [triage.ACCEPT, triage.MERGE, triage.DECLINE]
+    expected = waits if look.waits else [triage.UNDO] if look.declined else []
+    assert [button["action_id"] for button in buttons] == expected
+    assert {button["value"] for button in buttons} <= {look.scope}
 
 
 @settings(max_examples=60, deadline=None, phases=QUICK)
