@@ -44,6 +44,10 @@ test: $(STAMP) ## Run all tests; tests that measure time run alone at the end
 	$(BIN)/python -m pytest -n $(TESTERS) --dist worksteal -m "not timing and not soak"
 	$(BIN)/python -m pytest -m timing
 
+.PHONY: fuzz
+fuzz: $(STAMP) ## Try new examples in the property tests (make test draws the same ones each time)
+	$(BIN)/python -m pytest -n $(TESTERS) -m hypothesis --hypothesis-profile=fuzz
+
 .PHONY: soak
 soak: $(STAMP) ## Kill replicas for a minute while Slack fails, then count messages (SITREP_SOAK_SEED repeats a run)
 	$(BIN)/python -m pytest -m soak tests/soak

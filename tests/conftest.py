@@ -51,7 +51,7 @@ from tests.quick import ROOT, quick_start
 # Each run draws the same examples, so a run is red only for a change; `make fuzz` draws new ones.
 busy = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("fixed", busy, derandomize=True)
-settings.register_profile("fuzz", busy, print_blob=True)
+settings.register_profile("fuzz", busy, max_examples=500, print_blob=True)
 settings.load_profile("fixed")
 
 # So are Slack's 3 s and the webhooks': what is answered late on a busy machine would otherwise be no answer at all.

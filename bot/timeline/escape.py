@@ -145,7 +145,12 @@ def _laid_out(line: str) -> str:
 def at_start(line: str) -> str:
     """Escape what has a meaning at the beginning of a line only; `line` is escaped otherwise."""
     found = _BLOCK.match(line)
-    return f"{found['before']}\\{line[found.start('mark') :]}" if found else line
+    if not found:
+        return line
+    # The whole run: beside an escaped mark, the rest of it could pair with one of an earlier line.
+    run = _RUNS.match(line, found.start("mark"))
+    marks = run[0] if run else found["mark"]
+    return found["before"] + "".join(f"\\{mark}" for mark in marks) + line[found.start("mark") + len(marks) :]
 
 
 def _escaped(text: str, *, alone: bool = True) -> str:

@@ -260,7 +260,7 @@ def test_escapes_are_these(text: str, escaped: str) -> None:
         ("|-|-|", "\\|-|-|"),
         ("[!NOTE]", "\\[!NOTE]"),
         ("[x]: https://evil.example", "[x\\]: https://evil.example"),
-        ("~~~", "\\~~~"),
+        ("~~~", "\\~\\~\\~"),
         ("```", "\\`\\`\\`"),
         ("    at pool.get()", "\u00a0\u00a0\u00a0\u00a0at pool.get()"),
     ],
@@ -280,6 +280,9 @@ def test_at_the_start_of_a_line_more_is_read(line: str, escaped: str) -> None:
         ("```\n\u202e# x\n```", ["```", "\ufffd# x", "```"]),
         ("```one line```", ["```one line```"]),
         ("a ` b\n`c` d", ["a \\` b  ", "`c` d"]),
+        ("*0\n**", ["*0  ", "\\*\\*"]),
+        ("__0\n___", ["__0  ", "\\_\\_\\_"]),
+        ("~~0\n~~~", ["~~0  ", "\\~\\~\\~"]),
         ("\n \n", []),
     ],
 )
