@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -45,17 +46,19 @@ class FileClock:
         self._path = path
         self._offset = timedelta()
         self._read_at = 0.0
+        self._reading = threading.Lock()  # nobody takes the last offset for fresh while another still reads
 
     @property
     def offset(self) -> timedelta:
         """The seconds in the file."""
-        moment = time.monotonic()
-        if moment - self._read_at >= self._REREAD:
-            self._read_at = moment
-            # A writer that truncates before it writes is seen half-way: keep the last offset.
-            with suppress(FileNotFoundError, ValueError):
-                self._offset = timedelta(seconds=float(self._path.read_text() or 0))
-        return self._offset
+        with self._reading:
+            moment = time.monotonic()
+            if moment - self._read_at >= self._REREAD:
+                self._read_at = moment
+                # A writer that truncates before it writes is seen half-way: keep the last offset.
+                with suppress(FileNotFoundError, ValueError):
+                    self._offset = timedelta(seconds=float(self._path.read_text() or 0))
+            return self._offset
 
     def now(self) -> datetime:
         """Give the machine's time plus the offset."""

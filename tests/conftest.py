@@ -321,7 +321,7 @@ class Process:
         assert self.child is not None
         assert self.child.poll() is None, self.log.read_text()
         try:
-            return httpx.get(f"{self.url}/readyz", timeout=START).status_code == 200
+            return httpx.get(f"{self.url}/readyz", timeout=START, verify=NO_TLS).status_code == 200
         except httpx.TransportError:
             return False
 

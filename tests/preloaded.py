@@ -8,6 +8,7 @@ import gc
 
 import alembic.command
 import alembic.migration
+import certifi
 import procrastinate
 import psycopg
 import sqlalchemy.dialects.postgresql.psycopg
@@ -27,8 +28,9 @@ import bot.server
 import bot.timeline.collect
 import bot.timeline.export
 import tests.forks
-from tests.quick import shipped, templates
+from tests.quick import certificates, shipped, templates
 
 shipped()
 templates()
+certificates(cafile=certifi.where())  # as httpx asks for them
 gc.freeze()  # a collection in a fork would write to, and so copy, every page

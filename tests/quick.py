@@ -19,7 +19,7 @@ RUNBOOKS = ROOT / "runbooks"
 _read = Catalog.read
 _read_templates = Templates.read
 _lock = threading.Lock()  # two that replace a function at once would put each other's back
-_certificates = cache(ssl.create_default_context)
+certificates = cache(ssl.create_default_context)  # by where they are read from
 
 
 @cache
@@ -47,6 +47,6 @@ def quick_start() -> Iterator[None]:
         _lock,
         patch.object(Catalog, "read", lambda path: shipped() if path == RUNBOOKS else _read(path)),
         patch.object(Templates, "read", read_templates),
-        patch.object(ssl, "create_default_context", _certificates),
+        patch.object(ssl, "create_default_context", certificates),
     ):
         yield

@@ -72,11 +72,12 @@ class Draft:
         after: tuple[str, ...] = (),
         coalesce: bool = False,
         wait: int = 0,
+        restarts: bool = False,
     ) -> None:
         """Ask for a call to the outside, in `wait` seconds; without a `slot` of its own it gets a numbered one."""
         seq = self.incident.delivery_seq + 1
         self.set(delivery_seq=seq)
-        made = Delivery(kind, slot or f"{kind}:{seq}", lane, data or {}, needs, after, coalesce, wait)
+        made = Delivery(kind, slot or f"{kind}:{seq}", lane, data or {}, needs, after, coalesce, wait, restarts)
         self._deliveries.append(made)
 
     def take_back(self, slot: str) -> None:

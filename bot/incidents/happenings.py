@@ -53,7 +53,8 @@ def _ask_whether_it_is_over(draft: Draft) -> None:
     """Suggest to resolve once nothing fires any more; whoever sends it looks whether that is so, after a while."""
     incident = draft.incident
     if incident.status.is_open and not incident.quiet_told:
-        draft.deliver("suggest_resolve", "suggestion", needs=(incident.home_slot,), coalesce=True, wait=QUIET_FOR)
+        needs = (incident.home_slot,)
+        draft.deliver("suggest_resolve", "suggestion", needs=needs, coalesce=True, wait=QUIET_FOR, restarts=True)
 
 
 def fires_again(draft: Draft, command: c.FiresAgain) -> None:

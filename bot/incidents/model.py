@@ -226,7 +226,8 @@ class Delivery:
     `slot` names it within the incident. `needs` lists slots that must have been delivered before; `after` lists
     slots that must have ended, either way. Deliveries of one lane go out in order. A `coalesce` delivery is not
     added while an equal one still waits: it renders the state of the moment it is sent in. `wait` holds it back for
-    so many seconds, so that what comes meanwhile goes along.
+    so many seconds, so that what comes meanwhile goes along; where it `restarts`, each that is not added makes the
+    waiting one wait so long from then.
     """
 
     kind: str
@@ -237,6 +238,7 @@ class Delivery:
     after: tuple[str, ...] = ()
     coalesce: bool = False
     wait: int = 0
+    restarts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ They go to the app's connections where it uses Socket Mode, else signed to its r
 
 import functools
 import json
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -58,6 +59,12 @@ class Reply:
         return value if isinstance(value, dict) else {}
 
 
+@functools.cache
+def _certificates() -> ssl.SSLContext:
+    """Read the certificates once for all senders, when first needed: it takes longer than starting a whole server."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class Sender:
     """Acts for the people of a workspace; users and channels are ids or names. Blocking: use `asyncio.to_thread`.
 
@@ -76,8 +83,7 @@ class Sender:
 
     @functools.cached_property
     def _client(self) -> httpx.Client:
-        # made when first needed: its TLS context takes longer than starting a whole server
-        return httpx.Client(timeout=self._timeout, trust_env=False)
+        return httpx.Client(timeout=self._timeout, trust_env=False, verify=_certificates())
 
     def close_client(self) -> None:
         """Close the HTTP connections; the next request opens new ones."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from bot.incidents.happenings import QUIET_FOR
 from tests.conftest import Client, Hands, wait_for
 from tests.integration.bodies import alert, body
+from tests.integration.world import World
 
 ASKED = "Resolve the incident?"
+WAITS = "SELECT next_at FROM deliveries WHERE kind = 'suggest_resolve'"
 
 
 def test_an_answered_page_asks_for_no_acknowledgement_any_more(bot: Client, hands: Hands) -> None:
@@ -60,3 +62,30 @@ def test_once_all_alerts_have_ended_it_is_suggested_once_to_resolve(bot: Client,
     bot.slash("note Quiet again", "alice", channel)
     wait_for(lambda: bot.workspace.find(channel, "Quiet again"), what="a later message")
     assert sum(ASKED in text for text in bot.workspace.texts(channel)) == 1
+
+
+def test_quiet_counts_from_the_last_end(bot: Client, world: World, hands: Hands) -> None:
+    """An alert that fires again and ends meanwhile begins the wait for the suggestion anew."""
+    number = bot.alertmanager(body(alert("a"))).json()["outcome"].removeprefix("declared ")
+    bot.wait_opened(number)
+    channel = bot.room(number)
+
+    def end(count: int) -> None:
+        ended = alert("a", "resolved", endsAt=hands.now().isoformat())
+        bot.alertmanager(body(ended, status="resolved"))
+        bot.wait_event(number, "alert_resolved", count)
+
+    end(1)
+    (first,) = world.rows(WAITS)
+    hands.advance(QUIET_FOR - 20)
+    bot.alertmanager(body(alert("a", startsAt=hands.now().isoformat())))
+    end(2)
+    (second,) = world.rows(WAITS)
+    assert second["next_at"] > first["next_at"]
+    hands.advance(30)
+    world.settle()
+    bot.slash("note Quiet for a moment", "alice", channel)
+    wait_for(lambda: bot.workspace.find(channel, "Quiet for a moment"), what="a later message")
+    assert not bot.workspace.find(channel, ASKED)
+    hands.advance(QUIET_FOR)
+    wait_for(lambda: bot.workspace.find(channel, ASKED), what="the suggestion")
