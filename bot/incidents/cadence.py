@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from bot.incidents import escalation
 from bot.incidents.draft import Draft
 from bot.incidents.model import CADENCE_KINDS, Timer, TimerKind
+from bot.incidents.moments import clock
 
 REMIND_AT = 0.8
 CLIMB_AFTER = 1 / 3
@@ -100,7 +101,7 @@ def fired(draft: Draft, timer: Timer) -> None:
     due = base + timedelta(seconds=every)
     late = int((draft.now - due).total_seconds())
     if timer.kind is TimerKind.UPDATE_REMINDER and draft.now < due:
-        draft.event("update_due", f"Update due at {due:%H:%M} UTC", data={"due_at": due.isoformat()})
+        draft.event("update_due", f"Update due at {clock(draft.incident, due)} UTC", data={"due_at": due.isoformat()})
         facts = {"due_at": due.isoformat()}
         draft.deliver("reminder", "notice", slot=_reminder(base, due), needs=(draft.incident.home_slot,), data=facts)
         draft.arm(TimerKind.UPDATE_OVERDUE, due, level=REMINDED)
@@ -127,7 +128,9 @@ def fired(draft: Draft, timer: Timer) -> None:
 def _overdue(draft: Draft, due: datetime, late: int) -> None:
     data = {"due_at": due.isoformat(), "late_seconds": late}
     how_late = f" by {spell(late)}" if late >= 1 else ""
-    draft.event("update_overdue", f"Update overdue{how_late}; it was due at {due:%H:%M} UTC", data=data)
+    draft.event(
+        "update_overdue", f"Update overdue{how_late}; it was due at {clock(draft.incident, due)} UTC", data=data
+    )
     draft.deliver("overdue", "notice", needs=(draft.incident.home_slot,), data=data)
     draft.refresh()
 

@@ -9,6 +9,7 @@ from bot.incidents import commands as c
 from bot.incidents import mitigating
 from bot.incidents.draft import Draft
 from bot.incidents.model import Actor, Refused, Status
+from bot.incidents.moments import clock
 from bot.incidents.people import must_be_open
 from bot.incidents.runs import Done, Run, Tick, run_of, unfilled
 from bot.incidents.ticking import caught_up, keep, mark
@@ -209,7 +210,8 @@ def _open_step(draft: Draft, step: c.Step) -> Run:
     run = _run(draft, step)
     known = run.ticks.get(step.number)
     if known is not None:
-        said = f"{known.name} {'skipped' if known.state is Done.SKIPPED else 'ticked'} it at {known.at:%H:%M} UTC"
+        how = "skipped" if known.state is Done.SKIPPED else "ticked"
+        said = f"{known.name} {how} it at {clock(draft.incident, known.at)} UTC"
         raise Refused(
             "no_change", f"Step {step.number} is {known.state.value} already: {said}. Undo it to change that."
         )

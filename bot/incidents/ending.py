@@ -8,6 +8,7 @@ from bot.incidents import cadence, checking, escalation
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
 from bot.incidents.model import Refused, Status
+from bot.incidents.moments import clock
 from bot.incidents.people import must_be_open
 from bot.incidents.stopping import stop
 from bot.incidents.wording import mention, plain, say
@@ -18,7 +19,7 @@ def mitigate(draft: Draft, command: c.Mitigate) -> None:
     must_be_open(draft)
     incident = draft.incident
     if incident.mitigated_at is not None and incident.status is Status.MONITORING:
-        since = f"{incident.mitigated_at:%H:%M} UTC"
+        since = f"{clock(incident, incident.mitigated_at)} UTC"
         raise Refused(
             "no_change",
             f"{incident.number} has been mitigated since {since}. Once the fix holds: `/incident resolve <text>`.",

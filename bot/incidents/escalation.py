@@ -14,6 +14,7 @@ from typing import Any
 from bot.incidents import wording
 from bot.incidents.draft import Draft
 from bot.incidents.model import SYSTEM, Actor, Incident, Timer, TimerKind
+from bot.incidents.moments import clock
 from bot.incidents.policy import Level
 
 # Somebody wants this very person; or what joined is something else than what was acknowledged.
@@ -63,7 +64,7 @@ def take_back(draft: Draft, *, reason: str, actor: Actor) -> bool:
     incident = draft.incident
     if incident.acknowledged_at is None or not incident.status.is_open:
         return False
-    given, who = f"{incident.acknowledged_at:%H:%M} UTC", incident.acknowledged_by or SYSTEM
+    given, who = f"{clock(incident, incident.acknowledged_at)} UTC", incident.acknowledged_by or SYSTEM
     data = {"void": "acknowledgement", "acknowledged_by": who.name, "why": reason}
     text = f"The acknowledgement by {who.name} ({given}) no longer counts: {reason}"
     draft.event("note", text, actor=actor, data=data)

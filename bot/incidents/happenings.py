@@ -22,6 +22,7 @@ from bot.incidents import (
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
 from bot.incidents.model import CADENCE_KINDS, SYSTEM, Actor, Status, TimerKind
+from bot.incidents.moments import clock
 from bot.incidents.runs import run_of
 from bot.incidents.wording import plain, say
 
@@ -71,7 +72,8 @@ def fires_again(draft: Draft, command: c.FiresAgain) -> None:
     if draft.incident.resolved_at and held is None:
         name, number = plain(command.alerts[0].name), draft.incident.number
         how = "it flaps" if command.flaps else "its source says it never stopped"
-        say(draft, f"{name} fires again: {how}. If it is still firing at {command.until:%H:%M} UTC, {number} reopens.")
+        until = f"{clock(draft.incident, command.until)} UTC"
+        say(draft, f"{name} fires again: {how}. If it is still firing at {until}, {number} reopens.")
     alerting.refresh(draft)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
 from bot.incidents.model import Actor, Refused, TimerKind
+from bot.incidents.moments import clock
 from bot.incidents.runs import Mitigation, unfilled
 from bot.incidents.wording import iso, plain, short
 
@@ -77,7 +78,7 @@ def end(draft: Draft, command: c.EndMitigation) -> None:
     if made is None:
         raise Refused("no_mitigation", "This change is no longer in place: someone ended it. See the card.")
     how = "Made permanent" if command.permanent else "Rolled back"
-    _drop(draft, made, f"{how} by {command.actor.name} at {draft.now:%H:%M} UTC")
+    _drop(draft, made, f"{how} by {command.actor.name} at {clock(draft.incident, draft.now)} UTC")
     data = {"mitigation": facts(made) | {"ended": "permanent" if command.permanent else "rolled_back"}}
     draft.event("note", f"{how}: {made.text}", actor=command.actor, data=data)
     draft.refresh_card()

@@ -10,6 +10,7 @@ from bot.incidents import asking, escalation, moving, ticking
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
 from bot.incidents.model import Actor, Handoff, Incident, Person, Refused, Role, Status, TimerKind
+from bot.incidents.moments import clock
 from bot.incidents.policy import Severity
 from bot.incidents.wording import mention, plain, say
 
@@ -268,7 +269,7 @@ def drop_handoff(draft: Draft, how: str) -> None:
     offered = draft.incident.handoff
     if offered is None:
         return
-    said = f":handshake: Handoff to <@{offered.to.id}>: {how} at {draft.now:%H:%M} UTC"
+    said = f":handshake: Handoff to <@{offered.to.id}>: {how} at {clock(draft.incident, draft.now)} UTC"
     facts = {"slot": offered.slot, "text": said, "brief": True}
     draft.deliver("end_message", "runbook_edit", needs=(offered.slot,), data=facts)
     draft.set(handoff=None)

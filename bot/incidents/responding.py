@@ -10,6 +10,7 @@ from bot.incidents import cadence, checking, correlating, envelope, escalation, 
 from bot.incidents import commands as c
 from bot.incidents.draft import Draft
 from bot.incidents.model import Actor, Refused, Status
+from bot.incidents.moments import clock
 from bot.incidents.people import must_be_open
 from bot.incidents.policy import Severity
 from bot.incidents.stopping import stop
@@ -94,7 +95,7 @@ def pause(draft: Draft, command: c.PauseCadence) -> None:
     why = f": {command.why}" if command.why else ""
     draft.event(
         "cadence_paused",
-        f"Updates paused until {until:%H:%M} UTC{why}",
+        f"Updates paused until {clock(draft.incident, until)} UTC{why}",
         actor=command.actor,
         data={"until": until.isoformat(), "why": command.why},
     )
@@ -207,7 +208,7 @@ def acknowledge(draft: Draft, command: c.Acknowledge) -> None:
         who = incident.acknowledged_by.name if incident.acknowledged_by else "somebody"
         raise Refused(
             "no_change",
-            f"{who} acknowledged at {incident.acknowledged_at:%H:%M} UTC: nobody else is paged. "
+            f"{who} acknowledged at {clock(incident, incident.acknowledged_at)} UTC: nobody else is paged. "
             "Take the lead: `/incident lead`.",
         )
     moment = draft.moment(command.occurred_at)

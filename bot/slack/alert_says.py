@@ -23,7 +23,7 @@ def says(board: Board) -> str:
     shown, text = leading
     of = _of(board, shown)
     of = f" of {esc(of, 120)}" if of else ""
-    return f"*Alert text*{of}, {clock_time(shown.told_at)}: {esc(text, TEXT)}"
+    return f"*Alert text*{of}, {clock_time(board.incident, shown.told_at)}: {esc(text, TEXT)}"
 
 
 def plain(board: Board) -> str:
@@ -33,7 +33,7 @@ def plain(board: Board) -> str:
         return ""
     shown, text = leading
     of = _of(board, shown)
-    return f"{text[:TEXT]} ({f'{of}, ' if of else ''}{shown.told_at:%H:%M} UTC)"
+    return f"{text[:TEXT]} ({f'{of}, ' if of else ''}{clock_time(board.incident, shown.told_at)})"
 
 
 def broken(alerts: Iterable[Alert]) -> list[str]:

@@ -13,6 +13,7 @@ from bot.incidents.away import fix_of, what_is_wrong
 from bot.incidents.away import sentence as sentence_of
 from bot.incidents.cadence import spell
 from bot.incidents.model import Alert, Event, Incident, Status, TimerKind
+from bot.incidents.moments import clock
 from bot.incidents.policy import Severity
 from bot.incidents.reconcile import Flag
 from bot.incidents.runs import Done, Run
@@ -68,7 +69,7 @@ def card(board: Board, next_step: str = "") -> tuple[str, list[b.Block]]:
     if said := _said(board):
         made.append(b.section(said))
     if board.held_up:
-        since, until = clock_time(board.held_up.since), clock_time(board.held_up.until)
+        since, until = (clock_time(incident, moment) for moment in (board.held_up.since, board.held_up.until))
         made.append(b.context(f":hourglass: Slack could not be reached from {since} to {until}: late messages say so."))
     made.append(b.actions(buttons(incident)))
     return sentence(incident), made
@@ -79,15 +80,15 @@ def _said(board: Board) -> str:
     update = board.incident.last_update
     parts = [f"*Last update*\n{esc(update, 1200)}"] if update else []
     if board.latest:
-        parts.append("\n".join(["*Latest*", *(_act(event) for event in reversed(board.latest))]))
+        parts.append("\n".join(["*Latest*", *(_act(board.incident, event) for event in reversed(board.latest))]))
     return "\n".join(parts)
 
 
-def _act(event: Event) -> str:
+def _act(incident: Incident, event: Event) -> str:
     who = event.actor.name
     said = esc(shorten(" ".join(event.text.split()), ACT))
     by = "" if who in event.text else f" ({esc(who, 80)})"
-    return f"{event.occurred_at:%H:%M} {said}{by}"
+    return f"{clock(incident, event.occurred_at)} {said}{by}"
 
 
 def away(incident: Incident) -> str:
@@ -100,7 +101,7 @@ def away(incident: Incident) -> str:
 def sentence(incident: Incident) -> str:
     """Say the state in a full sentence, for notifications and screen readers."""
     lead = f"{esc(incident.lead.name, 80)} has the lead" if incident.lead else "Nobody has the lead yet"
-    due = f"; next update at {incident.next_update_at:%H:%M} UTC" if incident.next_update_at else ""
+    due = f"; next update at {clock_time(incident, incident.next_update_at)}" if incident.next_update_at else ""
     title = ended(esc(incident.title, 200))
     return f"{incident.number}, {incident.severity_name}, is {incident.status.value}: {title} {lead}{due}."
 
@@ -177,22 +178,22 @@ def next_page(incident: Incident) -> str:
     timer = incident.next_page
     if climb is not None and above <= len(incident.rule.ladder) and (timer is None or climb.due_at <= timer.due_at):
         name = esc(incident.rule.ladder[above - 1].name)
-        return f"{name} at {due_time(climb.due_at)}, unless an update is posted"
+        return f"{name} at {due_time(incident, climb.due_at)}, unless an update is posted"
     if incident.acknowledged_at:
         who = incident.acknowledged_by.name if incident.acknowledged_by else "somebody"
-        return f"None ({esc(who, 80)} acknowledged, {incident.acknowledged_at:%H:%M} UTC)"
+        return f"None ({esc(who, 80)} acknowledged, {clock_time(incident, incident.acknowledged_at)})"
     if timer is None or timer.level > len(incident.rule.ladder):
         return "None: everyone on the ladder is paged"
     level = incident.rule.ladder[timer.level - 1]
-    return f"{esc(level.name)} at {due_time(timer.due_at)}, unless acknowledged"
+    return f"{esc(level.name)} at {due_time(incident, timer.due_at)}, unless acknowledged"
 
 
 def next_update(incident: Incident) -> str:
     """Say when the next update is due."""
     if incident.paused_until:
-        return f"Paused until {due_time(incident.paused_until)}"
+        return f"Paused until {due_time(incident, incident.paused_until)}"
     if incident.next_update_at:
-        due = due_time(incident.next_update_at)
+        due = due_time(incident, incident.next_update_at)
         return f":warning: Overdue since {due}" if incident.update_is_overdue else due
     return "None" if not incident.status.is_open else f"No cadence for {incident.severity_name}"
 
@@ -289,10 +290,10 @@ def _notes(board: Board) -> list[str]:
         named = ", ".join(dict.fromkeys(esc(str(f["name"]), 80) for f in flapping[-GROUPS_SHOWN:]))
         last = max(datetime.fromisoformat(f["at"]) for f in flapping)
         more = _more(len(flapping) - GROUPS_SHOWN)
-        lines.append(f":repeat: Flapping: {named}{more}; last changed {clock_time(last)}")
+        lines.append(f":repeat: Flapping: {named}{more}; last changed {clock_time(board.incident, last)}")
     hold = next((t for t in board.incident.timers if t.kind is TimerKind.FLAP_HOLD), None)
     if hold is not None:
-        lines.append(f":warning: Firing again: reopens at {due_time(hold.due_at)} if still firing")
+        lines.append(f":warning: Firing again: reopens at {due_time(board.incident, hold.due_at)} if still firing")
     return lines
 
 
@@ -341,7 +342,7 @@ def _work(board: Board, next_step: str) -> str:
     elif incident.runbook_id:
         lines.append(f":book: Runbook `{esc(incident.runbook_id)}`")
     for made in incident.mitigations[:MITIGATIONS_SHOWN]:
-        due = due_time(made.due_at)
+        due = due_time(incident, made.due_at)
         when = f":warning: rollback was due at {due}" if incident.is_late(made) else f"roll back by {due}"
         said = f"{esc(made.text, 150)} ({esc(made.name, 80)})"
         lines.append(f":leftwards_arrow_with_hook: *In place*: {said}: {when}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot.board import Board
 from bot.incidents.model import Event, Incident, Role
+from bot.incidents.moments import clock
 from bot.incidents.people import word_of
 from bot.incidents.runs import Run
 from bot.slack import alert_says
@@ -20,7 +21,7 @@ def catch_up(board: Board) -> Message:
     """Say what has been missed."""
     incident = board.incident
     told = [event for event in board.events if event.kind not in QUIET_KINDS]
-    lines = [_line(event) for event in told[-LINES:]]
+    lines = [_line(incident, event) for event in told[-LINES:]]
     skipped = len(told) - len(lines)
     before = [f"_{skipped} lines before_"] if skipped > 0 else []
     news = incident.summary and incident.summary not in {incident.impact, incident.title}
@@ -28,7 +29,7 @@ def catch_up(board: Board) -> Message:
     text = alert_says.says(board)
     summary += f"{text}\n" if text else ""
     impact = alert_says.impact(incident, 300)
-    state = f"{summary}*Impact*: {impact}\n*Since*: {clock_time(incident.started_at or incident.declared_at)}"
+    state = f"{summary}*Impact*: {impact}\n*Since*: {clock_time(incident, incident.started_at or incident.declared_at)}"
     state += f"\n*Alerts firing*: {board.counts.firing:,}"
     made = [
         b.header(f"Catch-up: {incident.number}"),
@@ -40,8 +41,8 @@ def catch_up(board: Board) -> Message:
     return f"Catch-up. {sentence(incident)}", made
 
 
-def _line(event: Event) -> str:
-    return f"{event.occurred_at:%H:%M} {esc(event.actor.name, 40)}: {esc(event.text, 160)}"
+def _line(incident: Incident, event: Event) -> str:
+    return f"{clock(incident, event.occurred_at)} {esc(event.actor.name, 40)}: {esc(event.text, 160)}"
 
 
 def _people(incident: Incident) -> str:
@@ -64,5 +65,5 @@ def _next(incident: Incident) -> str:
     if run is not None:
         step = f", next is step {run.next_step}" if run.next_step else ""
         lines.append(f"Runbook `{esc(run.book)}`: {counted(run)[:-1]}{step}")
-    lines += [f"Roll back by {due_time(m.due_at)}: {esc(m.text, 120)}" for m in incident.mitigations[:TASKS]]
+    lines += [f"Roll back by {due_time(incident, m.due_at)}: {esc(m.text, 120)}" for m in incident.mitigations[:TASKS]]
     return "\n".join(lines)

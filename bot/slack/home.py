@@ -14,7 +14,7 @@ from bot.incidents.wording import COMMAND
 from bot.runbooks.model import Runbook
 from bot.slack import blocks as b
 from bot.slack.card import next_update, state_of
-from bot.slack.mrkdwn import clock_time, date_time, esc
+from bot.slack.mrkdwn import date_time, esc
 from bot.store.standing import Standing
 
 SHOWN = 8  # incidents of each list
@@ -63,7 +63,7 @@ def home(desktop: Desktop) -> dict[str, Any]:
     if desktop.stale:
         made.append(b.header(f"Runbooks to review: {len(desktop.stale)}"))
         made.append(b.section("\n".join(_book(book) for book in desktop.stale[:BOOKS])))
-    made.append(b.context(f"{_health(desktop)} As of {clock_time(desktop.now)}. Open this tab again to refresh."))
+    made.append(b.context(f"{_health(desktop)} As of {desktop.now:%H:%M} UTC. Open this tab again to refresh."))
     return {"type": "home", "blocks": b.fit(made)}
 
 

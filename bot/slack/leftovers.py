@@ -20,7 +20,7 @@ def left_open(board: Board) -> list[str]:
     tasks = [f"{task.id} {esc(task.text, LONGEST)}" for task in incident.tasks if task.is_open]
     if tasks:
         lines.append(f"*Open*: {_count(len(tasks), 'task')} ({_some(tasks)})")
-    changes = [f"{esc(m.text, LONGEST)}, roll back by {due_time(m.due_at)}" for m in incident.mitigations]
+    changes = [f"{esc(m.text, LONGEST)}, roll back by {due_time(incident, m.due_at)}" for m in incident.mitigations]
     if changes:
         lines.append(f"*In place*: {_count(len(changes), 'change')} ({_some(changes)})")
     if incident.handoff:

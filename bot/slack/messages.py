@@ -10,6 +10,7 @@ from bot.board import Board
 from bot.incidents.alert_text import ended, unstopped
 from bot.incidents.cadence import spell
 from bot.incidents.model import Event, Handoff, Incident
+from bot.incidents.moments import clock
 from bot.incidents.reasons import why_paged
 from bot.incidents.runs import Mitigation
 from bot.incidents.wording import COMMAND
@@ -34,7 +35,9 @@ def dated(message: Message, written_at: datetime, age: timedelta) -> Message:
     if age < LATE:
         return message
     text, blocks = message
-    said = f"Written at {clock_time(written_at)}, delivered {spell(age.total_seconds())} late."
+    same_day = written_at.date() == (written_at + age).date()
+    when = f"{written_at:%H:%M} UTC" if same_day else date_time(written_at)
+    said = f"Written at {when}, delivered {spell(age.total_seconds())} late."
     return f"{shorten(text, TEXT)} {said}", [*blocks, b.context(f":hourglass: {said}")]
 
 
@@ -82,7 +85,7 @@ def update(templates: Renders, incident: Incident, data: Mapping[str, Any]) -> M
         action=str(data.get("action") or ""),
         owner=Mrkdwn(owner),
         eta=str(data.get("eta") or ""),
-        next_update=Mrkdwn(due_time(due)) if due else "",
+        next_update=Mrkdwn(due_time(incident, due)) if due else "",
         author=Mrkdwn(str(data["author"])),
     )
     return _sentence(f"Update on {incident.number}: {data['state']}"), b.paragraphs(text)
@@ -121,7 +124,7 @@ def resolution(
 def reminder(incident: Incident, data: Mapping[str, Any]) -> Message:
     """The quiet reminder: mentions nobody."""
     due = _moment(data["due_at"])
-    said = f"Post an update by {due_time(due)}." if due else "Post an update."
+    said = f"Post an update by {due_time(incident, due)}." if due else "Post an update."
     return said, [b.section(f":hourglass_flowing_sand: {said}"), b.actions(_update_buttons(incident))]
 
 
@@ -130,7 +133,7 @@ def overdue(incident: Incident, data: Mapping[str, Any], mentions: Sequence[str]
     late = int(data["late_seconds"])
     due = _moment(data["due_at"])
     who = f"{' '.join(mentions)} " if mentions else ""
-    since = f" It was due at {due_time(due)}." if due else ""
+    since = f" It was due at {due_time(incident, due)}." if due else ""
     lead = "" if incident.lead else " Nobody has the lead: press Take lead on the card."
     what = f"Update overdue by {spell(late)}." if late >= 60 else "Update due now."
     text = f":warning: {who}{what}{since} Post one now: `{command} update <text>`.{lead}"
@@ -150,7 +153,7 @@ def handoff(board: Board, offered: Handoff) -> Message:
     """Offer the command: who offers it, a brief, and the button."""
     incident = board.incident
     head = f":handshake: <@{offered.to.id}>, <@{offered.by.id}> offers you the lead of {incident.number}."
-    until = due_time(offered.at + timedelta(minutes=5))
+    until = due_time(incident, offered.at + timedelta(minutes=5))
     buttons = [
         b.button("Accept", "incident_accept", incident.number, "primary"),
         b.button("Decline", "incident_decline", incident.number),
@@ -173,7 +176,7 @@ def update_for(incident: Incident, data: Mapping[str, Any]) -> Message:
     """An update as a subscriber gets it."""
     where = f" in <#{incident.channel_id}>" if incident.channel_id else ""
     due = _moment(data.get("next_update_at"))
-    after = f" Next update: {due_time(due)}." if due else ""
+    after = f" Next update: {due_time(incident, due)}." if due else ""
     status = str(data.get("status") or incident.status.value)
     text = (
         f":mega: *{incident.number}* {incident.severity_name} {status}{where}: {esc(str(data['state']), 2000)} "
@@ -219,14 +222,14 @@ def briefing(board: Board) -> str:
     """Tell somebody who has just arrived what matters, in one paragraph."""
     incident = board.incident
     told = [e for e in board.events if e.kind not in QUIET_KINDS][-BRIEFING_EVENTS:]
-    so_far = "; ".join(_line(event) for event in told)
+    so_far = "; ".join(_line(incident, event) for event in told)
     tenants = incident.tenants or board.fact("tenant", "tenant_id", "customer")
-    mitigated = f"in place since {incident.mitigated_at:%H:%M} UTC" if incident.mitigated_at else "none yet"
+    mitigated = f"in place since {clock_time(incident, incident.mitigated_at)}" if incident.mitigated_at else "none yet"
     title = ended(esc(incident.title, 200))
     alert = alert_says.says(board)
     parts = [
         f"*{incident.number}* {incident.severity_name} is {incident.status.value}: {title}",
-        f"Started {clock_time(incident.started_at or incident.declared_at)}.",
+        f"Started {clock_time(incident, incident.started_at or incident.declared_at)}.",
         f"Impact: {alert_says.impact(incident, 300)}.",
         *([ended(alert)] if alert else []),
         f"Tenants affected: {esc(tenants, 200) or 'not known yet'}.",
@@ -250,7 +253,7 @@ def mitigation(incident: Incident, made: Mitigation) -> Message:
     """A change that is in place, with its way back and by when."""
     what = f"completed step {made.step} of `{esc(made.book)}`" if made.book else "made a change"
     text = f":leftwards_arrow_with_hook: {person(made.by, made.name)} {what}: {esc(made.text, 600)}"
-    lines = [text, f"*Roll back by {due_time(made.due_at)}*: {esc(made.rollback, 600)}"]
+    lines = [text, f"*Roll back by {due_time(incident, made.due_at)}*: {esc(made.rollback, 600)}"]
     if made.command:
         lines.insert(1, f"```{code(made.command, 1000)}```")
     return shorten(text, TEXT), [b.section("\n".join(lines)), b.actions(_ways_out(incident, made))]
@@ -260,7 +263,7 @@ def rollback_due(incident: Incident, made: Mitigation) -> Message:
     """Ask for a rollback whose time has come; mentions whoever made the change, and the lead."""
     asked = dict.fromkeys([person(made.by, made.name), *([f"<@{incident.lead.id}>"] if incident.lead else [])])
     text = f":warning: {' '.join(asked)} roll back, or make it permanent: {esc(made.text, 600)}"
-    since = f"Rollback was due by {clock_time(made.due_at)}: {esc(made.rollback, 600)}"
+    since = f"Rollback was due by {clock_time(incident, made.due_at)}: {esc(made.rollback, 600)}"
     return shorten(text, TEXT), [b.section(f"{text}\n{since}"), b.actions(_ways_out(incident, made))]
 
 
@@ -310,8 +313,8 @@ def _ways_out(incident: Incident, made: Mitigation) -> list[b.Block]:
     ]
 
 
-def _line(event: Event) -> str:
-    return f"{event.occurred_at:%H:%M} {esc(event.text, 160)}"
+def _line(incident: Incident, event: Event) -> str:
+    return f"{clock(incident, event.occurred_at)} {esc(event.text, 160)}"
 
 
 def _paged_buttons(incident: Incident) -> list[b.Block]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from bot.incidents.model import Incident
+from bot.incidents.moments import clock
+
 LONGEST_ESCAPE = 5  # &amp;
 
 
@@ -41,15 +44,15 @@ def safe_cut(text: str, limit: int) -> int:
     return cut
 
 
-def due_time(moment: datetime) -> str:
+def due_time(incident: Incident, moment: datetime) -> str:
     """Show when somebody must act: absolute UTC, and the viewer's own time beside it."""
-    absolute = clock_time(moment)
+    absolute = clock_time(incident, moment)
     return f"{absolute} (<!date^{int(moment.timestamp())}^{{time}}|{absolute}>)"
 
 
-def clock_time(moment: datetime) -> str:
-    """Show when something happened, in UTC."""
-    return f"{moment:%H:%M} UTC"
+def clock_time(incident: Incident, moment: datetime) -> str:
+    """Show when something of an incident happened, in UTC, with the day where it spans several."""
+    return f"{clock(incident, moment)} UTC"
 
 
 def date_time(moment: datetime) -> str:

@@ -118,7 +118,7 @@ def _beside(sheet: Sheet, book: Book) -> list[b.Block]:
             *_more(len(items) - LONG, sheet.book),
         ]
     value = _value(sheet.incident, run.book)
-    boxes = [b.box(item.text, str(item.number), _by(run.ticks.get(item.number))) for item in items]
+    boxes = [b.box(item.text, str(item.number), _by(sheet.incident, run.ticks.get(item.number))) for item in items]
     ticked = [box for box, item in zip(boxes, items, strict=True) if item.number in run.ticks]
     # Another block for each state: a client keeps what was ticked in a block that it knows, and a press tells which
     # boxes were ticked when it was shown.
@@ -129,8 +129,8 @@ def _more(count: int, book: Book) -> list[b.Block]:
     return [b.context(f"and {count} more in the file of {esc(book.id)}")] if count > 0 else []
 
 
-def _by(tick: Tick | None) -> str:
-    return f"{clip(tick.name, 50)}, {tick.at:%H:%M} UTC" if tick else ""
+def _by(incident: Incident, tick: Tick | None) -> str:
+    return f"{clip(tick.name, 50)}, {clock_time(incident, tick.at)}" if tick else ""
 
 
 def _replace(sheet: Sheet, commands: Iterable[Rendered], steps: Sequence[Step]) -> list[b.Block]:
@@ -231,18 +231,18 @@ def _steps(
                 "Done..." if step.approval else "Done", f"runbook_done_{step.number + apart}", value, style
             )
         else:
-            said = f"{MARKS[tick.state]} {step.number}. {brief(step, facts, SHORT)}\n{_ticked(tick)}"
+            said = f"{MARKS[tick.state]} {step.number}. {brief(step, facts, SHORT)}\n{_ticked(sheet.incident, tick)}"
             button = b.button("Undo", f"runbook_undo_{step.number + apart}", value)
         made.append({**b.section(head + said), "accessory": button})
     return made
 
 
-def _ticked(tick: Tick) -> str:
+def _ticked(incident: Incident, tick: Tick) -> str:
     who = person(tick.by, tick.name)
     how = "Skipped" if tick.state is Done.SKIPPED else "Done"
     approved = f", approved by {esc(tick.approved_by, 100)}" if tick.approved_by else ""
     why = f": {esc(tick.why, 300)}" if tick.why else ""
-    return f"_{how} by {who} at {clock_time(tick.at)}{approved}_{why}"
+    return f"_{how} by {who} at {clock_time(incident, tick.at)}{approved}_{why}"
 
 
 def _others(others: Sequence[Match]) -> list[b.Block]:

@@ -165,7 +165,7 @@ def _outcome(look: Look) -> list[b.Block]:
 
 
 def _decided(decision: Decision, look: Look) -> str:
-    when = _at(decision.at)
+    when = _at(decision.at, look)
     channel = (look.channels or {}).get(decision.number, "")
     into = f"*{decision.into}*" + (f" in <#{channel}>" if channel else "")
     if decision.outcome is Outcome.JOINED:
@@ -191,5 +191,7 @@ def _sentence(head: str, look: Look) -> str:
     return " ".join(said)
 
 
-def _at(moment: datetime) -> str:
-    return f"at {moment:%H:%M} UTC"
+def _at(moment: datetime, look: Look) -> str:
+    """Write when it was decided, with the day where that is not the one on which the alerts came."""
+    came = min((shown.opened_at for shown in look.roll.shown), default=moment)
+    return f"at {moment:%H:%M} UTC" if moment.date() == came.date() else f"on {date_time(moment)}"

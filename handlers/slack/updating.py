@@ -18,7 +18,7 @@ from bot.outbox import templates
 from bot.runbooks.templates import TemplateError
 from bot.slack import updating as shown
 from bot.slack.modals import View
-from bot.slack.mrkdwn import esc
+from bot.slack.mrkdwn import clock_time, esc
 from bot.slack.updating import STATE, Begun
 from bot.store import incidents
 from handlers.slack import fields
@@ -179,8 +179,8 @@ def _facts(incident: Incident) -> dict[str, str]:
         "title": incident.title,
         "service": incident.service,
         "impact": incident.impact,
-        "started": f"{incident.started_at or incident.declared_at:%H:%M} UTC",
-        "mitigated": f"{incident.mitigated_at:%H:%M} UTC" if incident.mitigated_at else "",
+        "started": clock_time(incident, incident.started_at or incident.declared_at),
+        "mitigated": clock_time(incident, incident.mitigated_at) if incident.mitigated_at else "",
     }
 
 

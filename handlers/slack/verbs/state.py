@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot import times
 from bot.incidents import commands as c
 from bot.incidents.model import Incident, Status
+from bot.incidents.moments import clock
 from bot.incidents.people import refuse_unless_open
 from bot.incidents.policy import Severity
 from bot.incidents.responding import SETTABLE
@@ -213,7 +214,9 @@ async def timeline(spoken: Spoken) -> str:
     """Show the last lines of the timeline, to whoever asks alone."""
     number = spoken.subject.number
     events = await spoken.asked.services.store.read(lambda connection: incidents.timeline(connection, number))
-    lines = [f"{e.occurred_at:%H:%M} {esc(e.actor.name, 40)}: {esc(e.text, 160)}" for e in events[-SHOWN:]]
+    lines = [
+        f"{clock(spoken.subject, e.occurred_at)} {esc(e.actor.name, 40)}: {esc(e.text, 160)}" for e in events[-SHOWN:]
+    ]
     base = spoken.asked.services.settings.public_url
     all_of_it = link(f"{base}/api/v1/incidents/{number}/timeline?format=md", "all of it") if base else ""
     whole = all_of_it or f"`{spoken.command} export`"

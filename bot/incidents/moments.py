@@ -1,0 +1,31 @@
+"""How an incident's moments are written: the time alone within one day, and with the day where it spans several."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from bot.incidents.model import Incident
+
+
+def clock(incident: Incident, moment: datetime) -> str:
+    """Write a moment in UTC: `03:12`, or `2 Dec 03:12` where readers could take it for another day's."""
+    moment = moment.astimezone(UTC)
+    alone = moment.date() == incident.declared_at.astimezone(UTC).date() and not _spans_days(incident)
+    return f"{moment:%H:%M}" if alone else f"{moment:%-d %b %H:%M}"
+
+
+def _spans_days(incident: Incident) -> bool:
+    """True when what has happened or is due lies on other days than the declaration."""
+    known = (
+        incident.started_at,
+        incident.acknowledged_at,
+        incident.mitigated_at,
+        incident.resolved_at,
+        incident.ended_at,
+        incident.ladder_from,
+        incident.cadence_from,
+        incident.paused_until,
+        *(timer.due_at for timer in incident.timers),
+    )
+    day = incident.declared_at.astimezone(UTC).date()
+    return any(moment.astimezone(UTC).date() != day for moment in known if moment)
