@@ -24,7 +24,7 @@ cli = typer.Typer(
     help="A ChatOps incident bot.",
     pretty_exceptions_enable=False,
 )
-db = typer.Typer(no_args_is_help=True, help="The database.")
+db = typer.Typer(no_args_is_help=True, help="Migrate the database.")
 inbox_cli = typer.Typer(no_args_is_help=True, help="Dead letters: webhooks that could not be read.")
 cli.add_typer(db, name="db")
 cli.add_typer(intake, name="intake")
@@ -164,7 +164,7 @@ def commands() -> None:
 
 @db.command()
 def upgrade() -> None:
-    """Bring the database to this version's schema."""
+    """Migrate the database to this version."""
     from bot.migrate import migrate
 
     settings = load_settings()
@@ -174,7 +174,7 @@ def upgrade() -> None:
 
 @inbox_cli.command("list")
 def inbox_list() -> None:
-    """List the dead letters: bodies that could not be read."""
+    """List dead letters: webhook bodies that could not be read."""
     from bot.store import inbox
 
     settings = load_settings()
@@ -190,7 +190,7 @@ def inbox_list() -> None:
 
 @inbox_cli.command("show")
 def inbox_show(receipt: str) -> None:
-    """Print a body as it came."""
+    """Print a webhook body unchanged."""
     from bot.store import inbox
 
     letter = read(load_settings(), lambda connection: inbox.find(connection, receipt))
@@ -201,7 +201,7 @@ def inbox_show(receipt: str) -> None:
 
 @inbox_cli.command("replay")
 def inbox_replay(receipt: str) -> None:
-    """Take a dead letter in again, say after an upgrade; a running service acts on it within 15 seconds."""
+    """Process a dead letter again, for example after an upgrade. A running service acts within 15 seconds."""
     from bot.app import replay
 
     outcome = asyncio.run(replay(load_settings(), receipt))

@@ -11,6 +11,7 @@ from typing import Annotated, Any, get_args
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from bot import yaml_once
 from bot.durations import Duration, Offset
 from bot.errors import ConfigError
 from bot.incidents import intake as intake_rules
@@ -449,7 +450,7 @@ def load_config(path: Path | None) -> Config:
     if path is None:
         return Config()
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml_once.load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"SITREP_CONFIG: there is no file {path}. Create it or unset the variable.") from error
     except (OSError, UnicodeDecodeError) as error:

@@ -81,7 +81,7 @@ SHORTCUTS = (
         "name": "Work on the incident",
         "type": "message",
         "callback_id": "incident_work",
-        "description": "All that can be done about this thread's incident",
+        "description": "Run any incident command from this thread",
     },
     {
         "name": "Work on an incident",
@@ -98,10 +98,10 @@ SHORTCUTS = (
 )
 
 _CREATE = '# The Slack app. Create it at api.slack.com/apps with "From a manifest".\n'
-_CHANGE = "# An app that is there: paste this under App Manifest, then reinstall the app.\n"
+_CHANGE = "# For an existing app: paste this under App Manifest, then reinstall the app.\n"
 _FILL_IN = f"""\
 # Put your own host in place of {ANY_HOST[8:]}, or set SITREP_PUBLIC_URL and run `sitrep manifest` again.
-# Without a way in from the internet: `sitrep manifest --socket-mode`.
+# If Slack cannot reach your network, use `sitrep manifest --socket-mode`.
 """
 _NOT_SECURE = "# Slack calls https:// addresses only: set SITREP_PUBLIC_URL to one.\n"
 _SOCKET = "# Socket Mode: make an app-level token (xapp-) with connections:write, and set SLACK_APP_TOKEN to it.\n"

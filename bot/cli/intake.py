@@ -15,7 +15,7 @@ from bot.incidents.model import Alert
 from bot.incidents.sources import PAGERDUTY
 from bot.settings import load_settings
 
-intake = typer.Typer(no_args_is_help=True, help="How alerts are routed.")
+intake = typer.Typer(no_args_is_help=True, help="Test how alerts are routed.")
 
 
 @intake.callback()
@@ -34,7 +34,7 @@ def match(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Show which rule an alert meets, what it is about, whom it pages, which runbook it leads to, and why."""
+    """Show an alert's intake rule, subject, ladder and runbook, with the reasons."""
     from bot.cli import matched
     from bot.incidents import subject
     from bot.runbooks.catalog import Catalog

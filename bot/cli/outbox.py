@@ -35,9 +35,9 @@ def list_(
     failed: Annotated[bool, typer.Option("--failed", help="Only failed deliveries.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="Also delivered and superseded deliveries.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
-    limit: Annotated[int, typer.Option(min=1, help="Maximum number, newest first.")] = 200,
+    limit: Annotated[int, typer.Option(min=1, help="Show only the newest N.")] = 200,
 ) -> None:
-    """List what waits to be sent and what failed for good, oldest first."""
+    """List waiting and failed deliveries, oldest first."""
     from bot.store import outbox_admin
     from bot.store.deliveries import UNFINISHED, State
 
@@ -69,9 +69,9 @@ def list_(
 
 @outbox.command()
 def retry(ids: Ids) -> None:
-    """Have what failed sent again, or what waits sent now; a running service does it within 15 seconds.
+    """Retry failed deliveries, or send waiting ones now. A running service acts within 15 seconds.
 
-    What may have happened is looked for first. What had ended for want of a delivery follows it.
+    Sitrep first checks whether a delivery has already arrived. Deliveries that depend on it are sent too.
     """
     from bot.outbox import operating
 
@@ -81,10 +81,10 @@ def retry(ids: Ids) -> None:
 @outbox.command()
 def drop(
     ids: Ids,
-    by: Annotated[str, typer.Option(help="Who drops it; the timeline names them.")] = "",
-    why: Annotated[str, typer.Option(help="Why; the timeline says it.")] = "",
+    by: Annotated[str, typer.Option(help="Who drops it, for the timeline.")] = "",
+    why: Annotated[str, typer.Option(help="Why, for the timeline.")] = "",
 ) -> None:
-    """End what has not been sent; the incident's timeline says so, and what needs it ends too."""
+    """Drop unsent deliveries, and those that depend on them. The timeline records it."""
     from bot.desk import Desk
     from bot.engine.unmanned import UnmannedEngine
     from bot.outbox import operating

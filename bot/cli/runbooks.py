@@ -13,7 +13,7 @@ from bot.errors import SitrepError
 from bot.incidents.policy import Severity
 from bot.settings import load_settings
 
-runbooks = typer.Typer(no_args_is_help=True, help="The runbooks.")
+runbooks = typer.Typer(no_args_is_help=True, help="Check, match and list runbooks.")
 
 
 @runbooks.command()
@@ -46,7 +46,7 @@ def lint(
 
 @runbooks.command()
 def catalog() -> None:
-    """Write runbooks.catalog.json anew, from the files."""
+    """Generate runbooks.catalog.json from the runbook files."""
     from bot.runbooks.catalog import Catalog
     from bot.runbooks.index import FILE, document
 
@@ -62,7 +62,7 @@ def match(
     annotations: Annotated[list[str] | None, typer.Option(help="Its annotations, written the same way.")] = None,
     severity: Annotated[str, typer.Option(help="The incident's severity: sev1 to sev4, or your own name.")] = "",
 ) -> None:
-    """Show which runbooks an alert leads to, the one that would be posted first, and why."""
+    """Rank the runbooks that match an alert, with the reasons."""
     from bot.incidents.model import Alert
     from bot.runbooks.catalog import Catalog
     from bot.runbooks.match import rank

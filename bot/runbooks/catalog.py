@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import frontmatter
-import yaml
+from frontmatter.default_handlers import YAMLHandler
 from pydantic import BaseModel, ValidationError
 from yaml import YAMLError
 
+from bot import yaml_once
 from bot.errors import SitrepError
 from bot.runbooks import names
 from bot.runbooks.minimum import CHECKLIST_ID, FIRST_RESPONSE, GENERAL, GENERAL_ID
@@ -29,6 +30,17 @@ VERSION_LENGTH = 12  # hex digits: short enough to print, long enough never to c
 
 _Meta = TypeVar("_Meta", bound=BaseModel)
 _Read = TypeVar("_Read", Runbook, Checklist)
+
+
+class _FrontMatter(YAMLHandler):
+    """Front matter in which each key stands once."""
+
+    def load(self, fm: str, **_: object) -> Any:
+        """Return what the front matter holds."""
+        return yaml_once.load(fm)
+
+
+_FRONT_MATTER = _FrontMatter()
 
 
 class CatalogError(SitrepError):
@@ -151,7 +163,7 @@ class Catalog:
 def _variables(file: Path, problems: list[str]) -> dict[str, str]:
     """Read which variables runbooks take from the configuration's `sites`, and what each means."""
     try:
-        read = yaml.safe_load(file.read_text(encoding="utf-8"))
+        read = yaml_once.load(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, YAMLError, RecursionError) as error:
@@ -220,7 +232,7 @@ def _read(file: Path, model: type[_Meta]) -> tuple[_Meta, Section, tuple[Section
     except UnicodeDecodeError as error:
         raise CatalogError([f"{file.name}: save it as UTF-8 (byte {error.start} is not)"]) from error
     try:
-        post = frontmatter.loads(text.replace("\r\n", "\n").replace("\r", "\n"))
+        post = frontmatter.loads(text.replace("\r\n", "\n").replace("\r", "\n"), handler=_FRONT_MATTER)
     # YAML's own types raise ValueError where a value is none of theirs, such as the 30th of February.
     except (YAMLError, ValueError, RecursionError) as error:
         raise CatalogError([f"{file.name}: fix the YAML front matter: {' '.join(str(error).split())}"]) from error

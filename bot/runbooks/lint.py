@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from bot import yaml_once
 from bot.errors import SitrepError
 from bot.incidents.runs import ACTS
 from bot.runbooks.catalog import VARIABLES_FILE, Catalog
@@ -224,7 +225,7 @@ def _alerts(file: Path, catalog: Catalog) -> Iterator[Problem]:
 
 def _read(file: Path) -> Any:
     try:
-        return yaml.safe_load(file.read_text(encoding="utf-8"))
+        return yaml_once.load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SitrepError(f"{file}: make it a readable YAML file ({' '.join(str(error).split())}).") from error
 

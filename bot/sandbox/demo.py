@@ -139,7 +139,8 @@ def _share(env: dict[str, str], folder: Path) -> str:
     sitrep = os.path.relpath(beside) if beside.is_relative_to(Path.cwd()) else str(beside)
     call = shlex.quote(sitrep) if beside.exists() else f"{shlex.quote(sys.executable)} -m bot"
     return (
-        f"Other commands reach its database, in another terminal: . {shlex.quote(str(file))} && {call} outbox list\n"
+        "To run other commands on its database, paste this into another terminal:\n"
+        f"  . {shlex.quote(str(file))} && {call} outbox list\n"
         f"For the database alone: export SITREP_DATABASE_URL={shlex.quote(env['SITREP_DATABASE_URL'])}"
     )
 

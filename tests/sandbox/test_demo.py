@@ -136,7 +136,8 @@ def test_the_demo_says_where_it_is_and_ends_cleanly(tmp_path: Path, monkeypatch:
         found = re.fullmatch(r"Sitrep demo: open (http://127\.0\.0\.1:\d+/) \(Ctrl-C ends it\)\n", line)
         assert found, line + (process.stderr.read() if process.stderr and not line else "")
         assert process.stderr is not None
-        shared = re.search(r": \. (\S+) && (\S+) outbox list\n", process.stderr.readline())
+        assert process.stderr.readline().endswith("paste this into another terminal:\n")
+        shared = re.fullmatch(r"  \. (\S+) && (\S+) outbox list\n", process.stderr.readline())
         url = re.search(r": export SITREP_DATABASE_URL=(sqlite:///\S+/sitrep\.db)\n", process.stderr.readline())
         assert shared
         assert url

@@ -158,6 +158,9 @@ def test_a_public_url_that_begins_a_link_is_taken(url: str, taken: str, monkeypa
         ("flapping: {hold: 15}", ("flapping.hold", "15s")),
         ("- a list", ("keys and values",)),
         ("a: [", ("fix the YAML",)),
+        ("slack: {command: /a}\nstorms: {over: 3}\nslack: {command: /b}", ("'slack' is already in line 1", "line 3")),
+        ("severities:\n  sev2: {ladder: a}\n  sev2: {update_every: 5m}", ("'sev2' is already in line 2",)),
+        ("ladders:\n  x:\n  - {after: 0s, after: 5m, name: a}", ("'after' is already in line 3",)),
     ],
 )
 def test_a_wrong_key_is_named_with_the_nearest_known_one(

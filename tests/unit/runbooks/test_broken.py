@@ -22,6 +22,7 @@ Directory = Callable[..., Path]
 GOOD = runbook(id="ops.good", url="runbooks/good.md", signals="[Good]")
 BROKEN: dict[str, tuple[str | bytes, str]] = {
     "bad YAML": (runbook(title="'open"), "fix the YAML front matter"),
+    "a key twice": (runbook(title="x\ntitle: y"), "the key 'title' is already in line"),
     "a day that there is not": (runbook(last_reviewed_at="2026-02-30"), "fix the YAML front matter"),
     "deep YAML": ("---\nid: " + "[" * 5000 + "\n---\n", "fix the YAML front matter"),
     "unknown key": (runbook(owner="SRE"), "remove `owner`"),
