@@ -48,6 +48,10 @@ test: $(STAMP) ## Run all tests; tests that measure time run alone at the end
 fuzz: $(STAMP) ## Try new examples in the property tests (make test draws the same ones each time)
 	$(BIN)/python -m pytest -n $(TESTERS) -m hypothesis --hypothesis-profile=fuzz
 
+.PHONY: texts
+texts: $(STAMP) ## Print every text that a person reads, by where it is read, for a review
+	@$(BIN)/python -m tests.texts
+
 .PHONY: soak
 soak: $(STAMP) ## Kill replicas for a minute while Slack fails, then count messages (SITREP_SOAK_SEED repeats a run)
 	$(BIN)/python -m pytest -m soak tests/soak

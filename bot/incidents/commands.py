@@ -434,9 +434,9 @@ class DeliveryFailed:
 
 @dataclass(frozen=True, slots=True)
 class PageLost:
-    """A page gets to nobody: what it needs to go out is not there, or it mentions no one.
+    """A page gets to nobody: it is `homeless`, for the place to post it is not there, or it mentions no one.
 
-    The fields are those of `DeliveryFailed`.
+    The other fields are those of `DeliveryFailed`.
     """
 
     kind: str
@@ -445,6 +445,7 @@ class PageLost:
     fix: str
     data: dict[str, Any] = field(default_factory=dict)
     words: str = ""
+    homeless: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ comes at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -19,6 +19,9 @@ from bot.incidents.policy import Level
 
 # Somebody wants this very person; or what joined is something else than what was acknowledged.
 _DESPITE_ACKNOWLEDGEMENT = frozenset({"asked", "joined"})
+
+
+ASKED = "page:asked:"  # begins the slot of a page that somebody asked for
 
 
 def start(draft: Draft, *, mention: bool, reason: str = "declared", **data: str) -> str:
@@ -148,6 +151,26 @@ def repeat(draft: Draft) -> None:
         if waiting is not None and facts["people"]:
             others = [way for way in waiting["ways"] if way.startswith("page_pagerduty:")]
             _set_paging(draft, number, {**waiting, "ways": [slot, *others]})
+
+
+def page_directly(draft: Draft, slot: str, data: Mapping[str, Any]) -> bool:
+    """Page in direct messages, because the place for a page cannot be had; False where nobody waits for that page."""
+    number = _level_of(draft, slot)
+    if number is not None:
+        waiting = draft.incident.paging[str(number)]
+        facts = {**_facts(number, draft.incident.rule.ladder[number - 1], waiting["reason"]), **waiting["data"]}
+    elif slot.startswith(ASKED):
+        facts = dict(data)
+    else:
+        return False
+    if not facts["people"]:
+        return False
+    directly = f"{slot}:direct"
+    draft.deliver("page", "page", slot=directly, data={**facts, "direct": True})
+    if number is not None:
+        ways = [directly if way == slot else way for way in waiting["ways"]]
+        _set_paging(draft, number, {**waiting, "ways": ways})
+    return True
 
 
 def is_needless(incident: Incident, reason: str) -> bool:

@@ -224,9 +224,15 @@ def delivery_failed(draft: Draft, command: c.DeliveryFailed) -> None:
 
 
 def page_lost(draft: Draft, command: c.PageLost) -> None:
-    """Note a page that gets to nobody, unless its level does not depend on it any more."""
+    """Note a page that gets to nobody, unless its level does not depend on it any more.
+
+    One that has no place to be posted in goes to its people themselves instead.
+    """
+    if command.homeless and escalation.page_directly(draft, command.slot, command.data):
+        return
     if escalation.awaited(draft, command.slot):
-        failed = c.DeliveryFailed(command.kind, command.slot, command.reason, command.fix, command.data, command.words)
+        data = {"level": command.data.get("level", 1)} if command.homeless else command.data
+        failed = c.DeliveryFailed(command.kind, command.slot, command.reason, command.fix, data, command.words)
         delivery_failed(draft, failed)
 
 

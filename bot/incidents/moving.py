@@ -106,8 +106,13 @@ def not_looked(draft: Draft, command: c.DeliveryFailed) -> None:
 
 
 def told(draft: Draft, people: Iterable[str]) -> None:
-    """Keep who hears of a private incident in direct messages: the buttons in them must work."""
+    """Keep who hears of a private incident in direct messages: the buttons in them must work.
+
+    Of one that never got a channel they hear the updates too: there is no other place for them.
+    """
     away = draft.incident.away
+    if away is None and draft.incident.private:
+        draft.set(subscribers=tuple(dict.fromkeys((*draft.incident.subscribers, *people))))
     if away is not None and (new := [each for each in people if each not in away.told]):
         draft.set(away=replace(away, told=(*away.told, *new)))
 

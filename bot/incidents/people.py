@@ -209,7 +209,7 @@ def page(draft: Draft, command: c.PagePeople) -> None:
         draft.deliver(
             "page_pagerduty", "pagerduty", slot=f"page_pagerduty:asked:{seq}", data={**facts, **command.pagerduty}
         )
-    draft.deliver("page", "page", slot=f"page:asked:{seq}", needs=(home,), after=after, data=facts)
+    draft.deliver("page", "page", slot=f"{escalation.ASKED}{seq}", needs=(home,), after=after, data=facts)
 
 
 def subscribe(draft: Draft, command: c.Subscribe) -> None:

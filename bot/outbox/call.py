@@ -124,11 +124,13 @@ class Call:
         channel: str | None = None,
         looked_for: bool = False,
         people: Sequence[str] | None = None,
+        directly: bool = False,
     ) -> Result:
         """Post a message, in the incident's place unless a channel is named; one that comes late says so.
 
         What an attempt without an answer has posted is looked for first, unless the sender has just done that.
-        `people` are whom a private incident tells of it in direct messages, while its channel cannot be written.
+        `people` are whom a private incident tells of it in direct messages, while its channel cannot be written;
+        `directly` does so with any message.
 
         Raises:
             ChannelShut: the incident's channel cannot be written.
@@ -142,7 +144,7 @@ class Call:
             return {"channel": posted.channel, "ts": posted.ts}
         if maybe_done and (found := await self.find()) is not None:
             return found
-        if self.is_private_and_away:
+        if directly or self.is_private_and_away:
             return await self._directly((text, blocks), self._who_works() if people is None else people)
         where, thread_ts = self.place()
         try:

@@ -186,7 +186,8 @@ async def _page(call: Call) -> Result:
         if is_needless(call.board.incident, reason):
             raise Superseded
         message = messages.page(call.board, call.row.data, found.mentions)
-        posted = await call.post(message, looked_for=True, people=found.users)
+        directly = bool(call.row.data.get("direct"))
+        posted = await call.post(message, looked_for=True, people=found.users, directly=directly)
     people = [call.directory.name_of(user) for user in found.users]
     return {**posted, "people": people, "problems": found.notes, "mentions": list(found.mentions)}
 

@@ -206,8 +206,9 @@ class Outbox:
         for row in todo.hopeless:
             ours = deliveries.give_up(tx.connection, row, tx.now, outbox_admin.HOPELESS)
             if ours and row.incident_id is not None and row.kind in PAGES:
-                facts = {"level": row.data.get("level", 1)}
-                lost = c.PageLost(row.kind, row.slot, outbox_admin.HOPELESS, "Fix the earlier failure first.", facts)
+                facts = {"level": 1, **row.data}
+                fix = "Fix the earlier failure first."
+                lost = c.PageLost(row.kind, row.slot, outbox_admin.HOPELESS, fix, facts, homeless=True)
                 self._desk.apply(tx, row.scope, lost)
         for row in todo.ready:
             if job.work is Work.PAGES and row.lane not in PAGE_LANES:
