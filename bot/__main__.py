@@ -135,7 +135,10 @@ def doctor() -> None:
 def manifest(
     *,
     socket_mode: Annotated[
-        bool, typer.Option("--socket-mode", help="Without addresses, as when SLACK_APP_TOKEN is set.")
+        bool,
+        typer.Option(
+            "--socket-mode", help="For Socket Mode, without request URLs. On by default if SLACK_APP_TOKEN is set."
+        ),
     ] = False,
 ) -> None:
     """Print the Slack app's manifest for this configuration."""

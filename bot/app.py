@@ -328,7 +328,7 @@ def _each(ticker: AsyncIOScheduler, seconds: float, look: Look, *, at_once: bool
 def _tell_of_name(desk: Desk, tx: Tx, name: str, why: str) -> None:
     """Tell the operators that a name in the configuration stands for nobody: a page to it reaches nobody."""
     digest = hashlib.sha256(name.encode()).hexdigest()[:12]
-    text = f"Nobody can be paged as {why}"
+    text = f"Cannot page {why}"
     desk.post(tx, f"operators:name:{digest}", Delivery("operators", "operators", "operators", {"text": text}))
 
 

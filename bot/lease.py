@@ -31,4 +31,4 @@ def check() -> None:
     """
     holds = _holds.get()
     if holds is not None and not holds():
-        raise LeaseLost("This process stalled; another one goes on.")
+        raise LeaseLost("This process stalled; another replica may have taken over its work.")

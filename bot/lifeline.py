@@ -59,7 +59,10 @@ class Lifeline:
     def hold(self) -> None:
         """Make this process's file and lock it until the process ends; without one, others wait for a time-out."""
         if not in_memory(self._folder):
-            log.info("lifeline_off", reason=f"{self._folder} is not in memory; a killed replica's work waits longer")
+            log.info(
+                "lifeline_off",
+                reason=f"{self._folder} is not a tmpfs; failover after a crash takes longer. Mount a tmpfs there.",
+            )
             return
         name = f"{self._prefix}{uuid.uuid4().hex}"
         hidden, path = self._folder / f".{name}", self._folder / name

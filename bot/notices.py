@@ -93,7 +93,7 @@ class Refusals:
         notices.keep(tx.connection, known.id, [*known.told, tx.now], 0)
         text = told(refusal)
         if known.count:
-            text += f" Refused {known.count:,} more times since {known.told[-1]:%Y-%m-%d %H:%M} UTC."
+            text += f" Further cases since {known.told[-1]:%Y-%m-%d %H:%M} UTC: {known.count:,}."
         log.error("webhook_refused", source=refusal.source, reason=refusal.reason.value, what=text)
         scope = operators_scope(f"notice:{known.id}")
         self._desk.post(tx, scope, Delivery("operators", "operators", "operators", {"text": text}))
@@ -107,7 +107,7 @@ def tested(tx: Tx, desk: Desk, source: str, tester: str) -> str:
         return "test"
     notices.keep(tx.connection, known.id, [*known.told, tx.now], 0)
     named = f' for the source "{name_of(source)}"' if name_of(source) else ""
-    more = f" {known.count:,} more had come within a minute of the one before." if known.count else ""
+    more = f" Tests in the minute after the last notice: {known.count:,}." if known.count else ""
     text = f"{tester}'s test notification arrived{named} at {tx.now:%H:%M:%S} UTC. A test opens no incident.{more}"
     facts = {"text": text, "mark": ":white_check_mark:"}
     desk.post(tx, operators_scope(f"notice:{known.id}"), Delivery("operators", "operators", "operators", facts))
@@ -156,7 +156,9 @@ _FIXES = {
         "Set PAGERDUTY_WEBHOOK_SECRETS to the signing secret of the webhook subscription. After three refusals in a "
         "row PagerDuty turns the subscription off for a day: turn it on again there."
     ),
-    Reason.WRONG_SOURCE: "Send it to the path of the token's own source, or give the sender that source's token.",
+    Reason.WRONG_SOURCE: (
+        "Give the sender the token of the source in its path, or change the path to the source of its token."
+    ),
     Reason.BAD_SOURCE: (
         "Send it to /webhooks/alertmanager/<source>; a source is up to 32 characters of a-z, 0-9, - and _."
     ),

@@ -62,7 +62,7 @@ def _named_tokens(value: str) -> tuple[WebhookToken, ...]:
 
 def _check_public_url(url: str) -> None:
     """Refuse what cannot begin the links in messages; each refusal says what to write instead."""
-    no_url = "it is no URL: write it as https://sitrep.example.com"
+    no_url = "it is not a URL: write it as https://sitrep.example.com"
     bare = "://" not in url
     try:
         parts = urlsplit(f"//{url}" if bare else url)
@@ -163,7 +163,7 @@ class Settings(BaseSettings):
     def _ours(cls, value: Any) -> Any:
         if isinstance(value, str) and value.startswith("tcp://"):
             raise ValueError(
-                "Kubernetes has set it, for a Service that is called sitrep: "
+                "Kubernetes set it for a Service named sitrep: "
                 "set SITREP_PORT in the pod, or `enableServiceLinks: false`"
             )
         return value
@@ -197,7 +197,7 @@ class Settings(BaseSettings):
         if self.test_clock and not is_loopback(self.slack_api_url):
             raise ValueError("SITREP_TEST_CLOCK: unset it; it moves the clock only with a loopback SLACK_API_URL")
         if (self.slack_bot_token is None) != (self.slack_signing_secret is None and self.slack_app_token is None):
-            missing = "SLACK_BOT_TOKEN" if self.slack_bot_token is None else "SLACK_SIGNING_SECRET"
+            missing = "SLACK_BOT_TOKEN" if self.slack_bot_token is None else "SLACK_SIGNING_SECRET or SLACK_APP_TOKEN"
             raise ValueError(f"{missing}: set it too, or unset the other SLACK_ variables")
         return self
 

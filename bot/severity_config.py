@@ -75,7 +75,7 @@ def _level(key: str, row: SeverityConfig) -> Severity:
     where = f"severities.{key.strip() or repr(key)}"
     if key in [*Severity]:
         if row.like not in {None, key}:
-            raise ValueError(f"{where}: {key} is the name of a level itself, not of {row.like}. Choose another name.")
+            raise ValueError(f"{where}: {key} is a level, so it cannot be `like: {row.like}`. Choose another name.")
         level = Severity(key)
     else:
         _must_fit(where, key)
@@ -107,7 +107,7 @@ def _must_be_free(where: str, name: str, level: Severity) -> None:
     """Refuse a name that means something else where people type it."""
     other = built_in(name)
     if other is not None and other is not level:
-        raise ValueError(f"{where}: {name!r} is {other.value}, not {level.value}. Choose another name.")
+        raise ValueError(f"{where}: {name!r} already means {other.value}, not {level.value}. Choose another name.")
     if name.strip().casefold() in VERBS:
         raise ValueError(f"{where}: {name!r} is a verb of the slash command. Choose another name.")
 

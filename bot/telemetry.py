@@ -75,12 +75,12 @@ DELIVERIES_FAILED = Counter(
 )
 OUTWARD_CALLS = Counter(
     "sitrep_outward_calls_total",
-    "Calls to the outside by service, method and outcome.",
+    "Outgoing API calls by service, method and outcome.",
     ["service", "method", "outcome"],
 )
 OUTWARD_SECONDS = Histogram(
     "sitrep_outward_call_duration_seconds",
-    "Seconds that a call to the outside took, whatever became of it.",
+    "Duration of outgoing API calls in seconds, failed calls included.",
     ["service", "method"],
     buckets=(0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
@@ -94,15 +94,19 @@ READY_SECONDS = Histogram(
     "Seconds from the declaration to a channel with its card posted and the first level of the ladder invited.",
     buckets=(0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 3, 5, 10, 30, 60, 300, 1800),
 )
-AUDITOR_REPAIRS = Counter("sitrep_auditor_repairs_total", "What the auditor found undone and saw to.", ["what"])
+AUDITOR_REPAIRS = Counter(
+    "sitrep_auditor_repairs_total", "Late timers, deliveries and openings that the auditor acted on.", ["what"]
+)
 FLAGS = Counter(
     "sitrep_auditor_flags_total", "Alerts found to differ from what their source reports.", ["source", "flag"]
 )
 LOOKS = Counter(
-    "sitrep_auditor_looks_total", "Looks at what a source reports; an unclear one flags nothing.", ["source", "outcome"]
+    "sitrep_auditor_looks_total",
+    "Comparisons with an alert source, by outcome; an unclear one flags nothing.",
+    ["source", "outcome"],
 )
 HEARTBEATS = Counter(
-    "sitrep_heartbeats_total", "Signs of life by outcome; withheld while something is wrong.", ["outcome"]
+    "sitrep_heartbeats_total", "Heartbeats by outcome; withheld while Sitrep is unhealthy.", ["outcome"]
 )
 
 RUNBOOK_RUNS = Counter("sitrep_runbook_runs_total", "Runbooks that were posted in an incident.", ["runbook"])
@@ -122,8 +126,10 @@ SOCKET_MODE_OPEN.set(-1)
 DATABASE_UP = Gauge("sitrep_database_up", "1 when the database answered this scrape, 0 when it did not.")
 OUTBOX = Gauge("sitrep_outbox_deliveries", "Unfinished deliveries by state.", ["state"])
 OUTBOX_OLDEST = Gauge("sitrep_outbox_oldest_age_seconds", "Age of the oldest unfinished delivery; 0 without one.")
-TIMERS_ARMED = Gauge("sitrep_timers_armed", "Timers that wait for their moment.")
-TIMER_OVERDUE = Gauge("sitrep_timer_overdue_seconds", "Since when the most overdue armed timer is due; 0 without one.")
+TIMERS_ARMED = Gauge("sitrep_timers_armed", "Armed timers.")
+TIMER_OVERDUE = Gauge(
+    "sitrep_timer_overdue_seconds", "Seconds that the most overdue armed timer is late; 0 if none is."
+)
 INCIDENTS_OPEN = Gauge("sitrep_incidents_open", "Open incidents by severity.", ["severity"])
 
 # A counter that begins with its first event shows no increase of it: these begin with zero.

@@ -29,9 +29,9 @@ from bot.store.tx import Tx
 from bot.text import clip
 
 WORDS = {
-    Outcome.ACCEPTED: "accepted it",
-    Outcome.MERGED: "merged it",
-    Outcome.DECLINED: "declined it",
+    Outcome.ACCEPTED: "accepted the alerts",
+    Outcome.MERGED: "merged the alerts",
+    Outcome.DECLINED: "declined the alerts",
 }
 
 
@@ -235,5 +235,5 @@ def said_before(made: Decision, now: datetime) -> str:
         return f"{made.into.capitalize() if made.private else made.number} took these alerts {when}. Continue there."
     what = f"{made.name} {WORDS[made.outcome]} {when}"
     if made.outcome is Outcome.DECLINED:
-        return f"{what}: {made.why}" + (f" It became {made.into} since." if made.number else "")
+        return f"{what}: {made.why}" + (f" (The alerts have since joined {made.into}.)" if made.number else "")
     return f"{what}: see {made.into}."

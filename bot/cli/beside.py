@@ -37,7 +37,9 @@ def fresh(settings: Settings) -> str:
             if inspect(connection).get_table_names():
                 return ""
     except DBAPIError as error:
-        raise SitrepError(f"The database at {where} cannot be read: {error.orig}.") from error
+        raise SitrepError(
+            f"Could not read the database at {where}: {error.orig}. Check that it runs, and SITREP_DATABASE_URL."
+        ) from error
     finally:
         engine.dispose()
     return f"Nothing yet: the database at {where} is empty. `sitrep serve` fills it.{_slips()}"
@@ -59,7 +61,9 @@ def read(settings: Settings, work: Callable[[Connection], T]) -> T:
         with engine.begin() as connection:
             return work(connection)
     except DBAPIError as error:
-        raise SitrepError(f"The database cannot be read: {error.orig}. Run `sitrep db upgrade` first.") from error
+        raise SitrepError(
+            f"Could not read the database: {error.orig}. Check that it runs. After an upgrade, run `sitrep db upgrade`."
+        ) from error
     finally:
         engine.dispose()
 
@@ -86,7 +90,9 @@ def write(settings: Settings, work: Callable[[Tx], T]) -> T:
     try:
         return asyncio.run(run())
     except DatabaseUnavailable as error:
-        raise SitrepError(f"The database cannot be written: {error}. Run `sitrep db upgrade` first.") from error
+        raise SitrepError(
+            f"Could not write to the database: {error}. Check that it runs. After an upgrade, run `sitrep db upgrade`."
+        ) from error
 
 
 def _must_exist(settings: Settings) -> None:

@@ -18,7 +18,7 @@ from bot.incidents.subject import subject_of
 from bot.runbooks.catalog import Catalog
 from bot.runbooks.match import rank
 
-NOTHING = "the alert does not tell"
+NOTHING = "unknown: the alert names no service, pod or node"
 FACTS = ("service", "namespace", "workload", "pod", "node", "mountpoint", "target", "instance", "cluster", "region")
 THEN = {
     Then.DECLARE: "declares an incident",
@@ -96,7 +96,9 @@ def in_words(alert: Alert, config: Config, catalog: Catalog) -> str:
     lines.append(f"  About: {about['place'] or NOTHING}")
     lines += [f"    {name}: {about[name]} (from {about['from'].get(name, name)})" for name in FACTS if about[name]]
     if about["exporter"]:
-        lines.append(f"    measured by: {about['exporter']}" + ("" if about["service"] else ", which is no service"))
+        lines.append(
+            f"    measured by: {about['exporter']}" + ("" if about["service"] else " (an exporter, so not the service)")
+        )
     if then is not Then.RECORD:
         lines.append(f"  Title: {found['title']}")
         lines.append(f"  Pages: {_paged(found, then, config.policy.of(severity).key or severity.value)}")
@@ -118,8 +120,9 @@ def _paged(found: dict[str, Any], then: Then, key: str) -> str:
     if then is Then.TRIAGE:
         return "nobody, until someone accepts it"
     if not found["levels"]:
-        named = f"`ladders.{found['ladder']}` is empty" if found["ladder"] else "it climbs no ladder"
-        return f"nobody: {named}. Set `ladders.default` or `severities.{key}.ladder`."
+        if found["ladder"]:
+            return f"nobody: `ladders.{found['ladder']}` is empty. Add levels to it."
+        return f"nobody: the severity has no ladder. Set `severities.{key}.ladder`."
     levels = []
     for level in found["levels"]:
         when = f"after {spell(level['after'])}" if level["after"] else "at once"

@@ -26,7 +26,7 @@ ERROR = 500
 
 outbox = typer.Typer(no_args_is_help=True, help="Messages and pages to Slack and PagerDuty.")
 
-Ids = Annotated[list[int], typer.Argument(help="Deliveries, by the numbers that `sitrep outbox list` shows.")]
+Ids = Annotated[list[int], typer.Argument(help="Delivery IDs, as `sitrep outbox list` shows them.")]
 
 
 @outbox.command("list")
@@ -34,7 +34,7 @@ def list_(
     *,
     failed: Annotated[bool, typer.Option("--failed", help="Only failed deliveries.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="Also delivered and superseded deliveries.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="Show only the newest N.")] = 200,
 ) -> None:
     """List waiting and failed deliveries, oldest first."""
@@ -62,7 +62,7 @@ def list_(
     for line in _table(entries, now):
         typer.echo(line)
     if total > len(entries):
-        typer.echo(f"{total - len(entries)} older ones are not shown: raise --limit.")
+        typer.echo(f"Not shown: {total - len(entries)} older. Raise --limit.")
     if not entries:
         typer.echo("Nothing has failed." if failed else "Nothing is queued and nothing has failed.")
 

@@ -19,7 +19,7 @@ runbooks = typer.Typer(no_args_is_help=True, help="Check, match and list runbook
 @runbooks.command()
 def lint(
     rules: Annotated[
-        list[Path] | None, typer.Option(help="A file of Prometheus alerting rules: critical ones name a runbook.")
+        list[Path] | None, typer.Option(help="A Prometheus rules file: check that its critical alerts name a runbook.")
     ] = None,
 ) -> None:
     """Check the runbooks, the checklists and the templates; every problem names its file and the fix."""
@@ -40,8 +40,8 @@ def lint(
     errors, warnings = tally[check.Level.ERROR], tally[check.Level.WARNING]
     counted = f"{len(catalog)} runbooks, {len(catalog.checklists)} checklists, {len(templates.names)} templates"
     if errors:
-        raise SitrepError(f"{counted}: {errors} to fix, {warnings} warnings.")
-    typer.echo(f"{counted}: " + (f"{warnings} warnings." if warnings else "clean."))
+        raise SitrepError(f"{counted}. To fix: {errors}. Warnings: {warnings}.")
+    typer.echo(f"{counted}. " + (f"Warnings: {warnings}." if warnings else "No problems."))
 
 
 @runbooks.command()

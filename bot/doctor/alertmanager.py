@@ -21,7 +21,7 @@ from bot.store.unheard import Row, State
 from bot.threads import in_thread
 
 NAME = "alertmanager api"
-FIX = "Start it, or correct ALERTMANAGER_API_URL: its own address, without /api."
+FIX = "Start Alertmanager, or set ALERTMANAGER_API_URL to its base URL, without /api."
 
 
 async def look(settings: Settings, now: datetime) -> Findings:
@@ -40,9 +40,10 @@ async def look(settings: Settings, now: datetime) -> Findings:
         if lost := [row for row in rows.values() if row.state is not State.WAITING and not row.heard_at]:
             names = sorted({row.labels.get("alertname", "Alert") for row in lost})
             more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-            what = f"{len(lost)} active in {spoken(source)} never reached the bot: {', '.join(names[:NAMED])}{more}"
+            which = f"{len(lost)} ({', '.join(names[:NAMED])}{more})"
+            what = f"alerts active in {spoken(source)} that never reached the bot: {which}"
             found.append(fault(NAME, what, CAUSES))
-    said = f"{len(settings.alertmanager_urls)} asked, {answered} answered; {'; '.join(dict.fromkeys(whose))}"
+    said = f"{answered} of {len(settings.alertmanager_urls)} answered; {'; '.join(dict.fromkeys(whose))}"
     return found or [ok(NAME, said)]
 
 
@@ -59,9 +60,9 @@ def _kept(settings: Settings, source: str, now: datetime) -> tuple[frozenset[str
 def _whose(settings: Settings, source: str, receivers: frozenset[str]) -> str:
     configured = settings.config.alertmanager.receivers
     if configured or receivers:
-        return f"alerts for {', '.join(sorted(configured or receivers))} count as ours"
+        return f"receivers checked: {', '.join(sorted(configured or receivers))}"
     default = ", ".join(sorted(DEFAULT_RECEIVERS))
     return (
-        f"no notification of {spoken(source)} has come yet: alerts for {default} count as ours, or set "
+        f"no notification from {spoken(source)} yet; receivers checked: {default}. For others set "
         "alertmanager.receivers (SITREP_CONFIG)"
     )

@@ -23,7 +23,7 @@ from bot.store.writers import plain
 T = TypeVar("T")
 
 NAME = "database"
-REACH = "Start it, and set SITREP_DATABASE_URL to its address, user and password."
+REACH = "Start the database, or correct the host, user and password in SITREP_DATABASE_URL."
 CLOCK_FIX = (
     "Sync both machines' clocks with NTP: timers and the age check of Slack's requests use the database's clock."
 )
@@ -42,7 +42,7 @@ def look(url: str) -> Look:
     try:
         name = shown(url)
         if not exists(url):
-            return Look([ok(NAME, f"{name}, made at the first start")])
+            return Look([ok(NAME, f"{name} does not exist yet: `sitrep serve` creates it")])
         engine = postgres.connect(url) if is_postgres(url) else _readonly(url)
     except ConfigError as error:
         return Look([fault(NAME, "SITREP_DATABASE_URL cannot be used", str(error))])
@@ -85,7 +85,7 @@ def _schema(name: str, at: list[str]) -> Findings:
     known = known_revisions()
     said = " and ".join(at)
     if not at:
-        return [ok(NAME, f"{name}, empty: filled at the first start")]
+        return [ok(NAME, f"{name} is empty: `sitrep serve` creates the tables")]
     if set(at) - set(known):
         fix = "Upgrade Sitrep here to the version that the other replicas have."
         return [fault(NAME, f"{name} is newer than this version: at {said}, this knows {known[-1]}", fix)]

@@ -20,7 +20,7 @@ from bot.threads import in_thread
 
 NAME = "slack names"
 FIX = "Correct the name in ladders or services (SITREP_CONFIG)."
-SLOW = "Try again; a running service looks names up by itself and keeps them."
+SLOW = "Run `sitrep doctor` again. A running service retries the lookup by itself."
 
 
 def kept(url: str, specs: Sequence[str]) -> Mapping[str, Kept]:
@@ -44,14 +44,14 @@ async def look(gateway: Gateway, url: str, specs: Sequence[str], now: datetime) 
             found.append(off(NAME, f"{spec} is not checked: Slack did not answer. {SLOW}"))
         elif row.answer.error:
             text, _, fix = lookups.explain(spec, row.answer.error).partition(". ")
-            found.append(fault(NAME, f"nobody can be paged as {text}", fix))
+            found.append(fault(NAME, f"cannot page {text}", fix))
         elif said := remarks(row, now):
             found.append(fault(NAME, " ".join(said), FIX if now - (row.answered_at or now) <= STALE else SLOW))
     ages = [now - row.answered_at for row in known.values() if row.answered_at]
     if ages and not found:
         oldest = max(ages).total_seconds()
-        age = f"the oldest answer is {spell(oldest)} old" if oldest >= 60 else "asked within the last minute"
-        found.append(ok(NAME, f"{len(specs)} of ladders and services are known; {age}"))
+        age = f"the oldest answer is {spell(oldest)} old" if oldest >= 60 else "looked up within the last minute"
+        found.append(ok(NAME, f"names found in Slack, from ladders and services: {len(specs)}; {age}"))
     return found
 
 

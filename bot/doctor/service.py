@@ -41,7 +41,7 @@ async def look(settings: Settings, skew: timedelta) -> Findings:
         try:
             health = await http.get("/healthz")
         except (httpx.ConnectError, httpx.ConnectTimeout):
-            how = f"start `sitrep serve` and ask again, or type `{command} help` in Slack"
+            how = f"start `sitrep serve` and run `sitrep doctor` again, or type `{command} help` in Slack"
             return [off(NAME, f"not checked: no service answers at {base}; {how}")]
         if not _is_ours(health):
             fix = "Stop what listens there, or set SITREP_HOST and SITREP_PORT to the service's address."
@@ -50,9 +50,15 @@ async def look(settings: Settings, skew: timedelta) -> Findings:
     if answer.status_code == httpx.codes.UNAUTHORIZED:
         return [fault(NAME, f"the service at {base} rejects this signing secret: it runs with a different one", FIX)]
     if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
-        return [fault(NAME, f"the service at {base} runs without Slack", "Restart it with this environment.")]
+        return [
+            fault(
+                NAME,
+                f"the service at {base} runs without Slack",
+                "Restart the service with the SLACK_ variables of this environment.",
+            )
+        ]
     if answer.status_code != httpx.codes.OK or CHALLENGE not in answer.text:
-        text = f"the service at {base} answers {answer.status_code} to what is signed with it"
+        text = f"the service at {base} answers {answer.status_code} to a request signed with this secret"
         return [fault(NAME, text, "Check the service's log.")]
     return [ok(NAME, f"the service at {base} has the same secret; `{command} help` in Slack confirms it is the app's")]
 

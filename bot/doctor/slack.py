@@ -27,7 +27,7 @@ TOKEN, SCOPE, CHANNELS, APP_TOKEN = "slack token", "slack scope", "slack channel
 PAGE = 1000  # the most that Slack lists at once
 CLOCK_FIX = "Set this machine's clock by NTP: Slack's requests are refused once it is 5 minutes off."
 SCOPE_FIX = "Add it under OAuth & Permissions and reinstall the app."
-UNASKED = "not checked without an answer to the token"
+UNASKED = "not checked: fix the slack token first"
 
 
 class Slack:
@@ -51,7 +51,7 @@ class Slack:
         found = [*token, *sockets, *self._scopes(), self._clocks()]
         if not self._is_let_in:
             return [*found, off(CHANNELS, UNASKED), off(names.NAME, UNASKED)]
-        slow = "Try again; a channel that is named by its id (SITREP_CONFIG) is found quicker."
+        slow = "Run `sitrep doctor` again. Channels named by ID (SITREP_CONFIG) are found faster."
         channels, people = await asyncio.gather(
             within(CHANNELS, slow, self._channels), within(names.NAME, names.SLOW, self._names)
         )
@@ -99,13 +99,13 @@ class Slack:
     def _scopes(self) -> Iterator[Finding]:
         granted = self._granted()
         if granted is None:
-            yield off(SCOPE, "not checked: Slack did not name any" if self._is_let_in else UNASKED)
+            yield off(SCOPE, "not checked: Slack did not list the granted scopes" if self._is_let_in else UNASKED)
             return
         missing = [scope for scope in SCOPES if scope not in granted]
         for scope in missing:
-            yield fault(f"{SCOPE} {scope}", f"it is missing ({SCOPES[scope]})", SCOPE_FIX)
+            yield fault(f"{SCOPE} {scope}", f"the scope is missing; Sitrep needs it for {SCOPES[scope]}", SCOPE_FIX)
         if not missing:
-            yield ok(SCOPE, f"all {len(SCOPES)} are there")
+            yield ok(SCOPE, f"all {len(SCOPES)} are granted")
 
     def _clocks(self) -> Finding:
         with suppress(KeyError, ValueError):
@@ -162,7 +162,9 @@ class Slack:
         granted = self._granted()
         if granted is None or "channels:join" in granted:
             return ok(title, "the bot joins it with its first message")
-        return fault(title, "the bot is not in it, and may not join", "Invite it there: /invite @Sitrep.")
+        return fault(
+            title, "the bot is not in the channel and cannot join by itself", "Invite it there: /invite @Sitrep."
+        )
 
 
 def channels(config: Config) -> dict[str, str]:

@@ -73,16 +73,16 @@ def _pagerduty(settings: Settings) -> Iterator[str]:
         for where, target in named:
             if target.escalation_policy or target.service:
                 yield (
-                    f"{where} is paged by the service of PAGERDUTY_ROUTING_KEY and its escalation policy: "
-                    "set PAGERDUTY_API_TOKEN to page the ladder's own"
+                    f"{where} pages the service of PAGERDUTY_ROUTING_KEY, not its own: "
+                    "set PAGERDUTY_API_TOKEN to page the service or policy that the level names"
                 )
     else:
         if not settings.pagerduty_from:
-            yield "PagerDuty refuses pages with an account's API key: set PAGERDUTY_FROM to a user's login e-mail"
+            yield "with an account-level API key PagerDuty refuses pages: set PAGERDUTY_FROM to a user's login e-mail"
         for where, target in named:
             if not (target.service or config.pagerduty.service or settings.pagerduty_routing_key):
                 yield (
-                    f"{where} is paged only where a PagerDuty incident came first: "
+                    f"{where} is paged only for incidents that began in PagerDuty: "
                     "set `pagerduty: {service: ...}` (SITREP_CONFIG), or PAGERDUTY_ROUTING_KEY"
                 )
     if not settings.webhook_secrets:

@@ -50,10 +50,10 @@ class Findings:
         """What a wake-up does not seem to repair, in words for the log."""
         for late in self.timers:
             if self.now - late.since > UNREPAIRED:
-                yield f"timers of {late.scope} are due since {late.since:%H:%M:%S} UTC"
+                yield f"timers of {late.scope} have been due since {late.since:%H:%M:%S} UTC"
         for late in self.deliveries:
             if self.now - late.since > UNREPAIRED:
-                yield f"deliveries of {late.scope} are stuck since {late.since:%H:%M:%S} UTC"
+                yield f"deliveries of {late.scope} have been stuck since {late.since:%H:%M:%S} UTC"
         for opening in self.openings:
             yield f"the opening of {opening.number} is not complete"
 
@@ -138,7 +138,7 @@ def warning(opening: Hanging, now: datetime) -> str:
     cause = next((step for step in opening.steps if step.error), opening.steps[0])
     why = cause.error or ("no answer yet" if cause.attempts else "it has not been tried yet")
     return (
-        f"{opening.number} was not fully open at {now:%H:%M} UTC, after {age}. Not delivered: {steps}. "
-        f"The {cause.kind} hangs: {why}. The bot goes on trying. Check Slack and `sitrep outbox list`, and reach the "
-        "responders another way meanwhile."
+        f"{opening.number} was still not set up at {now:%H:%M} UTC, after {age}. Not delivered: {steps}. "
+        f"Error of the {cause.kind}: {why}. The bot keeps retrying. Check Slack and `sitrep outbox list`. "
+        "Until then, reach the responders another way."
     )

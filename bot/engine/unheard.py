@@ -159,7 +159,7 @@ class Unheard:
             told += alerts
             done.append("posted for triage" if outcome == "triage" else outcome)
             for number in sorted(set(_NUMBER.findall(outcome))):
-                note = note_text(seen.source, alerts, names(alerts))
+                note = note_text(seen.source, names(alerts))
                 self._desk.apply(tx, number, c.AddNote(note, SYSTEM))
         if told:
             since = min(rows[alert.fingerprint].first_at for alert in told)

@@ -10,8 +10,11 @@ from typing import Any
 # What Slack says of a channel that cannot be written, by its error code: what is so, and how to mend it.
 _WHY = {
     "is_archived": ("{} is archived", "Unarchive it"),
-    "not_in_channel": ("the bot was removed from {}", "Invite it again: `/invite @Sitrep`"),
-    "channel_not_found": ("{} was deleted, or the bot was removed from it", "If it still exists, `/invite @Sitrep`"),
+    "not_in_channel": ("the bot was removed from {}", "Invite the bot with `/invite @Sitrep`"),
+    "channel_not_found": (
+        "{} was deleted, or the bot was removed from it",
+        "If the channel still exists, type `/invite @Sitrep` in it",
+    ),
 }
 _NO_POSTING = ("the bot is not allowed to post in {}", "Let the app post there, in the channel's settings")
 # These need what only the channel has; all else can go on elsewhere.

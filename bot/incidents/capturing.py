@@ -78,7 +78,9 @@ def stamp(ts: str) -> tuple[int, int]:
 def capture(draft: Draft, command: c.CaptureMessage) -> None:
     """Put a message on the timeline, at the time at which it was written; also after the end."""
     if command.known:
-        raise Refused("no_change", f"It is on the timeline of {draft.incident.number} already: line {command.known}.")
+        raise Refused(
+            "no_change", f"The message is already on the timeline of {draft.incident.number}: line {command.known}."
+        )
     said = command.said
     draft.event(
         "pinned",

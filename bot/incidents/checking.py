@@ -160,7 +160,7 @@ def undo(draft: Draft, command: c.UndoStep) -> None:
     run, step = _run(draft, command.step), command.step
     before = run.ticks.get(step.number)
     if before is None:
-        raise Refused("no_change", f"Step {step.number} is open already.")
+        raise Refused("no_change", f"Step {step.number} is not ticked: there is nothing to undo.")
     mark(draft, run, step.number, None)
     ended = mitigating.forget(draft, run.book, step.number)
     data = _facts(run, step) | {"was": before.state.value, "by": before.name}
@@ -213,7 +213,7 @@ def _open_step(draft: Draft, step: c.Step) -> Run:
         how = "skipped" if known.state is Done.SKIPPED else "ticked"
         said = f"{known.name} {how} it at {clock(draft.incident, known.at)} UTC"
         raise Refused(
-            "no_change", f"Step {step.number} is {known.state.value} already: {said}. Undo it to change that."
+            "no_change", f"Step {step.number} is already {known.state.value}: {said}. To change it, undo it first."
         )
     return run
 

@@ -250,7 +250,7 @@ def _page(draft: Draft, number: int, *, kind: str, reason: str, mention: bool = 
         "asked": f"requested by {data.get('by')}",
         "raised": "the severity was raised",
         "joined": f"{data.get('joined')} joined",
-        "fires_again": "its alerts fire again",
+        "fires_again": "its alerts are firing again",
         "acknowledgement_void": "the acknowledgement no longer counts",
         "reopened": "it was reopened",
         "not_acknowledged": "nobody has acknowledged",

@@ -47,7 +47,7 @@ def finding(flag: Flag, alerts: Sequence[Alert]) -> str:
     if flag is Flag.MISSED:
         return f"{source} no longer reports {named}, and the resolved notification never came"
     if flag is Flag.STILL:
-        return f"{source} reports {named} as firing, though it counts as resolved here"
+        return f"Resolved in Sitrep, but still firing in {source}: {named}"
     return f"{source} still reports {named} as firing"
 
 

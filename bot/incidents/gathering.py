@@ -37,5 +37,5 @@ def see(draft: Draft, command: c.SeeStorm) -> None:
 def gathered(draft: Draft, command: c.Gathered) -> None:
     """Say in one message which incidents somebody has merged into this one, and take the offer back."""
     named = ", ".join(command.numbers)
-    say(draft, f"{mention(command.actor)} merged {len(command.numbers)} incidents into this one: {named}.")
+    say(draft, f"{mention(command.actor)} merged {named} into this incident.")
     draft.take_back(SLOT)

@@ -71,9 +71,9 @@ def fires_again(draft: Draft, command: c.FiresAgain) -> None:
         draft.arm(TimerKind.FLAP_HOLD, command.until)
     if draft.incident.resolved_at and held is None:
         name, number = plain(command.alerts[0].name), draft.incident.number
-        how = "it flaps" if command.flaps else "its source says it never stopped"
+        how = "the alert is flapping" if command.flaps else "its source says it never stopped"
         until = f"{clock(draft.incident, command.until)} UTC"
-        say(draft, f"{name} fires again: {how}. If it is still firing at {until}, {number} reopens.")
+        say(draft, f"{name} is firing again: {how}. If it is still firing at {until}, {number} reopens.")
     alerting.refresh(draft)
 
 
@@ -81,7 +81,7 @@ def _come_back(draft: Draft) -> None:
     """Reopen an incident whose alerts fire on, as if it had just been declared: somebody must look."""
     if draft.incident.status not in {Status.RESOLVED, Status.CLOSED}:
         return
-    reopening.begin_again(draft, SYSTEM, "its alerts fire again", page="fires_again")
+    reopening.begin_again(draft, SYSTEM, "its alerts are firing again", page="fires_again")
 
 
 def come_back(draft: Draft, command: c.ComeBack) -> None:

@@ -114,7 +114,7 @@ def accept(draft: Draft, command: c.AcceptHandoff) -> None:
     was = before.name if before else "nobody"
     draft.event(
         "handoff",
-        f"Command handed over from {was} to {offered.to.name}",
+        f"Lead handed over from {was} to {offered.to.name}",
         actor=command.actor,
         data={
             "from": _named(before) if before else None,
@@ -123,7 +123,7 @@ def accept(draft: Draft, command: c.AcceptHandoff) -> None:
             "tasks": [task.id for task in moved],
         },
     )
-    tasks = f" {len(moved)} open tasks moved with it." if moved else ""
+    tasks = f" Open tasks that moved to them: {len(moved)}." if moved else ""
     say(draft, f"<@{offered.to.id}> accepted: they have the lead now.{tasks}")
     draft.refresh()
 
@@ -225,7 +225,7 @@ def subscribe(draft: Draft, command: c.Subscribe) -> None:
     if command.on and len(known) >= SUBSCRIBERS:
         raise Refused(
             "too_many",
-            f"{SUBSCRIBERS} people get its updates already. See them here: `/incident catchup`.",
+            f"{SUBSCRIBERS} people already subscribe, which is the limit. Read the updates here: `/incident catchup`.",
         )
     others = tuple(each for each in known if each != command.actor.id)
     draft.set(subscribers=(*others, command.actor.id) if command.on else others)

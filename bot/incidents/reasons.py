@@ -30,8 +30,8 @@ def why_paged(data: Mapping[str, Any]) -> str:
         case "joined":
             more = int(data.get("more") or 0)
             named = short(str(data["joined"]), 1500) + (f" and {more:,} more" if more else "")
-            return f"{named} joined an incident that was acknowledged before"
+            return f"{named} joined an incident that was already acknowledged"
         case "fires_again":
-            return "its alerts fire again and keep firing"
+            return "its alerts are firing again"
         case _:
             return "an incident was declared"

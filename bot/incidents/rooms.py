@@ -37,4 +37,4 @@ def check(pattern: str) -> None:
             raise ValueError(f"use lower case letters, digits, - and _ only between the fields, not {literal!r}.")
     rest = parts[1:]
     if rest and not rest[0][0].startswith("-"):
-        raise ValueError(f"put - behind {PREFIX}, so that the number can be read, not {pattern!r}.")
+        raise ValueError(f"put a hyphen after {PREFIX}, such as {PREFIX}-{{about}}, not {pattern!r}.")

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bot.incidents.group_keys import GroupKey
-from bot.incidents.model import Alert
 from bot.incidents.reconcile import Reported
 from bot.incidents.sources import spoken
 
@@ -16,9 +15,9 @@ OWN_KEY = "never received/"  # how the keys of groups begin that were made here
 OURS_FOR = timedelta(days=30)
 
 CAUSES = (
-    "Probable causes: the receiver's token is not ALERTMANAGER_WEBHOOK_TOKEN (401), its `url` does not reach the bot, "
-    "the body is larger than SITREP_MAX_BODY (413), or its route was changed. Look for `Notify for alerts failed` in "
-    "Alertmanager's log, then run `sitrep doctor`."
+    "Look for `Notify for alerts failed` in Alertmanager's log. On 401, correct the receiver's token "
+    "(ALERTMANAGER_WEBHOOK_TOKEN). On 413, raise SITREP_MAX_BODY. On no connection, correct its `url`. "
+    "Without an error, check the alert's route."
 )
 
 
@@ -66,18 +65,17 @@ def found_text(
     """Say to the operators which alerts never came, what was done, why that may be and what to do."""
     alerts = "1 alert" if count == 1 else f"{count} alerts"
     first = (
-        f"{spoken(source)} holds {alerts} active for {', '.join(receivers)} that never reached the bot: {named}. "
+        f"{alerts} active in {spoken(source)} for {', '.join(receivers)} never reached the bot: {named}. "
         f"Seen since {since:%H:%M} UTC."
     )
     what = f" The bot fetched them itself: {', '.join(done)}." if done else ""
-    more = f" {quiet} more are only recorded by the intake rules." if quiet else ""
+    more = f" Only recorded, by the intake rules: {quiet} more." if quiet else ""
     return f"{first}{what}{more} {CAUSES}"
 
 
-def note_text(source: str, alerts: Sequence[Alert], named: str) -> str:
+def note_text(source: str, named: str) -> str:
     """Say on an incident's timeline how its alerts were found."""
-    were = "was" if len(alerts) == 1 else "were"
-    return f"{named} {were} found by asking {spoken(source)}: the notification never reached the bot"
+    return f"The bot found {named} in {spoken(source)}: the notification never arrived"
 
 
 def over_text(source: str, heard: str, ended: str) -> str:
@@ -86,5 +84,5 @@ def over_text(source: str, heard: str, ended: str) -> str:
     if heard:
         parts.append(f"{spoken(source)}'s notification has reached the bot now: {heard}")
     if ended:
-        parts.append(f"{spoken(source)} no longer holds {ended} active; its notification never came")
+        parts.append(f"{spoken(source)} no longer reports {ended}; the notification never arrived")
     return ". ".join(parts) + "."

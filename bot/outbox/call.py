@@ -191,7 +191,7 @@ class Call:
             progress = {**self.row.result, "direct": dict(done)}
             await self.tools.store.write(lambda tx, p=progress: deliveries.keep_progress(tx.connection, self.row.id, p))  # type: ignore[misc]
         if not done:
-            fix = "Take the lead, or bring the channel back."
+            fix = "Take the lead, or make the incident's channel writable again."
             raise refused or Permanent(
                 "nobody_found", fix, "it has no lead and no acknowledgement, so nobody was notified"
             )

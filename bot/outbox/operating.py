@@ -15,7 +15,7 @@ from bot.store.outbox_admin import HOPELESS, Entry
 from bot.store.tx import Tx
 
 LIST = "See `sitrep outbox list`."
-CHANGED = f"It changed this very moment. {LIST}"
+CHANGED = f"its state has just changed. {LIST}"
 
 
 class _Refused(Exception):  # noqa: N818 - an answer, not an error
@@ -86,7 +86,7 @@ def _try_again(tx: Tx, entry: Entry) -> str:
         raise _Refused("it may already have been shown, and the bot can't check: ask them to type the command again.")
     incident = incidents.load(tx.connection, entry.scope) if entry.kind == "channel" else None
     if incident is not None and not incident.status.is_open:
-        raise _Refused(f"{entry.scope} is {incident.status.value}: reopen it before you give it a channel.")
+        raise _Refused(f"{entry.scope} is {incident.status.value}: reopen it before you retry its channel.")
     state = State.UNKNOWN if entry.maybe_done else State.PENDING
     if not outbox_admin.make_due(tx.connection, entry, state, tx.now):
         raise _Refused(CHANGED)

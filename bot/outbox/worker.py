@@ -180,7 +180,9 @@ class Outbox:
             return Ambiguous("database_unavailable", str(error))
         except Exception as error:
             log.exception("delivery_broken", delivery=row.key)
-            return Permanent("defect", "Report it with the log from this time.", f"{type(error).__name__}: {error}")
+            return Permanent(
+                "defect", "Report this bug, with Sitrep's log from this time.", f"{type(error).__name__}: {error}"
+            )
 
     async def _claim(self, row: Outgoing, me: str) -> bool:
         ours = await self._claims.take(row, me)
@@ -306,7 +308,7 @@ class Outbox:
             self._engine.enqueue(tx, Job(work, row.scope), next_at)
 
     def _fail(self, tx: Tx, row: Outgoing, outcome: OutwardError) -> None:
-        fix = outcome.fix if isinstance(outcome, Permanent) else "Check that the service can be reached."
+        fix = outcome.fix if isinstance(outcome, Permanent) else "Check that Sitrep can reach Slack and PagerDuty."
         if not deliveries.finish(tx.connection, row, State.FAILED, tx.now, error=str(outcome)):
             return
         log.error("delivery_failed", delivery=row.key, reason=str(outcome), fix=fix)

@@ -54,7 +54,7 @@ def words(event: PagerDutyEvent, before: Mapping[str, Any], *, answered: bool = 
         case "incident.reopened":
             return Said("note", f"PagerDuty incident reopened by {event.actor.name}: {event.title}", aloud=True)
         case "incident.resolved" if event.merged_into:
-            return Said("note", f"PagerDuty incident merged into {event.merged_into}; that is not a fix")
+            return Said("note", f"PagerDuty incident merged into {event.merged_into}, not resolved")
         case "incident.resolved":
             return Said("alert_resolved", f"PagerDuty incident resolved by {event.actor.name}")
         case "incident.escalated":

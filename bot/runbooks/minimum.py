@@ -12,12 +12,12 @@ CHECKLIST_ID = "checklist.first-response"
 BUILT_IN = "built-in"  # the version and the url of what stands in
 
 _DIAGNOSIS = (
-    "Find out how wide it goes: one service or several, one region or all. In doubt raise the severity.",
+    "Check the scope: one service or several, one region or all. If in doubt, raise the severity.",
     "Look at the alert's own links: its dashboard, its graph, its runbook.",
     "List what has changed in the last hours: deployments, configuration, keys.",
 )
-_REMEDIATION = ("Undo the change that came before it, if there is one.",)
-_VERIFICATION = ("The alert has cleared, and whoever reported it confirms that it works.",)
+_REMEDIATION = ("Roll back the last change before the incident, if there was one.",)
+_VERIFICATION = ("The alert has resolved, and the reporter confirms that the service works.",)
 _ESCALATION = ("No progress after 15 minutes, or nobody knows the service: page the next level.",)
 _FIRST = (
     ("Acknowledge the page, so that nobody else is paged.", "acknowledge"),
@@ -34,7 +34,7 @@ def _sections(**titled: tuple[str, ...]) -> tuple[Section, ...]:
         steps = []
         for text in texts:
             number += 1
-            why = "what was there before is the known state" if title == "Remediation" else None
+            why = "this step restores the last known good state" if title == "Remediation" else None
             steps.append(Step(section=title, number=number, text=text, no_rollback=why))
         made.append(Section(title=title, steps=tuple(steps)))
     return tuple(made)
@@ -44,7 +44,7 @@ GENERAL = Runbook(
     id=GENERAL_ID,
     title="First response",
     severity_hint=Severity.SEV3,
-    owner_team="Whoever operates Sitrep",
+    owner_team="Sitrep operators",
     last_reviewed_at=date(2026, 11, 21),
     url=BUILT_IN,
     version=BUILT_IN,

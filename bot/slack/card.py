@@ -70,7 +70,9 @@ def card(board: Board, next_step: str = "") -> tuple[str, list[b.Block]]:
         made.append(b.section(said))
     if board.held_up:
         since, until = (clock_time(incident, moment) for moment in (board.held_up.since, board.held_up.until))
-        made.append(b.context(f":hourglass: Slack could not be reached from {since} to {until}: late messages say so."))
+        made.append(
+            b.context(f":hourglass: Slack could not be reached from {since} to {until}. Late messages are marked.")
+        )
     made.append(b.actions(buttons(incident)))
     return sentence(incident), made
 
@@ -139,9 +141,10 @@ def announcement(board: Board) -> tuple[str, list[b.Block]]:
     """Give the announcement: one message in the announcements channel, edited in place."""
     incident = board.incident
     where = f" in <#{incident.channel_id}>" if incident.channel_id else ""
+    lead = f"<@{incident.lead.id}>" if incident.lead else "nobody yet"
     lines = [
         f"{state_of(incident)}: {esc(incident.title, 300)}{where}",
-        f"Lead: {_lead(incident)}  |  Impact: {alert_says.impact(incident, 300)}",
+        f"Lead: {lead}  |  Impact: {alert_says.impact(incident, 300)}",
     ]
     if incident.next_update_at:
         lines.append(f"Next update: {next_update(incident)}")
@@ -170,7 +173,7 @@ def next_page(incident: Incident) -> str:
     if incident.drill:
         return "None: this is a test"
     if not incident.rule.ladder:
-        return f"None: set `ladders.default` (or `severities.{incident.rule.key or incident.severity.value}.ladder`)"
+        return f"None: no ladder. Set `severities.{incident.rule.key or incident.severity.value}.ladder`"
     if not incident.status.is_open:
         return "None"
     climb = next((t for t in incident.timers if t.kind is TimerKind.UPDATE_CLIMB), None)
@@ -283,8 +286,8 @@ def _notes(board: Board) -> list[str]:
     lines = []
     left_out = sum(int(g.data.get("truncated") or 0) for g in board.groups)
     if left_out:
-        are = "alert was" if left_out == 1 else "alerts were"
-        lines.append(f"and {left_out:,} more {are} left out by Alertmanager: look there")
+        what = "alert" if left_out == 1 else "alerts"
+        lines.append(f"Alertmanager left out {left_out:,} more {what}: open Alertmanager to see all")
     flapping = [g.data["flapping"] for g in board.groups if g.data.get("flapping")]
     if flapping:
         named = ", ".join(dict.fromkeys(esc(str(f["name"]), 80) for f in flapping[-GROUPS_SHOWN:]))
@@ -347,7 +350,7 @@ def _work(board: Board, next_step: str) -> str:
         said = f"{esc(made.text, 150)} ({esc(made.name, 80)})"
         lines.append(f":leftwards_arrow_with_hook: *In place*: {said}: {when}")
     more = len(incident.mitigations) - MITIGATIONS_SHOWN
-    return "\n".join([*lines, *([f"and {more} more changes in place"] if more > 0 else [])])
+    return "\n".join([*lines, *([f"More changes in place: {more}"] if more > 0 else [])])
 
 
 def counted(run: Run) -> str:

@@ -23,7 +23,7 @@ def catch_up(board: Board) -> Message:
     told = [event for event in board.events if event.kind not in QUIET_KINDS]
     lines = [_line(incident, event) for event in told[-LINES:]]
     skipped = len(told) - len(lines)
-    before = [f"_{skipped} lines before_"] if skipped > 0 else []
+    before = [f"_Earlier lines, not shown: {skipped}_"] if skipped > 0 else []
     news = incident.summary and incident.summary not in {incident.impact, incident.title}
     summary = f"{esc(incident.summary, 600)}\n" if news else ""
     text = alert_says.says(board)
@@ -56,7 +56,7 @@ def _people(incident: Incident) -> str:
         f"Task {task.id}: {esc(task.text, 120)} ({esc(task.owner, 60) or 'nobody'})" for task in open_tasks[:TASKS]
     ]
     more = len(open_tasks) - TASKS
-    return "\n".join([*lines, *([f"and {more} more tasks"] if more > 0 else [])])
+    return "\n".join([*lines, *([f"More open tasks: {more}"] if more > 0 else [])])
 
 
 def _next(incident: Incident) -> str:

@@ -197,7 +197,7 @@ def page(board: Board, data: Mapping[str, Any], mentions: Sequence[str]) -> Mess
     elif data.get("pagerduty"):
         head = f":rotating_light: {name} is paged through PagerDuty: {reason}."
     else:
-        head = f":rotating_light: {name} is due to be paged, but names nobody: {reason}. Add people to the ladder."
+        head = f":rotating_light: Could not page {name} ({reason}): the level names nobody. Add people to the ladder."
     buttons = _paged_buttons(incident)
     return shorten(f"{head} {briefing(board)}", TEXT), [b.section(head), b.section(briefing(board)), b.actions(buttons)]
 
@@ -208,7 +208,7 @@ def alerts_joined(
     """Something else that fires under an open incident: nobody may take it for more of the same."""
     who = f"{' '.join(mentions)} " if mentions else ""
     mark = ":rotating_light:" if data.get("loud") else ":bell:"
-    fix = f"If it is another outage, open an incident of its own: `{command} declare`."
+    fix = f"If this is a separate outage, declare a separate incident: `{command} declare`."
     text = f"{mark} {who}{_joined(data)} joined {incident.number}. {fix}"
     return shorten(text, TEXT), [b.section(text), b.actions(_paged_buttons(incident))]
 
@@ -274,12 +274,12 @@ def storm(incident: Incident, why: str, before: Sequence[Incident]) -> Message:
         return text, [b.section(text)]
     text += " Opened just before:"
     lines = [f"• {state_of(each)}: {esc(each.title, 150)}{_where(each)}" for each in before]
-    label = f"Merge these {len(before)}" if len(before) > 1 else "Merge it"
+    label = f"Merge these {len(before)}" if len(before) > 1 else f"Merge {before[0].number}"
     value = f"{incident.number}|{','.join(each.number for each in before)}"
     return shorten(text, TEXT), [
         b.section("\n".join([text, *lines])),
         b.actions([b.button(label, "storm_merge", value, "primary")]),
-        b.context("Each can be split off again: `/incident INC-... unmerge`."),
+        b.context("To split one off again: `/incident INC-... unmerge`."),
     ]
 
 

@@ -85,7 +85,7 @@ def offer(incident: Incident, data: Mapping[str, Any], command: str) -> Message:
     said = (
         f":book: {esc(str(data['alert']), 100)} joined: runbook `{esc(book)}` ({esc(str(data['title']), 150)}) "
         f"fits better than `{esc(incident.runbook_id)}` ({why}). "
-        f"`{command} runbook {esc(book)}` posts it; your ticks stay."
+        f"To post it: `{command} runbook {esc(book)}`. Your ticks stay."
     )
     button = b.button("Post this runbook", "runbook_swap", _value(incident, book))
     return said, [b.section(said), b.actions([button])]

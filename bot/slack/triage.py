@@ -53,7 +53,9 @@ def triage_storm(look: Look) -> Message:
         lines.append(most(counts))
     if look.waits:
         waiting = sum(member.waits for member in look.members)
-        lines.append(f"{waiting:,} still need a decision. New groups join them, or the incident that you choose.")
+        lines.append(
+            f"Groups that need a decision: {waiting:,}. New groups join this message, or the incident that you choose."
+        )
     return _sentence(head, look), [b.section("\n".join(lines)), *_outcome(look)]
 
 
@@ -185,7 +187,7 @@ def _sentence(head: str, look: Look) -> str:
     for decision in look.decisions[:NAMES]:
         into = f" {decision.into}" if decision.number else ""
         if decision.outcome is Outcome.JOINED:
-            said.append(f"Taken by{into}.")
+            said.append(f"Joined{into}.")
         else:
             said.append(f"{VERBS[decision.outcome]} by {esc(decision.name, 80)}{into and f':{into}'}.")
     return " ".join(said)

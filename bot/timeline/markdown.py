@@ -51,7 +51,7 @@ def _head(incident: Incident, names: Names) -> Iterator[str]:
     yield f"# {title(f'{incident.number}: {incident.title}')}"
     yield ""
     if incident.drill:
-        yield "- **Drill:** yes, nothing was really broken"
+        yield "- **Drill:** yes, no real outage"
     if incident.private:
         yield "- **Private:** share with the people involved only"
     yield from field("Severity", incident.policy.with_level(incident.severity))
@@ -309,7 +309,7 @@ def _analysis(moments: Milestones) -> Iterator[str]:
     yield ""
     due = moments.retrospective_due
     yield (
-        f"Due by {due.isoformat()}, five business days after the resolution (public holidays are not counted out)."
+        f"Due by {due.isoformat()}, five business days after the resolution (public holidays not considered)."
         if due
         else "Due five business days after the resolution; the incident is not resolved yet."
     )

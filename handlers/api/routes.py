@@ -180,7 +180,7 @@ async def unavailable(_request: Request, error: Exception) -> Response:
 
 async def broken(_request: Request, _error: Exception) -> Response:
     """Answer for a defect; the log has the traceback."""
-    return problem(500, "defect", "Report it with the log from this time.")
+    return problem(500, "defect", "Report this bug, with Sitrep's log from this time.")
 
 
 async def refused(_request: Request, error: HTTPException) -> Response:

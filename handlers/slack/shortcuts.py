@@ -122,7 +122,9 @@ async def press(asked: Asked, value: str) -> str:
     """
     spot = Spot.unpacked(value)
     if spot is None:
-        raise Refused("no_message", "That button names no message. Use the shortcut on the message again.")
+        raise Refused(
+            "no_message", "Could not tell which message this button belongs to. Use the shortcut on the message again."
+        )
     off = partial(capturing.take_off, desk=asked.services.desk, actor=asked.user, via=SHORTCUT)
     await asked.write(lambda tx: off(tx, number=spot.number, channel=spot.channel, ts=spot.ts))
     return f"Taken off the timeline of {spot.number}."

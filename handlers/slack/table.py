@@ -14,7 +14,7 @@ from handlers.slack.verbs import opening, people, state, work
 NEAR = 0.5  # how alike a word must be to a verb to be taken for it
 _WHO = Field("who", "Who?", "person")
 _WHY = Field("why", "Why?", "text", optional=True)
-_WHOM = Field("who", "Who? Empty: you", "person", optional=True)
+_WHOM = Field("who", "Who? Leave empty for yourself", "person", optional=True)
 _ROLES = (("tech_lead", "Tech lead"), ("communications", "Communications"), ("scribe", "Scribe"), ("lead", "Lead"))
 _FORMATS = (("md", "Markdown, to read"), ("json", "JSON, for programs"), ("csv", "CSV, for a spreadsheet"))
 _PLACES = {Stage.ANY: "an incident", Stage.OPEN: "an open incident", Stage.OVER: "one that is over"}
@@ -175,7 +175,7 @@ VERBS = (
         "<@who|@group|service> [why]",
         "page someone outside the ladder",
         people.page,
-        "page @ann the database is yours",
+        "page @ann the orders database is down",
         form=(
             Field("who", "Who?", "person", optional=True),
             Field("service", "Or the person on call for", "service", optional=True),
@@ -201,7 +201,14 @@ VERBS = (
         "note The graph looks fine at 03:12",
         form=(
             Field("text", "What happened?", "text"),
-            Field("at", "When?", "time", optional=True, before="at ", placeholder="03:12, 10 min ago; empty: now"),
+            Field(
+                "at",
+                "When?",
+                "time",
+                optional=True,
+                before="at ",
+                placeholder="03:12 or 10 min ago; leave empty for now",
+            ),
         ),
         text=Text.ALL,
     ),
@@ -239,14 +246,16 @@ VERBS = (
         "post the runbook or checklist that matches; without words it posts the current one again",
         work.runbook,
         "runbook redis",
-        form=(Field("words", "Which runbook? Empty: the current one again", optional=True, placeholder="redis"),),
+        form=(
+            Field("words", "Which runbook? Leave empty to repost the current one", optional=True, placeholder="redis"),
+        ),
         asks=(),
         text=Text.LATER,
     ),
     Verb(
         "done",
         "<step> [ran [command]]",
-        "tick a step of the runbook; ran: its command was run as shown, or the one you type",
+        "tick a step of the runbook; add `ran` if you ran its command as shown, or `ran` and the command you ran",
         work.done,
         "done 3 ran",
         form=(
@@ -327,7 +336,7 @@ VERBS = (
         "merge it into another incident; its alerts move there",
         state.merge,
         "merge INC-20261121-001",
-        form=(Field("into", "Which incident is it a part of?", "incident"),),
+        form=(Field("into", "Merge into which incident?", "incident"),),
         stage=Stage.OPEN,
         text=Text.LATER,
         ends=True,
@@ -337,7 +346,7 @@ VERBS = (
         "[why]",
         "undo the merge; its alerts come back",
         state.unmerge,
-        "unmerge It is another fault",
+        "unmerge Different root cause",
         form=(_WHY,),
         asks=(),
         stage=Stage.OVER,

@@ -72,7 +72,7 @@ async def submit(asked: Asked, callback: str, metadata: str, values: Mapping[str
         else:
             why = values.get("why", "")
             if not why:
-                return {"why": "Say why it is not an incident. The message shows it."}
+                return {"why": "Say why this is not an incident. The triage message shows the reason."}
             await asked.write(lambda tx: asked.services.triage.decline(tx, scope, why, asked.user))
     except TooLate as error:
         await here.tell(asked.refusal(error))

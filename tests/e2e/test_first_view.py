@@ -54,4 +54,4 @@ def test_a_storm_on_a_desk_and_on_a_phone(bot: Client, slack: SandboxServer, bro
     phone.scroll_to("sev2: Alert storm")
     picture(phone, "phone")
     phone.click("Merge these 5")
-    desk.sees("merged 5 incidents into this one")
+    desk.sees("into this incident.")

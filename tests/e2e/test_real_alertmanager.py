@@ -302,7 +302,10 @@ def test_what_a_wrong_token_kept_back_is_taken_in(
     assert bot.incidents() == []
     hands.advance(minutes=11)
     number = the_incident(bot)
-    wait_for(lambda: bot.workspace.find("ops-alerts", "holds 2 alerts active for sitrep"), what="the operators' word")
+    wait_for(
+        lambda: bot.workspace.find("ops-alerts", "2 alerts active in Alertmanager for sitrep"),
+        what="the operators' word",
+    )
     peer.login(BEARER)
     wait_for(lambda: bot.workspace.find("ops-alerts", "has reached the bot now"), what="the correction")
     peer.post("a", "b", over=True)

@@ -62,7 +62,7 @@ def test_fault_20_pagerduty_merges_and_says_what_nobody_foresaw(bot: Client, wor
     number = declared(bot, pagerduty("incident.triggered"))
     merged = bot.pagerduty(pagerduty("incident.resolved-merged"))
     assert merged.status_code == 202
-    merge = "PagerDuty incident merged into Orders database is down; that is not a fix"
+    merge = "PagerDuty incident merged into Orders database is down, not resolved"
     wait_for(
         lambda: merge in [event["text"] for event in bot.events(number) if event["kind"] == "note"], what="the note"
     )

@@ -208,12 +208,12 @@ def test_an_opening_that_hangs_is_told_to_the_operators_once(
     receiver.wait_asked()
     hands.advance(minutes=4)
     time.sleep(0.5)
-    assert not said(bot, "ops-alerts", "was not fully open")
+    assert not said(bot, "ops-alerts", "was still not set up")
     hands.advance(minutes=2)
-    (text,) = wait_for(lambda: said(bot, "ops-alerts", "was not fully open"), what="the warning")
+    (text,) = wait_for(lambda: said(bot, "ops-alerts", "was still not set up"), what="the warning")
     assert number in text
     assert "Not delivered: channel, card, " in text
-    assert "The channel hangs: internal_error: conversations.create" in text
+    assert "Error of the channel: internal_error: conversations.create" in text
     assert "outbox list" in text
     time.sleep(0.3)
     beats = len(receiver.asked)
@@ -221,7 +221,7 @@ def test_an_opening_that_hangs_is_told_to_the_operators_once(
     service.start()
     hands.advance(minutes=3)
     time.sleep(1)
-    assert len(said(bot, "ops-alerts", "was not fully open")) == 1
+    assert len(said(bot, "ops-alerts", "was still not set up")) == 1
     assert repairs(bot, "openings") - before == 1
     assert len(receiver.asked) == beats
 

@@ -291,8 +291,8 @@ async def test_an_opening_that_hangs_is_warned_of_once(pair: Pair) -> None:
         await pair.look(minutes)
         (text,) = await pair.told("operators:opening:")
         assert len(pair.beats) == 2, "all is not well"
-    assert f"{number} was not fully open" in text
-    assert "after 5 min. Not delivered: channel, card. The channel hangs: ratelimited: later." in text
+    assert f"{number} was still not set up" in text
+    assert "after 5 min. Not delivered: channel, card. Error of the channel: ratelimited: later." in text
     await pair.write(lambda tx: tx.connection.execute(update(incident_rows).values(status="cancelled")))
     await pair.write(lambda tx: tx.connection.execute(update(timers).values(state="cancelled")))
     await pair.write(lambda tx: tx.connection.execute(update(delivery_rows).values(state="delivered")))
@@ -366,7 +366,7 @@ async def test_each_source_is_compared_with_its_own_alerts(pair: Pair) -> None:
     await pair.look()
     await pair.look(11)
     (text,) = await pair.told("operators:unheard:")
-    assert text.startswith("Alertmanager eu holds 1 alert active for sitrep that never reached the bot")
+    assert text.startswith("1 alert active in Alertmanager eu for sitrep never reached the bot")
 
 
 async def test_a_database_that_is_away_silences_the_heartbeat(pair: Pair) -> None:

@@ -74,7 +74,7 @@ def read_only(ws: Workspace, channel: str) -> None:
 SPOILS = [
     (archive, "is archived", "Unarchive it"),
     (delete, "was deleted", "/invite @Sitrep"),
-    (kick_for_good, "the bot was removed from", "Invite it again"),
+    (kick_for_good, "the bot was removed from", "Invite the bot with"),
     (read_only, "is not allowed to post", "Let the app post there"),
 ]
 

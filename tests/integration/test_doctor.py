@@ -161,11 +161,11 @@ def test_where_all_is_well_it_says_so(here: Here, running: InProcess) -> None:
         "ok     slack scope: all ",
         "ok     clock against Slack: ",
         "ok     slack channel #ops-alerts (slack.alerts_channel): the bot is in it",
-        "ok     slack names: 1 of ladders and services are known; asked within the last minute",
+        "ok     slack names: names found in Slack, from ladders and services: 1; looked up within the last minute",
         "ok     slack channel #payments (runbooks.owners.Payments): the bot joins it with its first message",
         "ok     pagerduty token: it writes as sitrep@example.com",
         "ok     pagerduty routing key: ",
-        "ok     alertmanager api: 1 asked, 1 answered; no notification of Alertmanager has come yet: alerts for sitrep",
+        "ok     alertmanager api: 1 of 1 answered; no notification from Alertmanager yet; receivers checked: sitrep",
         "ok     runbooks: 1 in ",
         "off    heartbeat: set SITREP_HEARTBEAT_URL",
         "note   slack command: the doctor can't ask Slack whether /incident exists.",
@@ -200,7 +200,7 @@ def test_a_database_file_is_not_touched(here: Here) -> None:
     assert here.doctor().status == 0
     assert here.file.read_bytes() == before
     here.environ["SITREP_DATABASE_URL"] += "-other"
-    assert "made at the first start" in here.doctor().text
+    assert "`sitrep serve` creates it" in here.doctor().text
     assert not here.file.exists()
 
 
@@ -226,7 +226,7 @@ def test_what_never_came_is_named(here: Here) -> None:
         )
     said = here.doctor()
     assert said.faults == ["alertmanager api"]
-    assert "2 active in Alertmanager never reached the bot: DatabaseDown, Watchdog" in said.text
+    assert "alerts active in Alertmanager that never reached the bot: 2 (DatabaseDown, Watchdog)" in said.text
     assert "ALERTMANAGER_WEBHOOK_TOKEN" in said.text
 
 
@@ -261,12 +261,12 @@ FAULTS: dict[str, tuple[Break, str, tuple[str, ...]]] = {
     "nobody has this address": (
         lambda h: Path(h.environ["SITREP_CONFIG"]).write_text(CONFIG.replace("alice@", "alicia@")),
         "slack names",
-        ("nobody can be paged as alicia@example.com: there is no such person", "active Slack account in the ladder"),
+        ("cannot page alicia@example.com: there is no such person", "active Slack account in the ladder"),
     ),
     "no such group": (
         lambda h: Path(h.environ["SITREP_CONFIG"]).write_text(CONFIG.replace("alice@example.com", "'@sre'")),
         "slack names",
-        ("nobody can be paged as @sre: there is no such user group", "Create the user group @sre"),
+        ("cannot page @sre: there is no such user group", "Create the user group @sre"),
     ),
     "a scope": (
         lambda h: h.workspace.scopes.remove("pins:read"),
@@ -431,7 +431,7 @@ def test_a_signing_secret_that_cannot_be_checked(here: Here) -> None:
     said = here.doctor()
     assert said.status == 0
     assert "off    slack signing secret: not checked: no service answers at http://127.0.0.1:" in said.text
-    assert "start `sitrep serve` and ask again, or type `/incident help` in Slack" in said.text
+    assert "start `sitrep serve` and run `sitrep doctor` again, or type `/incident help` in Slack" in said.text
 
 
 def test_a_stranger_at_the_services_address(here: Here) -> None:
@@ -504,7 +504,7 @@ def test_a_database_that_is_away(here: Here) -> None:
     said = here.doctor()
     assert said.faults == ["database"]
     assert "hunter2" not in said.text
-    assert "Fix: Start it, and set SITREP_DATABASE_URL" in said.text
+    assert "Fix: Start the database, or correct" in said.text
 
 
 def test_what_hangs_is_given_up(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,7 +87,7 @@ def test_a_press_of_the_test_button_is_seen_and_opens_nothing(bot: Client, world
     assert "Grafana's test notification arrived" in said
     hands.advance(minutes=1.1)
     assert bot.alertmanager(grafana_test(4)).status_code == 202
-    assert "2 more had come" in operators(bot, world)[-1]
+    assert "last notice: 2." in operators(bot, world)[-1]
     assert bot.incidents() == []
     assert world.rows("SELECT * FROM alert_groups") == []
 

@@ -200,7 +200,7 @@ def test_what_fires_again_with_its_old_start_reopens_what_was_resolved(bot: Clie
     hands.advance(minutes=6)
     bot.wait_event(number, "reopened")
     assert bot.incident(number)["status"] == "investigating"
-    assert pages(bot, number)[-1] == "Paged level 1, On-call SRE: its alerts fire again"
+    assert pages(bot, number)[-1] == "Paged level 1, On-call SRE: its alerts are firing again"
     assert send(bot, down) == f"repeat of {number}"
 
 

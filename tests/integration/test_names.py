@@ -156,7 +156,7 @@ def test_who_is_deactivated_is_dropped_and_told(bot: Client, world: World, works
     text = wait_for(lambda: delivered(bot, number), SOON, "the page")[0]
     assert text.startswith("Page delivered to charlie. bob@example.com: there is no such person")
     assert members(workspace, number) == {"charlie"}
-    told = [m.text for m in workspace.messages("ops-alerts") if "Nobody can be paged as" in m.text]
+    told = [m.text for m in workspace.messages("ops-alerts") if "Cannot page" in m.text]
     assert len(told) == 1
     assert "bob@example.com" in told[0]
 
@@ -219,7 +219,7 @@ def test_a_name_that_slack_does_not_know_is_told_at_start(
     bot: Client = request.getfixturevalue("bot")
 
     def told() -> list[str]:
-        return sorted(m.text for m in bot.workspace.messages("ops-alerts") if "Nobody can be paged as" in m.text)
+        return sorted(m.text for m in bot.workspace.messages("ops-alerts") if "Cannot page" in m.text)
 
     group, person = wait_for(lambda: told() if len(told()) == 2 else [], what="both messages")
     assert "@sree: there is no such user group. Create the user group @sree" in group

@@ -352,7 +352,7 @@ def test_what_makes_no_sense_is_refused_with_the_fix(bot: Client, outbox: Outbox
     assert "it is delivered; there is nothing to drop." in outbox.refuses("drop", card)
     shown = outbox.does("list", "--all", "--limit", "2")
     assert shown.count(number) == 2
-    assert "older ones are not shown: raise --limit." in shown
+    assert "Raise --limit." in shown
     assert "not both" in outbox.refuses("list", "--all", "--failed")
 
     bot.workspace.faults.add(Fault("chat.postMessage", "error", error="msg_too_long", times=2, where=_to(bot, channel)))
@@ -420,4 +420,4 @@ def test_without_a_database_the_command_names_the_fix(environ: dict[str, str]) -
     assert outbox.refuses("retry", "1").startswith("sitrep: There is no database at ")
     path = environ["SITREP_DATABASE_URL"].removeprefix("sqlite:///")
     connect(f"sqlite:///{path}").connect().close()
-    assert "Run `sitrep db upgrade` first." in Outbox(environ).refuses("retry", "1")
+    assert "run `sitrep db upgrade`." in Outbox(environ).refuses("retry", "1")

@@ -268,7 +268,7 @@ def test_a_merge_is_no_fix(bot: Client, world: World) -> None:
     """A resolution by merging is a note that names the target; nothing is shown as resolved."""
     number = declare(bot)
     assert send(bot, pagerduty("incident.resolved-merged")) == NOTED.format(number)
-    assert bot.events(number)[-1]["text"] == "PagerDuty incident merged into Orders database is down; that is not a fix"
+    assert bot.events(number)[-1]["text"] == "PagerDuty incident merged into Orders database is down, not resolved"
     assert "alert_resolved" not in bot.kinds(number)
     assert bot.incident(number)["status"] == "investigating"
     assert status(world, number) == "merged"

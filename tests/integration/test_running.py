@@ -121,7 +121,7 @@ def test_whoever_ticks_second_is_told(bot: Client) -> None:
     bot.workspace.latency_by_method["chat.update"] = 1.0
     press(bot, "bob", channel, "runbook_done_1")
     press(bot, "alice", channel, "runbook_done_1")
-    wait_for(lambda: "Step 1 is done already: bob ticked it" in whispers(bot, "alice"), what="the answer")
+    wait_for(lambda: "Step 1 is already done: bob ticked it" in whispers(bot, "alice"), what="the answer")
     wait_for(lambda: f"1 of {STEPS} done" in said(book(bot, channel)), what="the tick")
     assert bot.kinds(number).count("runbook_step_done") == 1
 
@@ -176,7 +176,7 @@ def test_another_runbook_is_taken_and_the_first_taken_up_again(bot: Client) -> N
 
 @pytest.mark.parametrize(
     ("words", "answer"),
-    [("postgres", "Several fit"), ("zzz", "No runbook or checklist is about zzz"), ("<!here>", "is about @here")],
+    [("postgres", "Several match"), ("zzz", "No runbook or checklist matches zzz"), ("<!here>", "matches @here")],
 )
 def test_words_that_fit_none_or_several_say_what_to_type(bot: Client, words: str, answer: str) -> None:
     """Nothing is posted; the answer names the next thing to type."""
@@ -324,7 +324,7 @@ def test_boxes_of_an_old_view_change_only_what_was_pressed(bot: Client) -> None:
     wait_for(lambda: "2 of 7 done" in said(book(bot, channel)), what="both ticks")
     book(bot, channel).blocks[:] = stale
     boxes(bot, "bob", channel, 7)
-    wait_for(lambda: "is done already: alice ticked it" in whispers(bot, "bob"), what="the answer")
+    wait_for(lambda: "is already done: alice ticked it" in whispers(bot, "bob"), what="the answer")
 
 
 def test_the_checklist_moves_with_another_runbook(bot: Client) -> None:

@@ -81,7 +81,7 @@ def test_the_shortcut_used_again_offers_the_button_again(bot: Client, world: Wor
     message = say(bot, channel, "The pool is empty")
     added(bot, message, number)
     line = wait_line(bot, number)
-    there = f"It is on the timeline of {number} already: line {line['seq']}."
+    there = f"The message is already on the timeline of {number}: line {line['seq']}."
     act(bot, "shortcut", message)
     again = wait_told(bot, "alice", 2)
     assert again.text == there
@@ -167,9 +167,9 @@ def test_in_a_thread_the_reaction_goes_too(bot: Client) -> None:
 @pytest.mark.parametrize(
     ("forged", "said"),
     [
-        ("", "That button names no message."),
-        ("C1|now|INC-20261121-001", "That button names no message."),
-        ("C1|1795230000.000100|INC-20261121-001|x", "That button names no message."),
+        ("", "Could not tell which message this button belongs to."),
+        ("C1|now|INC-20261121-001", "Could not tell which message this button belongs to."),
+        ("C1|1795230000.000100|INC-20261121-001|x", "Could not tell which message this button belongs to."),
         ("{channel}|1795230000.000100|{number}", "It is no longer on the timeline of INC-"),
         ("{channel}|{ts}|INC-20010101-001", "It is no longer on the timeline of INC-20010101-001"),
     ],

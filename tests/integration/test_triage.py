@@ -274,7 +274,7 @@ def test_a_reason_is_required(bot: Client, world: World) -> None:
     """Declining without one is refused in the form."""
     send(bot, fires("aa"))
     press(bot, "bob", waiting(bot, world)[0], "decline")
-    assert submit(bot, "bob").errors == {"why": "Say why it is not an incident. The message shows it."}
+    assert submit(bot, "bob").errors == {"why": "Say why this is not an incident. The triage message shows the reason."}
     assert buttons(waiting(bot, world)[0]) == BUTTONS
 
 

@@ -89,7 +89,7 @@ def test_a_storm_is_accepted_as_one_incident(bot: Client, world: World, hands: H
     wait_for(lambda: f"*{declared}*" in spoken(shared(bot, world)[0]), PATIENCE, "the edit")
     message = shared(bot, world)[0]
     assert buttons(message) == BUTTONS
-    assert "5 still need a decision" in spoken(message)
+    assert "Groups that need a decision: 5." in spoken(message)
     press(bot, "bob", message, "accept")
     assert form(bot, "bob").body["blocks"][0]["element"]["initial_value"] == "Alert storm in cluster eu-1"
     submit(bot, "bob", {"severity": "sev2"})

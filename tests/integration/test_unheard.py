@@ -68,12 +68,12 @@ def test_a_critical_alert_that_never_came_opens_its_incident(
     number = incident["number"]
     assert incident["severity"] == "sev2"
     bot.wait_event(number, "page_delivered")
-    assert "Alertmanager holds 1 alert active for sitrep that never reached the bot: DatabaseDown on eu-west-1" in text
+    assert "1 alert active in Alertmanager for sitrep never reached the bot: DatabaseDown on eu-west-1" in text
     assert f"declared {number}" in text
     for cause in ("ALERTMANAGER_WEBHOOK_TOKEN", "SITREP_MAX_BODY", "route", "sitrep doctor"):
         assert cause in text
     (note,) = [n for n in notes(bot, number) if NEVER in n]
-    assert "found by asking Alertmanager" in note
+    assert "in Alertmanager: the notification never arrived" in note
     service.stop()
     service.start()
     slack.bot_url = service.url
@@ -176,7 +176,7 @@ def test_which_receivers_are_ours(
     bot.alertmanager(body(alert("aa"), receiver=r"on\.call" if which == "seen" else "sitrep"))
     source.lists(alert("aa"), alert("yy", **LOST, receivers=["on.call"]), alert("xx", **LOST, receivers=["sitrep"]))
     later(source, hands)
-    assert "holds 1 alert active for on.call that" in wait_told(bot)
+    assert "1 alert active in Alertmanager for on.call never" in wait_told(bot)
     assert len(bot.incidents()) == 2
 
 
@@ -267,7 +267,7 @@ def test_many_at_once_are_one_message_and_a_storm(bot: Client, hands: Hands, sou
     source.lists(*lost)
     later(source, hands)
     text = wait_told(bot)
-    assert "holds 40 alerts active" in text
+    assert "40 alerts active in" in text
     assert "and 35 more" in text
     assert len(text) < 2500
     assert len(bot.incidents()) < 10

@@ -243,7 +243,7 @@ def test_a_catch_up_is_for_one_alone(bot: Client) -> None:
 def test_ends_other_than_a_resolution(bot: Client, service: InProcess) -> None:
     """Mitigated is watched, cancelled stops everything, and the summary and title are what people say."""
     number, channel = bot.open_one()
-    assert "is mitigated, and monitoring" in bot.slash("mitigate Rolled back", channel=channel)
+    assert "as mitigated. Its status is monitoring" in bot.slash("mitigate Rolled back", channel=channel)
     assert bot.wait_event(number, "mitigated")["text"] == "Mitigated: Rolled back"
     bot.slash("summary Writes fail since the failover", channel=channel)
     bot.slash("rename Writes fail in eu-1", channel=channel)

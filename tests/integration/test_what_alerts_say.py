@@ -62,7 +62,7 @@ def test_what_an_alert_says_follows_it(bot: Client, world: World, hands: Hands) 
     assert "only 9.8% free" in world.card(number)
     assert bot.incident(number)["impact"] == ""
     hands.advance(minutes=180)
-    at = f"{hands.now():%H:%M} UTC"
+    at = f"{hands.now():%-d %b %H:%M} UTC"  # it began days ago
     bot.alertmanager(body(disk("0.3%"), group="disk"))
     card = world.card(number)
     assert "only 0.3% free" in card

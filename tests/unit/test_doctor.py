@@ -29,9 +29,9 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ({}, POLICY, ["level 'A' cannot be paged through PagerDuty: set PAGERDUTY_API_TOKEN or PAGERDUTY_ROUTING_KEY"]),
         ({KEY: "k"}, "ladders: {default: [{after: 0s, name: A, slack: [U1]}]}", ["add `pagerduty:` to a level"]),
-        ({KEY: "k", SECRETS: "s"}, POLICY, ["by the service of PAGERDUTY_ROUTING_KEY", "set PAGERDUTY_API_TOKEN"]),
+        ({KEY: "k", SECRETS: "s"}, POLICY, ["pages the service of PAGERDUTY_ROUTING_KEY", "set PAGERDUTY_API_TOKEN"]),
         ({KEY: "k", SECRETS: "s"}, "ladders: {default: [{after: 0s, name: A, pagerduty: {}}]}", []),
-        ({**ALL}, POLICY, ["is paged only where a PagerDuty incident came first", "set `pagerduty: {service: ...}`"]),
+        ({**ALL}, POLICY, ["is paged only for incidents that began in PagerDuty", "set `pagerduty: {service: ...}`"]),
         ({**ALL, KEY: "k"}, POLICY, []),
         ({**ALL}, SERVICE + POLICY, []),
         ({TOKEN: "t", SECRETS: "s"}, SERVICE + POLICY, ["set PAGERDUTY_FROM"]),

@@ -78,7 +78,7 @@ def test_text_says_why() -> None:
         "Pages: ladder default: On-call SRE at once, Team Lead after 5 min",
     ):
         assert line in said
-    assert "measured by: kube-state-metrics, which is no service" in run("--labels", *KSM)
+    assert "measured by: kube-state-metrics (an exporter, so not the service)" in run("--labels", *KSM)
 
 
 @pytest.mark.usefixtures("_configured")

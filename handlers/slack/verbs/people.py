@@ -35,7 +35,7 @@ async def lead(spoken: Spoken) -> str:
     if taken and before and before.id != user.id and not spoken.sure and spoken.subject.status.is_open:
         name = esc(before.name, 40)
         raise Question(
-            f"{name} has the lead of {spoken.subject.number}. Take over? {name} will be notified.",
+            f"{name} leads {spoken.subject.number}. Take over? {name} will be notified.",
             Choice("Take the lead", spoken.line(spoken.rest), "primary"),
             Choice(f"Keep {before.name} as lead", KEEP),
         )
@@ -63,7 +63,7 @@ async def _whom(spoken: Spoken, typed: str) -> tuple[Person | None, str]:
             f"Example: `{spoken.command} {spoken.word} @ann`."
         )
     if grammar.is_group(names[0]):
-        raise Mistake(f"A group cannot do this: name one person. Example: `{spoken.command} {spoken.word} @ann`.")
+        raise Mistake(f"A group can't have a role: name one person. Example: `{spoken.command} {spoken.word} @ann`.")
     return await spoken.person(names[0]), rest
 
 
@@ -86,7 +86,8 @@ async def handoff(spoken: Spoken) -> str:
     if person is None:
         raise Mistake(f"Name the new incident commander. Example: `{spoken.command} handoff @ann`.")
     await spoken.apply(c.OfferHandoff(person, spoken.asked.user))
-    return f"Offered the lead to {person.name}. You keep it until they accept, within 5 minutes."
+    until = "The offer expires in 5 minutes. Until they accept, the lead does not change."
+    return f"Offered the lead to {person.name}. {until}"
 
 
 async def escalate(spoken: Spoken) -> str:
@@ -111,16 +112,16 @@ async def accept(spoken: Spoken) -> str:
 async def page(spoken: Spoken) -> str:
     """Page people, groups or a service's people."""
     if not spoken.rest.strip():
-        raise Mistake(f"Name the person to page. Example: `{spoken.command} page @ann the database is yours`.")
+        raise Mistake(f"Name the person to page. Example: `{spoken.command} page @ann the orders database is down`.")
     user, config = spoken.asked.user, spoken.asked.services.settings.config
     names, why = grammar.people_at_start(spoken.rest)
     if not names:
         name, why = _service_at_start(spoken)
         service = config.service(name)
         if service is None:
-            known = ", ".join(sorted(config.services)) or "none are configured: add `services:`"
+            known = ", ".join(sorted(config.services)) or "none (add `services:` to SITREP_CONFIG)"
             raise Mistake(
-                f"There is no service “{esc(spoken.meant(spoken.rest), 40)}” ({esc(known, 300)}). "
+                f"There is no service “{esc(spoken.meant(spoken.rest), 40)}”. Services: {esc(known, 300)}. "
                 f"To page a person: `{spoken.command} page @ann`."
             )
         target = config.target(service)
@@ -175,8 +176,8 @@ async def oncall(spoken: Spoken) -> str:
     if wanted:
         service = config.service(wanted)
         if service is None:
-            known = ", ".join(sorted(config.services)) or "none are configured: add `services:`"
-            raise Mistake(f"There is no service {esc(wanted, 40)}. There are: {esc(known, 300)}.")
+            known = ", ".join(sorted(config.services)) or "none (add `services:` to SITREP_CONFIG)"
+            raise Mistake(f"There is no service “{esc(wanted, 40)}”. Services: {esc(known, 300)}.")
         names = await _of_policy(spoken, config.target(service).get("escalation_policy", ""))
         people = ", ".join([*map(_named, service.slack), *names]) or "nobody is named"
         return f"*{esc(service.name)}*: {people}"
@@ -217,7 +218,7 @@ async def invite(spoken: Spoken) -> str:
         raise Mistake(f"Name only people and groups. Example: `{spoken.command} invite @ann @bob`.")
     people = [(await _to_page(spoken, name))[1] for name in names]
     await spoken.apply(c.BringIn(tuple(people), spoken.asked.user))
-    return "Inviting them."
+    return "Sending the invitations."
 
 
 async def subscribe(spoken: Spoken) -> str:

@@ -114,7 +114,7 @@ async def pause(spoken: Spoken) -> str:
 async def mitigate(spoken: Spoken) -> str:
     """A fix is in place and watched."""
     after = await spoken.apply(c.Mitigate(spoken.asked.user, spoken.text))
-    return f"{after.number} is mitigated, and {after.status.value}."
+    return f"Marked {after.number} as mitigated. Its status is {after.status.value}."
 
 
 async def resolve(spoken: Spoken) -> Answer:
@@ -146,15 +146,15 @@ async def cancel(spoken: Spoken) -> str:
     return f"Cancelled {after.number}. Undo: `{spoken.command} {after.number} reopen`."
 
 
-async def _ask_first(spoken: Spoken, what: str, yes: str) -> None:
+async def _ask_first(spoken: Spoken, what: str, yes: str, into: str = "") -> None:
     """Show what an end ends, and ask.
 
     Raises:
         Question: always.
     """
     board = await spoken.asked.board(spoken.subject.number)
-    left = left_open(board) or ["No alert fires, and no task is open."]
-    text = "\n".join([f"{what} {spoken.subject.number} ({esc(spoken.subject.title, 100)})?", *left])
+    left = left_open(board) or ["No alert is firing, and no task is open."]
+    text = "\n".join([f"{what} {spoken.subject.number} ({esc(spoken.subject.title, 100)}){into}?", *left])
     raise Question(text, Choice(yes, spoken.line(spoken.rest), "danger"), Choice("Keep it open", KEEP))
 
 
@@ -176,7 +176,7 @@ async def merge(spoken: Spoken) -> str:
     here, into, user, desk = spoken.subject.number, other.number, spoken.asked.user, spoken.asked.services.desk
     if not spoken.sure:
         refuse_unless_open(spoken.subject)
-        await _ask_first(spoken, f"Merge into {into} ({esc(other.title, 100)})", "Merge")
+        await _ask_first(spoken, "Merge", "Merge", f" into {into} ({esc(other.title, 100)})")
     await spoken.asked.write(lambda tx: desk.merge(tx, here, into, user))
     return f"Merged {here} into {into}. Undo: `{spoken.command} {here} unmerge`."
 

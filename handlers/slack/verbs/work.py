@@ -107,12 +107,12 @@ async def runbook(spoken: Spoken) -> str:
     found = search(catalog, spoken.text)
     if not found:
         raise Mistake(
-            f"No runbook or checklist is about {esc(spoken.text, 80)}. "
+            f"No runbook or checklist matches {esc(spoken.text, 80)}. "
             f"Try one word, such as `{spoken.command} runbook redis`."
         )
     if len(found) > 1:
         listed = "\n".join(f"`{esc(book.id)}`: {esc(book.title, 100)}" for book in found[:LISTED])
         more = f"\nand {len(found) - LISTED} more" if len(found) > LISTED else ""
-        raise Mistake(f"Several fit. Take one by its id, `{spoken.command} runbook &lt;id&gt;`:\n{listed}{more}")
+        raise Mistake(f"Several match. Pick one by its ID, `{spoken.command} runbook &lt;id&gt;`:\n{listed}{more}")
     await spoken.apply(c.PostRunbook(found[0].id, spoken.asked.user))
     return f"Posting {esc(found[0].title)} (`{esc(found[0].id)}`)."

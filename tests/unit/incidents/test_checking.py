@@ -105,11 +105,11 @@ def test_the_second_of_two_who_tick_is_told_of_the_first() -> None:
     """One tick: whoever comes second learns who was quicker; a skipped step wants its skip undone first."""
     story = running()
     story.do(c.TickStep(step(), ALICE))
-    with pytest.raises(Refused, match=r"Step 1 is done already: Alice ticked it at 03:00 UTC") as refused:
+    with pytest.raises(Refused, match=r"Step 1 is already done: Alice ticked it at 03:00 UTC") as refused:
         story.do(c.TickStep(step(), BOB))
     assert refused.value.code == "no_change"
     story.do(c.SkipStep(step(2), "not this cluster", BOB))
-    with pytest.raises(Refused, match=r"Step 2 is skipped already: Bob skipped it"):
+    with pytest.raises(Refused, match=r"Step 2 is already skipped: Bob skipped it"):
         story.do(c.TickStep(step(2), ALICE))
 
 
@@ -135,7 +135,7 @@ def test_a_tick_is_undone() -> None:
     assert story.incident.run.ticks == {}
     assert story.incident.mitigations == ()
     assert not [t for t in story.incident.timers if t.kind is TimerKind.ROLLBACK]
-    with pytest.raises(Refused, match="open already"):
+    with pytest.raises(Refused, match="nothing to undo"):
         story.do(c.UndoStep(step(), BOB))
 
 

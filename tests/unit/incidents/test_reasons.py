@@ -25,9 +25,9 @@ HOSTILE = "p99 > 2s & <!channel>"
         ({"reason": "raised"}, "the severity was raised"),
         (
             {"reason": "joined", "joined": HOSTILE, "more": 2},
-            f"{HOSTILE} and 2 more joined an incident that was acknowledged before",
+            f"{HOSTILE} and 2 more joined an incident that was already acknowledged",
         ),
-        ({"reason": "fires_again"}, "its alerts fire again and keep firing"),
+        ({"reason": "fires_again"}, "its alerts are firing again"),
     ],
 )
 def test_each_reason_is_plain_text(data: dict[str, Any], said: str) -> None:

@@ -385,7 +385,7 @@ def test_a_flapping_alert_that_fires_again_is_held_back() -> None:
     assert decision.events == ()
     assert [d.kind for d in decision.deliveries] == ["say", "refresh_card"]
     assert decision.deliveries[0].data["text"] == (
-        f"HighErrorRate fires again: it flaps. If it is still firing at 03:35 UTC, {NUMBER} reopens."
+        f"HighErrorRate is firing again: the alert is flapping. If it is still firing at 03:35 UTC, {NUMBER} reopens."
     )
     assert story.armed()["flap_hold"] == 35
     for minute in (22, 23, 24):
@@ -414,7 +414,7 @@ def test_one_that_still_fires_when_the_hold_is_over_reopens_and_pages() -> None:
     incident = story.incident
     assert (incident.status, incident.acknowledged_at, incident.ladder_level) == (Status.INVESTIGATING, None, 1)
     reopened, paged = story.of("reopened")[0], story.of("paged")[-1]
-    assert reopened.text == "Reopened: its alerts fire again"
+    assert reopened.text == "Reopened: its alerts are firing again"
     assert (paged.recorded_at, paged.data["reason"]) == (moment(35), "fires_again")
     assert story.armed()["ladder 2"] == 40
     assert story.armed()["update_reminder"] == 47

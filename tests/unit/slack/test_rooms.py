@@ -97,7 +97,7 @@ def test_every_name_is_slack_s(title: str, service: str, pattern: str) -> None:
         ("{prefix}-{about!r}", "as written"),
         ("{prefix}-War Room", "lower case letters"),
         ("{prefix}-{}", "known: {prefix}, {about}"),
-        ("{prefix}{about}", "put - behind {prefix}"),
+        ("{prefix}{about}", "put a hyphen after {prefix}"),
         ("", "begin the pattern with {prefix}"),
     ],
 )

@@ -153,7 +153,7 @@ def test_markdown_holds_the_incident(dossier: Dossier) -> None:
         "| HighErrorRate | resolved | 2026-11-20 14:32 | 2026-11-20 14:57 | 0.042 | a=1, b=2 |",
         "| raise the pool | Bob | 2026-11-20 | done 2026-11-20 14:45 |",
         "| review the limits | nobody yet | not set | open |",
-        "Due by 2026-11-27, five business days after the resolution (public holidays are not counted out).",
+        "Due by 2026-11-27, five business days after the resolution (public holidays not considered).",
         "### Root cause",
         "### Fix",
         "### Contributing factors",
