@@ -350,7 +350,7 @@ async def _storm(call: Call) -> Result:
 
     before = await call.tools.store.write(link)
     shown = [each for each in before if not each.private]
-    return await call.post(messages.storm(here, str(call.row.data["why"]), shown))
+    return await call.post(messages.storm(here, str(call.row.data["why"]), shown, call.tools.slack.command))
 
 
 async def _under(call: Call, slot: str, message: Message) -> Result:

@@ -267,7 +267,7 @@ def rollback_due(incident: Incident, made: Mitigation) -> Message:
     return shorten(text, TEXT), [b.section(f"{text}\n{since}"), b.actions(_ways_out(incident, made))]
 
 
-def storm(incident: Incident, why: str, before: Sequence[Incident]) -> Message:
+def storm(incident: Incident, why: str, before: Sequence[Incident], command: str = COMMAND) -> Message:
     """Say why a storm is one incident, and offer to merge those that opened just before it and are still open."""
     text = f":zap: {esc(why, 1000)}"
     if not before:
@@ -279,7 +279,7 @@ def storm(incident: Incident, why: str, before: Sequence[Incident]) -> Message:
     return shorten(text, TEXT), [
         b.section("\n".join([text, *lines])),
         b.actions([b.button(label, "storm_merge", value, "primary")]),
-        b.context("To split one off again: `/incident INC-... unmerge`."),
+        b.context(f"To split one off again: `{command} INC-... unmerge`."),
     ]
 
 
