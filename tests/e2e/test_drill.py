@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,11 @@ def picture(tab: Tab, name: str) -> None:
         tab.picture(Path(folder) / f"{name}.png")
 
 
+def just_before() -> str:
+    """When an alert began that has waited out its rule's `for` and Alertmanager's grouping."""
+    return (datetime.now(UTC) - timedelta(minutes=3)).isoformat()
+
+
 def test_a_drill_from_the_alert_to_the_export(
     bot: Client, slack: SandboxServer, hands: Hands, browser: Browser
 ) -> None:
@@ -36,7 +42,10 @@ def test_a_drill_from_the_alert_to_the_export(
 
     alice, bob = open_as("alice"), open_as("bob")
     labels = {"alertname": "HighErrorRate", "severity": "warning", "namespace": "shop"}
-    assert bot.alertmanager(body(alert("aa", labels={**alert()["labels"], **labels}))).status_code == 202
+    assert (
+        bot.alertmanager(body(alert("aa", labels={**alert()["labels"], **labels}, startsAt=just_before()))).status_code
+        == 202
+    )
     bob.sees("Accept")
     picture(bob, "triage")
     bob.click("Accept")

@@ -8,7 +8,7 @@ from bot.sandbox.server import SandboxServer
 from handlers.slack.groups import GROUPS
 from tests.conftest import Client
 from tests.e2e.browser import CHROMIUM, Browser
-from tests.e2e.test_drill import picture
+from tests.e2e.test_drill import just_before, picture
 from tests.integration.bodies import alert, body
 from tests.integration.test_storms import group, send
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not instal
 
 def test_the_first_view_and_the_menu(bot: Client, slack: SandboxServer, browser: Browser) -> None:
     """The card begins with Acknowledge; a box acknowledges too; More… says in words what can be done."""
-    assert bot.alertmanager(body(alert())).status_code == 202
+    assert bot.alertmanager(body(alert(startsAt=just_before()))).status_code == 202
     (incident,) = bot.incidents()
     number = str(incident["number"])
     bot.wait_opened(number)
