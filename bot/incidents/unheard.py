@@ -17,7 +17,7 @@ OURS_FOR = timedelta(days=30)
 CAUSES = (
     "Look for `Notify for alerts failed` in Alertmanager's log. On 401, correct the receiver's token "
     "(ALERTMANAGER_WEBHOOK_TOKEN). On 413, raise SITREP_MAX_BODY. On no connection, correct its `url`. "
-    "Without an error, check the alert's route."
+    "Without an error, check the alert's route. Then run `sitrep doctor`."
 )
 
 

@@ -173,7 +173,9 @@ def next_page(incident: Incident) -> str:
     if incident.drill:
         return "None: this is a test"
     if not incident.rule.ladder:
-        return f"None: no ladder. Set `severities.{incident.rule.key or incident.severity.value}.ladder`"
+        key = f"`severities.{incident.rule.key or incident.severity.value}.ladder`"
+        # Unless told otherwise, the severities with a channel climb the ladder called "default".
+        return f"None: no ladder. Set {f'`ladders.default` or {key}' if incident.rule.channel else key}"
     if not incident.status.is_open:
         return "None"
     climb = next((t for t in incident.timers if t.kind is TimerKind.UPDATE_CLIMB), None)

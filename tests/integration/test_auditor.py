@@ -328,7 +328,7 @@ def test_an_alert_that_is_over_here_and_fires_there_is_flagged_once(
     bot.wait_event(number, "alert_resolved")
     later(source, hands)
     later(source, hands, 20)
-    (text,) = wait_for(lambda: said(bot, channel, "counts as resolved here"), what="the message")
+    (text,) = wait_for(lambda: said(bot, channel, "Resolved in Sitrep, but still firing"), what="the message")
     assert "before you resolve" in text
     assert len(notes(bot, number)) == 1
     assert "still firing at its source" in world.card(number)
@@ -421,7 +421,7 @@ def test_an_alertmanager_that_is_down_flags_nothing(
     bot.alertmanager(body(alert("bb", "resolved", **OTHER)))
     bot.wait_event(number, "alert_resolved")
     later(source, hands, 30)
-    wait_for(lambda: said(bot, channel, "counts as resolved here"), what="the message")
+    wait_for(lambda: said(bot, channel, "Resolved in Sitrep, but still firing"), what="the message")
     assert len(notes(bot, number)) == 1
 
 

@@ -346,7 +346,7 @@ FAULTS: dict[str, tuple[Break, str, tuple[str, ...]]] = {
     "Alertmanager away": (
         lambda h: h.environ.update(ALERTMANAGER_API_URL=f"{h.alertmanager.url},http://127.0.0.1:9"),
         "alertmanager api",
-        ("127.0.0.1:9: alertmanager_unreachable", "correct ALERTMANAGER_API_URL"),
+        ("127.0.0.1:9: alertmanager_unreachable", "set ALERTMANAGER_API_URL"),
     ),
     "Alertmanager answers nonsense": (
         lambda h: setattr(h.alertmanager, "instead", (200, "<html>")),

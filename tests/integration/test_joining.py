@@ -194,7 +194,7 @@ def test_what_fires_again_with_its_old_start_reopens_what_was_resolved(bot: Clie
     hands.advance(minutes=5)
     assert send(bot, down) == f"held on {number}"
     assert "1 firing, 0 resolved" in world.card(number)
-    said = [text for text in texts(bot, world, bot.room(number)) if "fires again" in text]
+    said = [text for text in texts(bot, world, bot.room(number)) if "is firing again" in text]
     assert len(said) == 1
     assert "never stopped" in said[0]
     hands.advance(minutes=6)

@@ -99,7 +99,7 @@ def test_a_long_while_of_refusals_is_told_again(bot: Client, world: World, hands
     assert len(told(bot, world)) == 1
     hands.advance(minutes=61)
     wrong_token(bot)
-    assert "Refused 1 more times" in told(bot, world)[1]
+    assert "Further cases since" in told(bot, world)[1]
 
 
 @both_databases

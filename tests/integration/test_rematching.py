@@ -59,7 +59,7 @@ def test_nothing_is_swapped_under_somebodys_hands(bot: Client, world: World) -> 
     join(bot, world, "SomethingIsOdd", "RedisDown")
     offer = wait_for(lambda: bot.workspace.find(channel, "fits better than"), what="the offer")
     assert "RedisDown joined: runbook `ops.redis.down`" in offer.text
-    assert "`/incident runbook ops.redis.down` posts it" in offer.text
+    assert "To post it: `/incident runbook ops.redis.down`" in offer.text
     assert posted(bot, number) == [GENERAL_ID]
     join(bot, world, "SomethingIsOdd", "RedisDown", "RedisMissingMaster")
     assert len([m for m in bot.workspace.channel(channel).log if "fits better than" in m.text]) == 1

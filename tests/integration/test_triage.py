@@ -290,7 +290,7 @@ def test_whoever_decides_second_is_told_who_was_first(bot: Client, world: World)
     number = incident["number"]
     submit(bot, "bob", {"why": "Known"})
     (said,) = told(bot, world, "bob")
-    assert said.startswith("alice accepted it at ")
+    assert said.startswith("alice accepted the alerts at ")
     assert said.endswith(f" UTC: see {number}.")
     for verb in ("accept", "merge", "decline"):
         press(bot, "charlie", message, verb, stale=stale)
@@ -446,7 +446,7 @@ def test_hostile_labels_are_text(bot: Client, world: World) -> None:
         assert hidden not in spoken(message)
     hold_harmless(bot, world)
     submit(bot, "alice", {"incident": number})
-    assert told(bot, world, "alice")[0].startswith("bob accepted it at ")
+    assert told(bot, world, "alice")[0].startswith("bob accepted the alerts at ")
 
 
 @both_databases

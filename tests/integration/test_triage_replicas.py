@@ -101,7 +101,7 @@ def test_two_who_accept_at_once_declare_one_incident(pair: Cluster) -> None:
     said = whispers(pair, "alice", "bob")
     (winner,) = (user for user, texts in said.items() if any(t.startswith(f"Declared {number}") for t in texts))
     ((late,),) = (texts for user, texts in said.items() if user != winner)
-    assert late.startswith(f"{winner} accepted it at ")
+    assert late.startswith(f"{winner} accepted the alerts at ")
     assert len(said[winner]) == 1
     (message,) = waiting(pair)
     assert f"Accepted by <@{pair.workspace.user(winner).id}>" in spoken(message)

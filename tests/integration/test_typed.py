@@ -190,7 +190,7 @@ def test_several_people_are_paged_and_invited_at_once(bot: Client) -> None:
     assert bot.wait_event(number, "page_delivered", count=3)
     assert "Paging @db-team" in bot.slash(f"page <!subteam^{group.id}>", "alice", channel)
     said = bot.slash(f"invite <@{bob}>, <@{charlie}> and <!subteam^{group.id}>", "alice", channel)
-    assert "Inviting" in said
+    assert "Sending the invitations" in said
     everyone = {bob, charlie, bot.workspace.user("dana").id}
     wait_for(lambda: everyone <= set(bot.workspace.channel(channel).members), what="all of them in the channel")
 

@@ -111,7 +111,7 @@ def test_the_lead_is_taken_from_somebody_only_knowingly(bot: Client) -> None:
     """The taker is asked once, by line and by button; whoever had it is mentioned."""
     number, channel = bot.open_one()
     bot.slash("lead", "bob", channel)
-    assert "bob has the lead" in bot.slash("lead", "alice", channel)
+    assert "bob leads" in bot.slash("lead", "alice", channel)
     assert bot.sure("alice", channel, "Keep bob as lead") == "Nothing has changed."
     card = bot.workspace.pinned(channel)[0]
     bot.people.press("alice", channel, card.ts, "incident_lead")
