@@ -18,6 +18,7 @@ from dateparser.timezone_parser import pop_tz_offset_from_string
 
 NEAR = timedelta(minutes=5)  # clocks differ, and people round: a moment that is this near is now
 MISSED = timedelta(hours=1)  # an hour of the day that has passed so lately was not meant for tomorrow
+BARE = timedelta(hours=18)  # an hour of the day that was longer ago is near ahead: yesterday's may not be meant
 LONGEST = 40  # characters of a time; what is longer is text
 EXAMPLES = "03:12, 3:05am CET, yesterday 02:00, 10 min ago or 2026-11-29T03:12Z"
 AHEAD_EXAMPLES = "30m, 15:30, in 2h, tomorrow 09:00 or 2026-12-05 15:00"
@@ -106,6 +107,8 @@ def past(text: str, now: datetime, zone: tzinfo) -> Moment:
     # The hour of today is a moment ahead, and yesterday's was not meant.
     if read.has_no_day and read.at + timedelta(days=1) - now <= NEAR:
         return Moment(now)
+    if read.has_no_day and now - read.at > BARE:
+        raise ValueError(f"“{_shown(text)}” lies ahead today. If you mean yesterday, write “yesterday {_shown(text)}”.")
     return Moment(read.at, read.is_day)
 
 

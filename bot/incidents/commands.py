@@ -144,9 +144,10 @@ class PostUpdate:
 
 @dataclass(frozen=True, slots=True)
 class KeepCadence:
-    """Nothing has changed; the next update is due a full interval from now."""
+    """Nothing has changed; the next update is due a full interval from now, or in `next_in` seconds."""
 
     actor: Actor
+    next_in: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ def keep_cadence(draft: Draft, command: c.KeepCadence) -> None:
             f"{draft.incident.severity_name} has no update cadence: no update is due. "
             "To post one: `/incident update <text>`.",
         )
-    _share(draft, command.actor, "No change", no_change=True)
+    _share(draft, command.actor, "No change", next_in=command.next_in, no_change=True)
 
 
 def _share(draft: Draft, actor: Actor, state: str, *, next_in: int | None = None, **facts: Any) -> None:

@@ -33,7 +33,10 @@ Result = Mapping[str, Any]
 
 # These show the state of the moment in which they go out, or what no time changes.
 TIMELESS = frozenset(
-    {"card", "thread", "announcement", "triage", "triage_storm", "runbook", "checklist", "periodic", "digest"}
+    [
+        *("card", "thread", "announcement", "triage", "triage_storm", "runbook", "checklist", "periodic", "digest"),
+        "suggest_resolve",
+    ]
 )
 
 

@@ -47,7 +47,8 @@ def safe_cut(text: str, limit: int) -> int:
 def due_time(incident: Incident, moment: datetime) -> str:
     """Show when somebody must act: absolute UTC, and the viewer's own time beside it."""
     absolute = clock_time(incident, moment)
-    return f"{absolute} (<!date^{int(moment.timestamp())}^{{time}}|{absolute}>)"
+    shown = "{date_short} {time}" if " " in clock(incident, moment) else "{time}"  # the viewer's day may be another one
+    return f"{absolute} (<!date^{int(moment.timestamp())}^{shown}|{absolute}>)"
 
 
 def clock_time(incident: Incident, moment: datetime) -> str:

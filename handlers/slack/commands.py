@@ -19,6 +19,8 @@ from handlers.slack.verbs.opening import open_ones
 
 SURE = 0.75  # how alike an unknown word must be to a verb to be no title
 SURELY = 3  # words behind a verb, a number among them, that are too few for a text in which it is only mentioned
+TAIL = 3  # digits of an incident's number in its channel's name
+NUMBERED = frozenset({"sev", "done", "task", "pause"})  # verbs with a number of their own
 SHORT = 20  # characters of a text that is typed again in no time
 
 
@@ -57,6 +59,7 @@ def _as_typed(command: str, text: str) -> str:
 
 
 async def _answer(asked: Asked, line: grammar.Line, typed: str, *, sure: bool) -> Answer:
+    line = await _with_number(asked, line)
     command, verb = asked.command, table.find(line.word)
     incident = await _named(asked, line.named)
     if not line.word:
@@ -90,6 +93,27 @@ async def _answer(asked: Asked, line: grammar.Line, typed: str, *, sure: bool) -
     return await asking.do(verb, Spoken(asked, rest, incident, verb.name, sure))
 
 
+async def _with_number(asked: Asked, line: grammar.Line) -> grammar.Line:
+    """Read a short number in front of a verb as the open incident that it names: `002 ack`, `#2 resolve`.
+
+    Raises:
+        Mistake: no open incident, or more than one, has that number.
+    """
+    number, behind = grammar.short_number(line.word), grammar.read(line.rest)
+    if line.named or number is None or behind.named or table.find(behind.word) is None:
+        return line
+    found = await _ending(asked, number)
+    if len(found) != 1:
+        how_many = "Several open incidents have" if found else "No open incident has"
+        raise Mistake(f"{how_many} the number {esc(line.word, 20)}. {await open_ones(asked)}")
+    return grammar.Line(found[0].number, behind.word, behind.rest)
+
+
+async def _ending(asked: Asked, number: int) -> list[Incident]:
+    """Return the open incidents that a short number can name: each day counts anew."""
+    return [each for each in await asked.open_incidents() if int(each.number.rpartition("-")[2]) == number]
+
+
 async def _named(asked: Asked, named: str) -> Incident | None:
     """Return the incident that was named, else the one whose channel this is.
 
@@ -116,6 +140,8 @@ async def _behind(asked: Asked, verb: Verb, line: grammar.Line, here: Incident |
     is_only_mentioned = verb.text is not Text.NONE and len(line.rest.split()) > SURELY
     if not is_first and mentioned and not is_only_mentioned:  # `ack for INC-...`, `sev 3 INC-...`
         named, rest = mentioned[-1], grammar.without_incidents(line.rest)
+    if not named and here is not None and not line.named:
+        await _ask_about_number(asked, verb, line, here)
     if not named or (not is_first and here is None and verb.text is not Text.NONE):
         return here, line.rest
     there = await _named(asked, named)
@@ -124,8 +150,28 @@ async def _behind(asked: Asked, verb: Verb, line: grammar.Line, here: Incident |
     is_sure = verb.text is Text.NONE or (is_first and (verb.text is Text.LATER or not rest.strip()))
     if is_sure and not line.named:
         return there, rest
+    raise _which(verb, line, here, there, rest)
+
+
+async def _ask_about_number(asked: Asked, verb: Verb, line: grammar.Line, here: Incident) -> None:
+    """Ask where a number behind a verb may be the short one of another incident that is open: `resolve 002`.
+
+    Raises:
+        Question: it may be.
+    """
+    first, _, rest = line.rest.partition(" ")
+    digits = first.strip("#:,;.")
+    number = grammar.short_number(first)
+    if number is None or verb.name in NUMBERED or (digits.isdecimal() and len(digits) < TAIL and rest.strip()):
+        return
+    for there in await _ending(asked, number):
+        if there.number != here.number:
+            raise _which(verb, line, here, there, rest.strip())
+
+
+def _which(verb: Verb, line: grammar.Line, here: Incident, there: Incident, rest: str) -> Question:
     name = verb.name.replace("_", " ").capitalize()
-    raise Question(
+    return Question(
         f"You named {there.number} ({esc(there.title, 60)}), and {'also' if line.named else 'this is the channel of'} "
         f"{here.number} ({esc(here.title, 60)}). Which incident do you mean?",
         Choice(f"{name} {there.number}", f"{there.number} {verb.name} {rest}".strip()),

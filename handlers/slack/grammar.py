@@ -30,6 +30,13 @@ _DIGIT = re.compile(rf"(?:to\s+)?{_GAP}[(=]?\s*([1-4])\s*[)]?(?:[\s:,.;!\u2013\u
 _NEXT = re.compile(r"(?:^|[\s,;.(])next\b[\s:=]*(?:update\b[\s:=]*)?(?:(?:at|in|on)\s+)?", re.IGNORECASE)
 _OVER_THE_NEXT = re.compile(r"\b(?:the|our|a|this|that|its|their|your|every|each|very)$", re.IGNORECASE)
 _AT = re.compile(r"(?:^|[\s,;(])(?:at|@)\s+(?=\S)", re.IGNORECASE)
+_AT_START = re.compile(
+    r"^(?:(?:at|@)\s+)?[(\[]?((?:yesterday\s+(?:at\s+)?)?\d{1,2}:\d{2}(?:\s*(?:[ap]m|utc|z)\b)?)[)\]]?[\s,:;-]+(?=\S)",
+    re.IGNORECASE,
+)
+_IN_BRACKETS = re.compile(
+    r"\s*[(\[](?:at\s+)?((?:yesterday\s+(?:at\s+)?)?\d{1,2}:\d{2}(?:\s*(?:[ap]m|utc|z))?)[)\]][.]*$", re.IGNORECASE
+)
 _BARE_TIME = re.compile(
     r"(?:^|[\s,;(])((?:\d[\w.,]*\s*)+(?:\s*and\s+\d[\w.]*\s*\w*)?\s*[a-z]*\s+ago|(?:half\s+)?an?\s+(?:hour|minute|day)\s+ago"
     r"|(?:yesterday|today|last\s+\w+day)\s+(?:at\s+)?\d[\w:.\s/+-]{0,25})[.)]*$",
@@ -97,6 +104,12 @@ def take_incident(text: str) -> tuple[str, str]:
     return "", text
 
 
+def short_number(word: str) -> int | None:
+    """Return the number that a word may name an incident by, as in its channel's name: `002`, `#2`, `inc-002`."""
+    found = re.fullmatch(rf"(?:INC{_DASH}?|#)?0*(\d{{1,6}})[:,;.]*", word, re.IGNORECASE)
+    return int(found[1]) if found else None
+
+
 def incidents_in(text: str) -> list[str]:
     """Return the incidents that a text names, by number or channel id."""
     return [take_incident(found[0])[0] for found in _NAMED.finditer(text)]
@@ -141,7 +154,9 @@ def severity_and_why(text: str, names: Mapping[str, Severity] = NAMES) -> tuple[
     short = text.strip()
     digit = _DIGIT.match(short)
     if digit:
-        return Severity(f"sev{digit[1]}"), short[digit.end() :].strip()
+        read, why = Severity(f"sev{digit[1]}"), short[digit.end() :].strip()
+        others = {_severity_of(match["severity"], names) for match in _severity_pattern(names).finditer(why)}
+        return (None, text) if others - {read} else (read, why)
     found = [match for match in _severity_pattern(names).finditer(short) if _is_severity(match, short)]
     if len({_severity_of(match["severity"], names) for match in found}) != 1:
         return None, text
@@ -246,16 +261,21 @@ def _unescaped(text: str) -> str:
 
 
 def time_at_end(text: str) -> tuple[str, str]:
-    """Take the time off the end of a note: `at 03:12`, `10 min ago`, `yesterday 02:00`; gives the text and the time.
+    """Take the time off the end of a note, or off its start; gives the text and the time.
 
-    What only begins as a time does is taken too, so that it can be refused: a note is never quietly put at "now".
+    `at 03:12`, `10 min ago`, `yesterday 02:00`, `(03:12)`; at the start `03:12` and `at 03:12`. What only begins as a
+    time does is taken too, so that it can be refused: a note is never quietly put at "now".
     """
     if (found := _BARE_TIME.search(text)) and times.is_time_meant(found[1]):
-        return text[: found.start()].rstrip(" ,;("), found[1]
+        return re.sub(r"(?:^|\s)(?:at|@)$", "", text[: found.start()].rstrip(" ,;("), flags=re.IGNORECASE), found[1]
+    if found := _IN_BRACKETS.search(text):
+        return text[: found.start()], found[1]
     for found in [*_AT.finditer(text)][::-1]:
         when = text[found.end() :].rstrip(" .)")
         if times.is_time_meant(when):
             return text[: found.start()].rstrip(" ,;("), when
+    if found := _AT_START.match(text):
+        return text[found.end() :], found[1]
     return text, ""
 
 
@@ -277,6 +297,22 @@ def span_at_start(text: str) -> tuple[str, str]:
     if found := times.SPAN_AT_START.match(short):
         return found[0], short[found.end() :].lstrip(" ,;:.-\u2013\u2014")
     return short.partition(" ")[0], short.partition(" ")[2].strip()
+
+
+def owner_and_due(text: str) -> tuple[str, str, str]:
+    """Take a person and a day off the end of a text, in either order; gives the text, the person and the day.
+
+    Behind a person a day stands without a word before it: `<@U1> Friday`.
+    """
+    typed, who = person_at_end(text)
+    typed, due = due_at_end(typed)
+    if not who:
+        typed, who = person_at_end(typed)
+    before, _, last = text.rstrip(" .)").rpartition(" ")
+    if not who and not due and times.is_day_meant(last):
+        typed, who = person_at_end(before)
+        due = last if who else ""
+    return (typed, who, due) if who or due else (text, "", "")
 
 
 def due_at_end(text: str) -> tuple[str, str]:

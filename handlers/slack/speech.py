@@ -23,7 +23,7 @@ from handlers.slack import grammar
 from handlers.slack.answers import Answer
 from handlers.slack.context import FIND_WITHIN, Asked
 
-TEXT = 2500
+TEXT = 10_000  # characters, more than Slack lets through
 CHOICES = 5  # buttons of a question
 KEEP = "-"  # the line of a button that leaves all as it is
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot.sandbox.faults import Fault
-from tests.conftest import LADDER, Client, wait_for
+from tests.conftest import LADDER, Client, Hands, wait_for
 
 SERVICES = """
 services:
@@ -314,3 +315,147 @@ def test_a_form_says_beside_its_field_what_is_no_time(bot: Client) -> None:
     good = {"state": "Scaling", "next": "half an hour", "eta": "unknown"}
     assert bot.people.submit("alice", view.id, good).json == {}
     assert bot.wait_event(number, "update_posted")["data"]["eta"] == "unknown"
+
+
+# -- short numbers ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("line", ["{n} ack", "#{n} ack", "INC-{n} ack", "{i} ack", "{n}: ack", "ack {n}", "ack #{n}"])
+def test_a_short_number_is_the_incident_that_is_open_under_it(
+    bot: Client, two: tuple[str, str, str, str], line: str
+) -> None:
+    """As it stands in the channel's name: in front of the verb it counts, behind it the person is asked."""
+    a, channel, b, _ = two
+    tail = b.rpartition("-")[2]
+    said = bot.slash(line.format(n=tail, i=int(tail)), channel=channel)
+    if "Which incident" in said:
+        bot.sure("alice", channel, f"Ack {b}")
+    bot.wait_event(b, "acknowledged")
+    assert "acknowledged" not in bot.kinds(a)
+
+
+@pytest.mark.parametrize(
+    "line", ["resolve {n}", "mitigate {n}", "escalate {n}", "note {n} restarted", "cancel {n}", "resolve #{n} fixed"]
+)
+def test_a_text_that_begins_with_a_short_number_is_asked_about(
+    bot: Client, two: tuple[str, str, str, str], line: str
+) -> None:
+    """Nothing has happened until one of the two is pressed."""
+    a, channel, b, _ = two
+    before = bot.kinds(a), bot.kinds(b)
+    said = bot.slash(line.format(n=b.rpartition("-")[2]), channel=channel)
+    assert "Which incident do you mean?" in said
+    assert (a in said, b in said) == (True, True)
+    assert (bot.kinds(a), bot.kinds(b)) == before
+
+
+@pytest.mark.parametrize(
+    "line", ["sev 3 too loud", "note 503 on checkout", "note 3 pods restart", "resolve 100% fixed"]
+)
+def test_other_numbers_are_text(bot: Client, two: tuple[str, str, str, str], line: str) -> None:
+    """What names no open incident is not asked about."""
+    _, channel, _, _ = two
+    assert "Which incident" not in bot.slash(line, channel=channel)
+
+
+def test_a_short_number_of_no_incident_is_refused(bot: Client, two: tuple[str, str, str, str]) -> None:
+    """It opens no form with the number as a title."""
+    _, _, b, _ = two
+    said = bot.slash("999 ack", channel="general")
+    assert said.startswith("No open incident has the number 999.")
+    assert b in said
+
+
+# -- texts ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_long_update_is_kept_whole_with_its_next(bot: Client) -> None:
+    """Slack lets some 4,000 characters through: all are on the timeline, and the time behind them counts."""
+    number, channel = bot.open_one()
+    text = f"{'word ' * 780}END"
+    said = bot.slash(f"update {text} next 20m", channel=channel)
+    assert said.startswith("Posted the update. Next update due ")
+    event = bot.wait_event(number, "update_posted")
+    assert event["text"].endswith("END")
+    assert 1195 <= seconds_until_next(bot, number, event) <= 1205
+
+
+def seconds_until_next(bot: Client, number: str, event: dict[str, Any]) -> float:
+    due = datetime.fromisoformat(bot.incident(number)["next_update_at"])
+    return (due - datetime.fromisoformat(event["recorded_at"])).total_seconds()
+
+
+def test_no_change_can_name_its_next(bot: Client) -> None:
+    """`same next 10m` posts no update that says "same"."""
+    number, channel = bot.open_one()
+    assert bot.slash("update same next 10m", channel=channel).startswith("Noted: no change. Next update due ")
+    event = bot.wait_event(number, "update_posted")
+    assert event["text"] == "No change"
+    assert 595 <= seconds_until_next(bot, number, event) <= 605
+
+
+def test_the_minute_that_was_typed_is_the_minute_that_is_said(bot: Client, hands: Hands) -> None:
+    """However far into a second it was typed."""
+    _, channel = bot.open_one()
+    for _ in range(5):
+        due = hands.now() + timedelta(minutes=30)
+        said = bot.slash(f"update Looking next {due:%H:%M} UTC", channel=channel)
+        assert f"{due:%H:%M} UTC" in said
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "time"),
+    [
+        ("DB failed over at yesterday 02:00", "DB failed over", "02:00"),
+        ("at 00:12 UTC restarted the pod", "restarted the pod", "00:12"),
+        ("graph dipped (yesterday 15:12 UTC)", "graph dipped", "15:12"),
+    ],
+)
+def test_a_notes_time_is_taken_out_of_its_text(bot: Client, hands: Hands, line: str, text: str, time: str) -> None:
+    """Wherever it stands; what is near ahead is refused instead."""
+    number, channel = bot.open_one()
+    said = bot.slash(f"note {line}", channel=channel)
+    if "lies ahead" in said:
+        return
+    assert time in said
+    assert bot.wait_event(number, "note")["text"] == text
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("followup Raise the limit {bob} friday", "owner bob, due Fri "),
+        ("followup Raise the limit {bob} by Friday", "owner bob, due Fri "),
+        ("followup Raise the limit by Friday {bob}", "owner bob, due Fri "),
+        ("task add Call the provider {bob} by Friday", "Task 1 added, owner bob."),
+        ("task add Call the provider {bob} friday", "Task 1 added, owner bob."),
+    ],
+)
+def test_an_owner_counts_with_a_day_beside_the_name(bot: Client, line: str, said: str) -> None:
+    """In either order, with or without a word before the day; the answer names both."""
+    _, channel = bot.open_one()
+    bob = f"<@{bot.workspace.user('bob').id}>"
+    assert said in bot.slash(line.format(bob=bob), channel=channel)
+
+
+@pytest.mark.parametrize("line", ["sev 1 sev2", "sev 2 or sev 3", "task done 1 2", "task skip 1, 2"])
+def test_two_where_one_is_meant_are_refused(bot: Client, line: str) -> None:
+    """Neither of them is guessed."""
+    number, channel = bot.open_one()
+    for text in ("one", "two"):
+        bot.slash(f"task add {text}", channel=channel)
+    before = bot.incident(number)["severity"]
+    assert "Give one" in bot.slash(line, channel=channel)
+    assert bot.incident(number)["severity"] == before
+    assert not [e for e in bot.events(number) if "done" in e["text"] or "skipped" in e["text"]]
+
+
+def test_the_lead_of_somebody_else_is_offered_only_knowingly(bot: Client) -> None:
+    """Nor is it offered to oneself."""
+    number, channel = bot.open_one()
+    bot.slash("lead", "bob", channel)
+    alice, dana = (f"<@{bot.workspace.user(name).id}>" for name in ("alice", "dana"))
+    assert "You named yourself" in bot.slash(f"handoff {alice}", "alice", channel)
+    assert "bob leads" in bot.slash(f"handoff {dana}", "alice", channel)
+    assert not [e for e in bot.events(number) if "offered" in e["text"]]
+    assert "Offered the lead to dana" in bot.sure("alice", channel, "Offer it")

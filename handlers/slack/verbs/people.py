@@ -10,6 +10,7 @@ from bot.incidents.model import Person, Role
 from bot.incidents.people import word_of
 from bot.slack.mrkdwn import esc
 from bot.slack.said import in_time
+from bot.text import clip
 from handlers.slack import grammar
 from handlers.slack.context import FIND_WITHIN
 from handlers.slack.speech import KEEP, Choice, Mistake, Question, Spoken
@@ -85,6 +86,15 @@ async def handoff(spoken: Spoken) -> str:
     person, _ = await _whom(spoken, spoken.rest)
     if person is None:
         raise Mistake(f"Name the new incident commander. Example: `{spoken.command} handoff @ann`.")
+    user, lead = spoken.asked.user, spoken.subject.lead
+    if person.id == user.id:
+        raise Mistake(f"You named yourself. To take the lead: `{spoken.command} lead`.")
+    if lead is not None and lead.id not in {user.id, person.id} and not spoken.sure:
+        raise Question(
+            f"{esc(lead.name, 80)} leads {spoken.subject.number}. Offer the lead to {esc(person.name, 80)} anyway?",
+            Choice("Offer it", spoken.line(spoken.rest), "primary"),
+            Choice(f"Keep {clip(lead.name, 40)} as lead", KEEP),
+        )
     await spoken.apply(c.OfferHandoff(person, spoken.asked.user))
     until = "The offer expires in 5 minutes. Until they accept, the lead does not change."
     return f"Offered the lead to {person.name}. {until}"

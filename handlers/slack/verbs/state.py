@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 from bot import times
 from bot.incidents import commands as c
 from bot.incidents.model import Incident, Status
@@ -30,10 +32,10 @@ async def update(spoken: Spoken) -> Answer:
     if not spoken.rest:
         refuse_unless_open(spoken.subject)
         return Form(await updating.form(spoken.asked, spoken.subject))
-    if spoken.rest.casefold() == "same":
-        return await _next(spoken, await spoken.apply(c.KeepCadence(spoken.asked.user)), "Noted: no change.")
     text, when = grammar.next_at_end(spoken.text)
     seconds = await _seconds_until(spoken, when) if when else None
+    if text.strip(" .,;:!").casefold() == "same":
+        return await _next(spoken, await spoken.apply(c.KeepCadence(spoken.asked.user, seconds)), "Noted: no change.")
     if not text:
         raise Mistake(f"Type the update. Example: `{spoken.command} update DB is back next 30m`.")
     after = await spoken.apply(c.PostUpdate(text, spoken.asked.user, next_in=seconds))
@@ -47,7 +49,9 @@ async def _seconds_until(spoken: Spoken, when: str) -> int:
         Mistake: it is no time, has passed, or is more than 24 hours away.
     """
     moment = await spoken.moment(when, is_ahead=True)
-    seconds = round((moment - spoken.asked.services.clock.now()).total_seconds())
+    seconds = ceil(
+        (moment - spoken.asked.services.clock.now()).total_seconds()
+    )  # never before the minute that was said
     if not 0 < seconds <= updating.NEXT_MAX:
         raise Mistake(f"Set the next update within 24 hours. Example: `{spoken.command} update DB is back next 30m`.")
     return seconds

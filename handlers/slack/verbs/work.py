@@ -26,7 +26,8 @@ async def note(spoken: Spoken) -> str:
     text, typed = grammar.time_at_end(spoken.text)
     moment = await spoken.moment(typed) if typed else None
     await spoken.apply(c.AddNote(text, spoken.asked.user, moment))
-    said = f"Added to the timeline at {await spoken.when(moment)}." if moment else "Added to the timeline."
+    at = f" at {await spoken.when(moment)}" if moment else ""
+    said = f"Added to the timeline of {spoken.subject.number}{at}."
     warning = correlating.warning(envelope.read(text))
     return f"{said} {esc(warning)}" if warning else said
 
@@ -37,14 +38,20 @@ async def task(spoken: Spoken) -> Answer:
     rest = rest.strip()
     user = spoken.asked.user
     if word.casefold() == "add" and rest:
-        typed, who = grammar.person_at_end(rest)
+        typed, who, due = grammar.owner_and_due(rest)
         owner = await spoken.person(who) if who and typed else None
-        after = await spoken.apply(c.AddTask(spoken.meant(typed if owner else rest)[:500], user, owner))
-        return f"Task {len(after.tasks)} added. End it: `{spoken.command} task done {len(after.tasks)}`."
+        # A task has no day of its own: it is for now. What was typed of one stays in its text.
+        text = f"{typed} {f'by {due}' if due else ''}".strip() if owner else rest
+        after = await spoken.apply(c.AddTask(spoken.meant(text)[:500], user, owner))
+        added = f"Task {len(after.tasks)} added{f', owner {esc(owner.name, 80)}' if owner else ''}."
+        return f"{added} End it: `{spoken.command} task done {len(after.tasks)}`."
     if word.casefold() in {"done", "skip"} and rest:
         number, _, why = rest.partition(" ")
+        number = number.strip("#,;:.")
         if not number.isdecimal() or len(number) > 4:
             raise Mistake(f"Give the task's number. See `{spoken.command} task list`.")
+        if re.fullmatch(r"[\s,]*(?:and\s+)?#?\d{1,4}(?:[\s,]+(?:and\s+)?#?\d{1,4})*", why):
+            raise Mistake(f"Give one task at a time. Example: `{spoken.command} task {word.casefold()} {number}`.")
         skipped = word.casefold() == "skip"
         await spoken.apply(c.EndTask(int(number), user, skipped, spoken.meant(why).strip()[:300]))
         return f"Task {number} is {'skipped' if skipped else 'done'}."
@@ -55,10 +62,7 @@ async def task(spoken: Spoken) -> Answer:
 
 async def follow_up(spoken: Spoken) -> str:
     """Put something on the list for afterwards."""
-    typed, due = grammar.due_at_end(spoken.rest)
-    typed, who = grammar.person_at_end(typed)
-    if who and not due:  # the day may stand before the person
-        typed, due = grammar.due_at_end(typed)
+    typed, who, due = grammar.owner_and_due(spoken.rest)
     owner = await spoken.person(who) if who else None
     day = await _day(spoken, due) if due else None
     text = spoken.meant(typed)[:500]
