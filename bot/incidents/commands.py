@@ -220,10 +220,14 @@ class DeclineHandoff:
 
 @dataclass(frozen=True, slots=True)
 class Escalate:
-    """Page the next level of the ladder now, whoever has acknowledged."""
+    """Page the next level of the ladder now, whoever has acknowledged.
+
+    `reached` is the highest level that the actor knows to be paged: two who ask at once mean the same level.
+    """
 
     actor: Actor
     why: str = ""
+    reached: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

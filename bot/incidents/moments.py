@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from bot.incidents.model import Incident
+from bot.incidents.model import Event, Incident
 
 
 def clock(incident: Incident, moment: datetime) -> str:
@@ -12,6 +13,11 @@ def clock(incident: Incident, moment: datetime) -> str:
     moment = moment.astimezone(UTC)
     alone = moment.date() == incident.declared_at.astimezone(UTC).date() and not _spans_days(incident)
     return f"{moment:%H:%M}" if alone else f"{moment:%-d %b %H:%M}"
+
+
+def in_time(events: Iterable[Event]) -> list[Event]:
+    """Return events in the order in which they happened: a note may have been typed later."""
+    return sorted(events, key=lambda event: (event.occurred_at, event.seq))
 
 
 def _spans_days(incident: Incident) -> bool:

@@ -158,6 +158,12 @@ def escalate(draft: Draft, command: c.Escalate) -> None:
     incident = draft.incident
     if incident.drill:
         raise Refused("drill", "This is a test: nobody is paged. For the real thing: `/incident declare <title>`.")
+    if command.reached is not None and command.reached < incident.ladder_level <= len(incident.rule.ladder):
+        paged = incident.rule.ladder[incident.ladder_level - 1].name
+        raise Refused(
+            "no_change",
+            f"Level {incident.ladder_level}, {paged}, has just been paged. For the next level: `/incident escalate`.",
+        )
     if not escalation.climb(
         draft, reason="asked", by=command.actor.name, why=command.why, **asking.asker(command.actor)
     ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.board import Board
 from bot.incidents.model import Event, Incident, Role
-from bot.incidents.moments import clock
+from bot.incidents.moments import clock, in_time
 from bot.incidents.people import word_of
 from bot.incidents.runs import Run
 from bot.slack import alert_says
@@ -21,7 +21,7 @@ def catch_up(board: Board) -> Message:
     """Say what has been missed."""
     incident = board.incident
     told = [event for event in board.events if event.kind not in QUIET_KINDS]
-    lines = [_line(incident, event) for event in told[-LINES:]]
+    lines = [_line(incident, event) for event in in_time(told[-LINES:])]
     skipped = len(told) - len(lines)
     before = [f"_Earlier lines, not shown: {skipped}_"] if skipped > 0 else []
     news = incident.summary and incident.summary not in {incident.impact, incident.title}

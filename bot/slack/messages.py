@@ -10,7 +10,7 @@ from bot.board import Board
 from bot.incidents.alert_text import ended, unstopped
 from bot.incidents.cadence import spell
 from bot.incidents.model import Event, Handoff, Incident
-from bot.incidents.moments import clock
+from bot.incidents.moments import clock, in_time
 from bot.incidents.reasons import why_paged
 from bot.incidents.runs import Mitigation
 from bot.incidents.wording import COMMAND
@@ -221,7 +221,7 @@ def _joined(data: Mapping[str, Any]) -> str:
 def briefing(board: Board) -> str:
     """Tell somebody who has just arrived what matters, in one paragraph."""
     incident = board.incident
-    told = [e for e in board.events if e.kind not in QUIET_KINDS][-BRIEFING_EVENTS:]
+    told = in_time([e for e in board.events if e.kind not in QUIET_KINDS][-BRIEFING_EVENTS:])
     so_far = "; ".join(_line(incident, event) for event in told)
     tenants = incident.tenants or board.fact("tenant", "tenant_id", "customer")
     mitigated = f"in place since {clock_time(incident, incident.mitigated_at)}" if incident.mitigated_at else "none yet"

@@ -21,6 +21,7 @@ SURE = 0.75  # how alike an unknown word must be to a verb to be no title
 SURELY = 3  # words behind a verb, a number among them, that are too few for a text in which it is only mentioned
 TAIL = 3  # digits of an incident's number in its channel's name
 NUMBERED = frozenset({"sev", "done", "task", "pause"})  # verbs with a number of their own
+WORK = frozenset({"note", "task", "followup", "summary"})  # what goes on where an incident was merged into
 SHORT = 20  # characters of a text that is typed again in no time
 
 
@@ -88,6 +89,8 @@ async def _answer(asked: Asked, line: grammar.Line, typed: str, *, sure: bool) -
             f"This channel belongs to no incident. Type it in an incident's channel, or name the incident: {example}. "
             f"{await open_ones(asked)}"
         )
+    if incident is not None and incident.merged_into and verb.name in WORK and rest and not sure:
+        raise _goes_on_elsewhere(verb, incident, rest)
     if verb.text is Text.ALL:
         await asked.directory.members.learn(rest)
     return await asking.do(verb, Spoken(asked, rest, incident, verb.name, sure))
@@ -167,6 +170,15 @@ async def _ask_about_number(asked: Asked, verb: Verb, line: grammar.Line, here: 
     for there in await _ending(asked, number):
         if there.number != here.number:
             raise _which(verb, line, here, there, rest.strip())
+
+
+def _goes_on_elsewhere(verb: Verb, incident: Incident, rest: str) -> Question:
+    name, into = verb.name.capitalize(), incident.merged_into
+    return Question(
+        f"{incident.number} was merged into {into}, where the work continues. Where does it belong?",
+        Choice(f"{name} {into}", f"{into} {verb.name} {rest}", "primary"),
+        Choice(f"{name} {incident.number}", f"{incident.number} {verb.name} {rest}"),
+    )
 
 
 def _which(verb: Verb, line: grammar.Line, here: Incident, there: Incident, rest: str) -> Question:

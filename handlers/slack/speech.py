@@ -259,8 +259,9 @@ def in_words(text: str, policy: Policy) -> str:
 def one_line(incident: Incident) -> str:
     """Name an incident on one line."""
     where = f" <#{incident.channel_id}>" if incident.channel_id else ""
+    into = f" into {incident.merged_into}" if incident.merged_into else ""
     lead = f"lead {esc(incident.lead.name)}" if incident.lead else "no lead"
     return (
-        f"{MARKS[incident.severity]} {incident.number} {incident.severity_name} {incident.status.value}, "
+        f"{MARKS[incident.severity]} {incident.number} {incident.severity_name} {incident.status.value}{into}, "
         f"{lead}: {esc(incident.title, 120)}{where}"
     )

@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import API_TOKEN, Client, InProcess, wait_for
 from tests.forks import sitrep
+from tests.integration.bodies import alert, body
 
 
 def test_exports_are_the_same_bytes_twice_with_the_service_stopped(
@@ -39,6 +40,26 @@ def test_exports_are_the_same_bytes_twice_with_the_service_stopped(
     assert set(document["events"][0]) == {
         "seq", "occurred_at", "recorded_at", "kind", "actor", "text", "source", "data",
     }  # fmt: skip
+
+
+def test_every_occurrence_of_an_alert_is_exported(bot: Client) -> None:
+    """An alert that fired, ended and fired again has both in the exports, the one that opened the incident first."""
+    again = "2026-11-21T07:20:00Z"
+    number = bot.alertmanager(body(alert())).json()["outcome"].removeprefix("declared ")
+    bot.wait_opened(number)
+    bot.alertmanager(body(alert(status="resolved"), status="resolved"))
+    bot.alertmanager(body(alert(startsAt=again)))
+    exports = {fmt: bot.get(f"/api/v1/incidents/{number}/timeline", format=fmt) for fmt in ("md", "json")}
+    told = [(row["status"], row["starts_at"], row["ends_at"]) for row in exports["json"].json()["alerts"]]
+    assert told == [
+        ("resolved", "2026-11-21T06:55:43.401Z", "2026-11-21T07:10:43.401Z"),
+        ("firing", "2026-11-21T07:20:00.000Z", None),
+    ]
+    rows = [row for row in exports["md"].text.splitlines() if row.startswith("| HighErrorRate")]
+    assert [row.split(" | ")[1:4] for row in rows] == [
+        ["resolved", "2026-11-21 06:55", "2026-11-21 07:10"],
+        ["firing", "2026-11-21 07:20", ""],
+    ]
 
 
 def test_an_export_in_slack_is_a_file_and_a_line_on_the_timeline(bot: Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -459,3 +460,30 @@ def test_the_lead_of_somebody_else_is_offered_only_knowingly(bot: Client) -> Non
     assert "bob leads" in bot.slash(f"handoff {dana}", "alice", channel)
     assert not [e for e in bot.events(number) if "offered" in e["text"]]
     assert "Offered the lead to dana" in bot.sure("alice", channel, "Offer it")
+
+
+def test_what_is_typed_into_a_merged_incident_is_asked_about(bot: Client, two: tuple[str, str, str, str]) -> None:
+    """The work goes on in the other one; a press puts it there, and the status says where that is."""
+    a, a_channel, b, _ = two
+    bot.slash(f"merge {b}", channel=a_channel)
+    bot.sure("alice", a_channel, "Merge")
+    bot.wait_event(a, "merged")
+    assert f"merged into {b}" in bot.slash("status", channel=a_channel)
+    assert "where the work continues" in bot.slash("note it was the load balancer", channel=a_channel)
+    assert b in bot.sure("alice", a_channel, f"Note {b}")
+    assert bot.wait_event(b, "note")["text"] == "it was the load balancer"
+    assert "it was the load balancer" not in [e["text"] for e in bot.events(a)]
+
+
+def test_two_who_escalate_at_once_page_one_level(bot: Client) -> None:
+    """The second hears which level was paged; whoever types it again pages the next one."""
+    number, channel = bot.open_one()
+    with ThreadPoolExecutor(2) as pool:
+        said = [*pool.map(lambda user: bot.slash("escalate", user, channel), ["alice", "bob"])]
+    paged = bot.kinds(number).count("escalated")
+    assert sorted(text.split(",")[0] for text in said) in (
+        ["Level 2", "Paging level 2"],
+        ["Paging level 2", "Paging level 3"],  # one came after the other
+    )
+    assert paged == sum(text.startswith("Paging") for text in said)
+    assert bot.slash("escalate", "bob", channel).startswith(f"Paging level {paged + 2}, ")

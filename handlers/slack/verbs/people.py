@@ -102,7 +102,8 @@ async def handoff(spoken: Spoken) -> str:
 
 async def escalate(spoken: Spoken) -> str:
     """Page the next level of the ladder now."""
-    after = await spoken.apply(c.Escalate(spoken.asked.user, _reason(spoken, spoken.rest)))
+    reached = spoken.subject.ladder_level
+    after = await spoken.apply(c.Escalate(spoken.asked.user, _reason(spoken, spoken.rest), reached))
     level = after.rule.ladder[min(after.ladder_level, len(after.rule.ladder)) - 1]
     return f"Paging level {after.ladder_level}, {level.name}."
 

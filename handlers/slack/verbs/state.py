@@ -7,7 +7,7 @@ from math import ceil
 from bot import times
 from bot.incidents import commands as c
 from bot.incidents.model import Incident, Status
-from bot.incidents.moments import clock
+from bot.incidents.moments import clock, in_time
 from bot.incidents.people import refuse_unless_open
 from bot.incidents.policy import Severity
 from bot.incidents.responding import SETTABLE
@@ -219,7 +219,8 @@ async def timeline(spoken: Spoken) -> str:
     number = spoken.subject.number
     events = await spoken.asked.services.store.read(lambda connection: incidents.timeline(connection, number))
     lines = [
-        f"{clock(spoken.subject, e.occurred_at)} {esc(e.actor.name, 40)}: {esc(e.text, 160)}" for e in events[-SHOWN:]
+        f"{clock(spoken.subject, e.occurred_at)} {esc(e.actor.name, 40)}: {esc(e.text, 160)}"
+        for e in in_time(events[-SHOWN:])
     ]
     base = spoken.asked.services.settings.public_url
     all_of_it = link(f"{base}/api/v1/incidents/{number}/timeline?format=md", "all of it") if base else ""
