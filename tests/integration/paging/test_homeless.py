@@ -8,6 +8,7 @@ import pytest
 
 from bot.sandbox.faults import Fault
 from tests.conftest import LADDER, Client, Hands, wait_for
+from tests.integration.world import World
 
 PAGED = "you are paged"
 
@@ -56,12 +57,13 @@ def test_who_is_asked_for_is_paged_too(bot: Client, number: str) -> None:
     wait_for(lambda: any("the database is yours" in text for text in directly(bot, "dana")), what="the page")
 
 
-def test_a_private_incident_without_a_channel_pages_its_people(bot: Client, hands: Hands) -> None:
+def test_a_private_incident_without_a_channel_pages_its_people(bot: Client, world: World, hands: Hands) -> None:
     """They see it from then on; nobody else does."""
     bot.workspace.faults.add(Fault("conversations.create", "error", error="restricted_action", times=None))
     number = bot.slash("private A laptop is gone sev2", "dana").split()[1]
     wait_for(lambda: any(number in text for text in directly(bot, "alice")), what="the page")
     hands.advance(minutes=5.1)
     wait_for(lambda: any(PAGED in text for text in directly(bot, "bob")), what="the second level's page")
+    world.settle()
     assert "acknowledged" in bot.slash(f"{number} ack", "bob").casefold()
     assert bot.slash(f"{number} status", "charlie").startswith(f"There is no {number}.")
