@@ -333,12 +333,6 @@ def repeat_alerts(connection: Connection, group_id: int, repeated: Sequence[Aler
     return bool(changed)
 
 
-def of_incident(connection: Connection, incident_id: int) -> list[Shown]:
-    """Give an incident's alerts: the newest occurrence of each, firing ones first."""
-    rows = connection.execute(_shown_query(alerts.c.incident_id == incident_id)).mappings()
-    return [_shown(row) for row in rows]
-
-
 def incident_roll(connection: Connection, incident_id: int) -> Roll:
     """Give the first of an incident's alerts, and count all of them."""
     return _roll(connection, "incident", incident_id)

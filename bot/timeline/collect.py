@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam, select
 
-from bot.incidents import alert_text
-from bot.store import alerts, incidents
-from bot.timeline.dossier import AlertRow, Dossier
+from bot.store import incidents
+from bot.store.alerts import alert_of
+from bot.store.tables import alert_groups, alerts
+from bot.timeline.dossier import Dossier
+from bot.timeline.occurrences import Occurrence, rows
+
+_OCCURRENCES = (
+    select(alerts, alert_groups.c.source, alert_groups.c.group_key)
+    .join(alert_groups, alert_groups.c.id == alerts.c.group_id)
+    .where(alerts.c.incident_id == bindparam("of"))
+    .order_by(alerts.c.id)
+)
 
 
 def collect(connection: Connection, number: str, *, up_to: int | None = None) -> Dossier | None:
@@ -15,16 +24,9 @@ def collect(connection: Connection, number: str, *, up_to: int | None = None) ->
     incident_id = incidents.identity(connection, number)
     if incident is None or incident_id is None:
         return None
-    rows = tuple(
-        AlertRow(
-            name=alert_text.called(shown.alert),
-            status="firing" if shown.firing else "resolved",
-            labels=shown.alert.labels,
-            starts_at=shown.alert.starts_at,
-            ends_at=shown.alert.ends_at,
-            value=alert_text.value(shown.alert),
-        )
-        for shown in alerts.of_incident(connection, incident_id)
-    )
-    events = incidents.timeline(connection, number)
-    return Dossier(incident, tuple(e for e in events if up_to is None or e.seq <= up_to), rows)
+    stored = [
+        Occurrence(alert_of(row), row["opened_at"], "resolved" if row["closed_at"] else "firing")
+        for row in connection.execute(_OCCURRENCES, {"of": incident_id}).mappings()
+    ]
+    events = tuple(e for e in incidents.timeline(connection, number) if up_to is None or e.seq <= up_to)
+    return Dossier(incident, events, rows(stored, events))

@@ -19,7 +19,10 @@ _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class AlertRow:
-    """An alert that belongs to the incident. `status` is firing or resolved; `value` as its source printed it."""
+    """An occurrence of an alert that belongs to the incident; `value` as its source printed it.
+
+    `status` is firing, resolved, or handed over to the incident that goes on for this one.
+    """
 
     name: str
     status: str = ""

@@ -73,7 +73,7 @@ def _about(event: Event, names: Names, *, was_deleted: bool) -> Iterator[str]:
         yield "deleted in Slack later"
     is_told_later = event.recorded_at - event.occurred_at > RECORDED_LATER
     if is_told_later and event.actor.type == "human" and event.kind != "pinned":
-        yield f"recorded {clock(event.recorded_at)}"
+        yield f"recorded {clock(event.recorded_at, beside=event.occurred_at)}"
 
 
 def _left_out_why(event: Event) -> str:
@@ -104,6 +104,12 @@ def under(lines: Iterable[str]) -> Iterator[str]:
     return (f"  {line}" for line in lines)
 
 
-def clock(moment: datetime) -> str:
-    """Write the time of day in UTC, to the minute."""
-    return f"{moment.astimezone(UTC):%H:%M}"
+def clock(moment: datetime, *, beside: datetime | None = None) -> str:
+    """Write the time of day in UTC, to the minute; with its day where that is not the day of the moment `beside` it."""
+    is_same_day = beside is None or moment.astimezone(UTC).date() == beside.astimezone(UTC).date()
+    return f"{moment.astimezone(UTC):%H:%M}" if is_same_day else stamp(moment)
+
+
+def stamp(moment: datetime | None) -> str:
+    """Write a moment to the minute, with its day; nothing for None."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}" if moment else ""

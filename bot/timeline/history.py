@@ -9,10 +9,15 @@ from datetime import datetime
 from bot.incidents.model import Event, Incident, Role
 from bot.incidents.people import word_of
 from bot.timeline.dossier import plain
+from bot.timeline.milestones import ends
 from bot.timeline.words import Names, author_of, is_noted_by_another, kind_of, text_of, word
 
 LATE = 60  # seconds; times are told to the minute
-_ENDS = frozenset({"resolved", "closed", "cancelled", "merged", "declined"})
+_PAGES = frozenset({"paged", "escalated"})
+# What does not count as an answer: Sitrep's own invitation makes people join, and the others tell of something else.
+_NO_ANSWERS = frozenset({"responder_joined", "exported"})
+# Pages that an acknowledgement does not stop.
+_TO_PEOPLE = frozenset({"asked", "joined"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +114,15 @@ def severities(incident: Incident, events: Sequence[Event], names: Names, end: d
 def pages(events: Sequence[Event], names: Names) -> list[Page]:
     """List who was paged, by time: each page with the messages that reached somebody, and the answer to it."""
     ordered = _in_order(events)
-    return [
-        Page(event.occurred_at, _whom(event), _why(event, names), *_outcome(event, ordered[index + 1 :], names))
-        for index, event in enumerate(ordered)
-        if event.kind in {"paged", "escalated"}
-    ]
+    outcomes = _outcomes(ordered)
+    found: list[Page] = []
+    for index, event in enumerate(ordered):
+        if event.kind in _PAGES:
+            mine = outcomes.get(event.seq, [])
+            reached = tuple((outcome.occurred_at, _reached(event, outcome)) for outcome in mine)
+            answered = _answer(event, ordered[index + 1 :], _addressees(event, mine), names)
+            found.append(Page(event.occurred_at, _whom(event), _why(event, names), reached, answered))
+    return found
 
 
 def updates(incident: Incident, events: Sequence[Event], names: Names) -> list[Update]:
@@ -163,10 +172,16 @@ def participants(incident: Incident, events: Sequence[Event], names: Names) -> l
         if event.kind == "exported" or event.data.get("removed") or event.data.get("deleted"):
             continue
         if event.actor.type == "human":
-            see(names.actor(event.actor), event.recorded_at if is_noted_by_another(event) else event.occurred_at)
+            see(names.actor(event.actor), _acted_at(event))
         if is_noted_by_another(event) and author_of(event)[0][:1] in {"U", "W"}:  # bots take no part
             see(names.author(event), event.occurred_at)
     return sorted(found.values(), key=lambda one: (not one.roles, one.first or incident.declared_at))
+
+
+def _acted_at(event: Event) -> datetime:
+    """Return when the person behind an event did something: what happened earlier may be noted later."""
+    told = event.kind == "note" and not event.data.get("intervention") and not event.data.get("pagerduty_event")
+    return event.recorded_at if told or is_noted_by_another(event) else event.occurred_at
 
 
 def role_name(role: str) -> str:
@@ -196,49 +211,114 @@ def _why(event: Event, names: Names) -> str:
     if not name:
         return ""
     if event.data.get("reason") == "asked":
-        return f"asked for by {names.actor(event.actor)}" + (f": {why}" if why else "")
+        # Sitrep itself escalates on a person's request: the event's data name the person.
+        by = names.of(word(event.data, "asked_by"), word(event.data, "by")) or names.actor(event.actor)
+        return f"asked for by {by}" + (f": {why}" if why else "")
     return event.text.partition(f"{name}: ")[2]
 
 
-def _outcome(
-    page: Event, later: Sequence[Event], names: Names
-) -> tuple[tuple[tuple[datetime, str], ...], tuple[datetime, str] | None]:
-    """Find what became of a page among the events after it."""
-    level = page.data.get("level")
-    again = (e.seq for e in later if e.kind in {"paged", "escalated"} and e.data.get("level") == level)
-    until = next(again, None)
-    reached: list[tuple[datetime, str]] = []
-    people: set[str] = set()
-    for event in later:
-        if until is not None and event.seq >= until:
-            break
-        if level is None or event.data.get("level") != level:
-            continue
-        if event.kind == "page_delivered":
-            told = plain(event.data.get("people"))
-            who = [str(each) for each in told] if isinstance(told, list) else []
-            people.update(each.casefold() for each in who)
-            via = " (PagerDuty)" if event.data.get("via") == "pagerduty" else ""
-            reached.append((event.occurred_at, f"{', '.join(who) or page.data.get('name') or ''}{via}".strip()))
-        elif event.kind == "page_failed":
-            reason = word(event.data, "reason").replace("_", " ") or event.text
-            reached.append((event.occurred_at, f"failed: {reason}"))
-    return tuple(reached), _answer(page, later, people, names)
+def _outcomes(ordered: Sequence[Event]) -> dict[int, list[Event]]:
+    """Find what became of each page, by the page's seq: each delivery and each failure belongs to one page.
+
+    Deliveries go out in order. So an outcome belongs to the oldest page of its level that has none of its sort yet;
+    a page that names the people reached, and one that nothing has stopped, comes first.
+    """
+    found: dict[int, list[Event]] = {}
+    pages: list[Event] = []
+    stopped: set[int] = set()
+    taken: set[tuple[int, str]] = set()
+    for event in ordered:
+        if event.kind in _PAGES:
+            pages.append(event)
+        elif event.kind in {"page_delivered", "page_failed"}:
+            level, sort = event.data.get("level"), _sort(event)
+            mine = [page for page in pages if level is not None and page.data.get("level") == level]
+            if not mine:
+                continue
+
+            def rank(page: Event, event: Event = event, sort: str = sort) -> tuple[bool, bool, bool, bool, int]:
+                is_taken = (page.seq, sort) in taken
+                fits = bool(_named(page) & (_people(event) | _named(event)))
+                # Of pages that have theirs, the last one is repeated.
+                order = -page.seq if is_taken else page.seq
+                return is_taken, not _goes_by(page, sort), not fits, page.seq in stopped, order
+
+            page = min(mine, key=rank)
+            taken.add((page.seq, sort))
+            found.setdefault(page.seq, []).append(event)
+        elif event.kind in {"acknowledged", "update_posted"} or ends(event):
+            stopped.update(page.seq for page in pages if ends(event) or _is_stopped_by(page, event))
+    return found
+
+
+def _sort(outcome: Event) -> str:
+    """Return what an outcome tells of: the page in Slack, the one through PagerDuty, or the invitation."""
+    if outcome.data.get("via") == "pagerduty" or outcome.data.get("delivery") == "page_pagerduty":
+        return "pagerduty"
+    return "invite" if outcome.data.get("delivery") == "invite" else "slack"
+
+
+def _goes_by(page: Event, sort: str) -> bool:
+    """Return True where a page can have an outcome of this sort."""
+    if sort == "pagerduty":
+        return bool(page.data.get("pagerduty"))
+    return page.data.get("people") not in ([], ())
+
+
+def _is_stopped_by(page: Event, event: Event) -> bool:
+    """Return True where a page that waits does not go out any more after this event."""
+    reason = page.data.get("reason")
+    if reason == "update_overdue":
+        return event.kind == "update_posted"
+    return event.kind == "acknowledged" and reason not in _TO_PEOPLE
+
+
+def _people(event: Event) -> set[str]:
+    """Return the people of a page or a delivery, as it names them."""
+    told = plain(event.data.get("people"))
+    return {str(each).casefold() for each in told} if isinstance(told, list) else set()
+
+
+def _named(event: Event) -> set[str]:
+    """Return the names under which a page went out: one of a level has only the level's."""
+    name = word(event.data, "name").casefold()
+    return {name, *name.split(", ")} - {""}
+
+
+def _reached(page: Event, outcome: Event) -> str:
+    """Say whom an outcome of a page reached, or why it reached nobody."""
+    if outcome.kind == "page_failed":
+        return f"failed: {word(outcome.data, 'reason').replace('_', ' ') or outcome.text}"
+    told = plain(outcome.data.get("people"))
+    who = ", ".join(str(each) for each in told) if isinstance(told, list) else ""
+    via = " (PagerDuty)" if outcome.data.get("via") == "pagerduty" else ""
+    return f"{who or page.data.get('name') or ''}{via}".strip()
+
+
+def _addressees(page: Event, outcomes: Sequence[Event]) -> set[str]:
+    """Return the people whom a page is for, by id and by name."""
+    reached = (_people(outcome) for outcome in outcomes if outcome.kind == "page_delivered")
+    named = set() if page.data.get("level") else _named(page)
+    return _people(page).union(named, *reached)
 
 
 def _answer(page: Event, later: Sequence[Event], people: set[str], names: Names) -> tuple[datetime, str] | None:
     """Find who answered a page: by acknowledging, by the update that was overdue, or by the first thing they did."""
-    wanted = "update_posted" if page.data.get("reason") == "update_overdue" else "acknowledged"
+    reason = page.data.get("reason")
+    wanted = "update_posted" if reason == "update_overdue" else "acknowledged"
     for event in later:
-        who = names.actor(event.actor)
-        if event.kind == wanted and page.data.get("reason") != "asked":
+        if event.kind in _NO_ANSWERS or event.data.get("void"):
+            continue
+        if event.kind == wanted and reason != "asked":
             how = "" if wanted == "acknowledged" else " (update)"
-            return max(event.occurred_at, page.occurred_at), f"{who}{how}"
+            return max(event.occurred_at, page.occurred_at), f"{names.actor(event.actor)}{how}"
         speaker = names.author(event)  # a message counts for its author, even if someone else added it
-        is_them = event.actor.type == "human" and speaker.casefold() in people
-        if is_them and page.data.get("reason") in {"asked", "joined"} and event.occurred_at >= page.occurred_at:
-            return event.occurred_at, f"{speaker} ({kind_of(event).lower()})"
-        if event.kind in _ENDS:
+        known_as = {speaker, *(author_of(event) if any(author_of(event)) else (event.actor.id, event.actor.name))}
+        is_them = event.actor.type == "human" and not people.isdisjoint(each.casefold() for each in known_as if each)
+        acted_at = event.occurred_at if any(author_of(event)) else _acted_at(event)
+        if is_them and reason in _TO_PEOPLE and acted_at >= page.occurred_at:
+            return acted_at, f"{speaker} ({kind_of(event).lower()})"
+        if ends(event):
             return None
     return None
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.incidents.model import Actor, Event, Incident, Person, Role, Status
+from bot.incidents.model import Actor, Event, Incident, Person, Role, Status, Task, TaskState
 from bot.timeline.export import AlertRow, Dossier, render
 from bot.timeline.words import KINDS
 from tests.unit.timeline.github import Seen
@@ -138,6 +138,39 @@ def test_a_reopened_incident_has_both_resolutions_in_its_milestones(
     ]
 
 
+def test_after_a_reopening_each_acknowledgement_stands_in_its_place(
+    make_incident: MakeIncident, make_event: MakeEvent, at: Any
+) -> None:
+    """Milestones are in order of time, and a duration says how much of it the incident was closed."""
+    events = (
+        make_event(1, "acknowledged", when=61),
+        make_event(2, "resolved", when=600),
+        make_event(3, "reopened", when=9000),
+        make_event(4, "acknowledged", when=9060),
+        make_event(5, "resolved", when=9600),
+    )
+    incident = make_incident(acknowledged_at=at(9060), mitigated_at=None, resolved_at=at(9600))
+    lines = section(page_of(incident, *events), "## Milestones")
+    assert lines[4:] == [
+        "| Declared | 2026-11-20 14:33 |",
+        "| Acknowledged | 2026-11-20 14:33 |",
+        "| Resolved | 2026-11-20 14:42 |",
+        "| Reopened | 2026-11-20 17:02 |",
+        "| Acknowledged | 2026-11-20 17:03 |",
+        "| Resolved | 2026-11-20 17:12 |",
+        "- **Time to detect:** 30 s",
+        "- **Time to acknowledge:** 1 s",
+        "- **Time to resolve:** 2 h 40 min 00 s, of which closed: 2 h 20 min 00 s",
+    ]
+
+
+def test_milestones_are_in_order_of_time(make_incident: MakeIncident, at: Any) -> None:
+    """A moment that came before its usual place stands where it happened."""
+    incident = make_incident(declared_at=at(60), acknowledged_at=at(1000), mitigated_at=at(300))
+    rows = [line.split(" | ")[0][2:] for line in section(page_of(incident), "## Milestones")[2:7]]
+    assert rows == ["Started", "Detected", "Declared", "Mitigated", "Acknowledged"]
+
+
 @pytest.mark.parametrize("kinds", [("reopened",), ("reopened", "reopened"), ("resolved", "resolved", "reopened")])
 def test_a_reopening_without_its_pair_is_told_as_it_is(
     make_incident: MakeIncident, make_event: MakeEvent, kinds: tuple[str, ...]
@@ -246,6 +279,184 @@ def test_a_message_answers_a_page_for_its_author(
     )
     (row,) = section(page_of(make_incident(), *events), "## Pages")[2:]
     assert row.endswith(f"| {answered} |")
+
+
+def asked(seq: int, when: int, name: str, **data: Any) -> dict[str, Any]:
+    facts = {"name": name, "reason": "asked", "level": 0, "people": [f"U-{name}"], **data}
+    return {"seq": seq, "kind": "paged", "when": when, "text": f"Paged {name}", "data": facts}
+
+
+def test_joining_is_no_answer(make_incident: MakeIncident, make_event: MakeEvent) -> None:
+    """Sitrep's invitation makes a person join; what they do after that is the answer."""
+    dana = Actor("human", "U-dana", "dana")
+    events = [
+        make_event(**asked(1, 60, "dana")),
+        make_event(2, "page_delivered", when=61, actor=SYSTEM, data={"level": 0, "people": ["dana"]}),
+        make_event(3, "responder_joined", when=62, actor=dana, text="dana joined the channel"),
+    ]
+    (row,) = section(page_of(make_incident(), *events), "## Pages")[2:]
+    assert row.endswith("| no answer |")
+    events.append(make_event(4, "role_assigned", when=180, actor=dana, text="dana is scribe"))
+    (row,) = section(page_of(make_incident(), *events), "## Pages")[2:]
+    assert row.endswith("| dana (role assigned) 14:35, after 2 min |")
+
+
+def test_another_incident_merged_into_this_one_ends_no_page(make_incident: MakeIncident, make_event: MakeEvent) -> None:
+    """A page is answered after a merge, too."""
+    events = (
+        make_event(1, "paged", when=60, actor=SYSTEM, data={"level": 1, "name": "On-call", "reason": "declared"}),
+        make_event(2, "merged", when=70, data={"from_incident": "INC-20261120-002"}),
+        make_event(3, "acknowledged", when=120, actor=BOB),
+    )
+    (row,) = section(page_of(make_incident(), *events), "## Pages")[2:]
+    assert row.endswith("| Bob 14:34, after 1 min |")
+
+
+@pytest.mark.parametrize("facts", [{"by": "alice"}, {"by": "alice", "asked_by": "U9"}])
+def test_an_escalation_names_who_asked(
+    make_incident: MakeIncident, make_event: MakeEvent, facts: dict[str, str]
+) -> None:
+    """Sitrep escalates when a person asks for it: the person is named, by their last name where it is known."""
+    data = {"level": 2, "name": "Team Lead", "reason": "asked", "why": "002", **facts}
+    events = (
+        make_event(1, "escalated", when=60, actor=SYSTEM, text="Escalated to level 2, Team Lead", data=data),
+        make_event(2, when=70, actor=Actor("human", "U9", "Alice Martin")),
+    )
+    (row,) = section(page_of(make_incident(), *events), "## Pages")[2:]
+    assert f"| asked for by {'Alice Martin' if 'asked_by' in facts else 'alice'}: 002 |" in row
+
+
+def reached(page: str) -> list[str]:
+    return [row.split(" | ")[3] for row in section(page, "## Pages")[2:]]
+
+
+def test_each_page_has_its_own_delivery(make_incident: MakeIncident, make_event: MakeEvent) -> None:
+    """Two people page the same person at the same moment: one delivery belongs to each page."""
+    delivery = {"kind": "page_delivered", "actor": SYSTEM, "data": {"level": 0, "people": ["dana"]}}
+    events = (
+        make_event(**asked(1, 60, "dana")),
+        make_event(**asked(2, 60, "dana")),
+        make_event(3, when=61, **delivery),
+        make_event(4, when=121, **delivery),
+    )
+    assert reached(page_of(make_incident(), *events)) == ["dana 14:33", "dana 14:34"]
+
+
+def test_a_delivery_belongs_to_the_page_of_its_person(make_incident: MakeIncident, make_event: MakeEvent) -> None:
+    """Two people are paged at once and one page fails: each row says what became of its own page."""
+    failed = {"level": 0, "name": "dana", "reason": "not_in_channel"}
+    events = (
+        make_event(**asked(1, 60, "dana")),
+        make_event(**asked(2, 60, "erin")),
+        make_event(3, "page_delivered", when=61, actor=SYSTEM, data={"level": 0, "people": ["erin"]}),
+        make_event(4, "page_failed", when=62, actor=SYSTEM, data=failed),
+    )
+    assert reached(page_of(make_incident(), *events)) == ["failed: not in channel 14:33", "erin 14:33"]
+
+
+def test_a_page_that_went_out_on_two_ways_has_both(make_incident: MakeIncident, make_event: MakeEvent) -> None:
+    """Each page has one delivery in Slack and one through PagerDuty."""
+    facts = {"level": 1, "name": "On-call", "reason": "joined", "people": ["U-dana"], "pagerduty": True}
+    slack = {"level": 1, "people": ["dana"]}
+    duty = {"level": 1, "people": [], "via": "pagerduty"}
+    events = (
+        make_event(1, "paged", when=60, actor=SYSTEM, data=facts),
+        make_event(2, "paged", when=61, actor=SYSTEM, data=facts),
+        make_event(3, "page_delivered", when=62, actor=SYSTEM, data=duty),
+        make_event(4, "page_delivered", when=63, actor=SYSTEM, data=slack),
+        make_event(5, "page_delivered", when=64, actor=SYSTEM, data=slack),
+        make_event(6, "page_delivered", when=65, actor=SYSTEM, data=duty),
+    )
+    assert reached(page_of(make_incident(), *events)) == [
+        "On-call (PagerDuty) 14:33; dana 14:33",
+        "dana 14:33; On-call (PagerDuty) 14:33",
+    ]
+
+
+def test_a_page_that_was_stopped_takes_no_delivery(make_incident: MakeIncident, make_event: MakeEvent) -> None:
+    """An acknowledgement stops a page on its way; the delivery of the next page of its level is not that page's."""
+    facts = {"level": 1, "name": "On-call", "people": ["U-dana"]}
+    events = (
+        make_event(1, "paged", when=60, actor=SYSTEM, data=facts | {"reason": "declared"}),
+        make_event(2, "acknowledged", when=61),
+        make_event(3, "paged", when=600, actor=SYSTEM, data=facts | {"reason": "joined"}),
+        make_event(4, "page_delivered", when=601, actor=SYSTEM, data={"level": 1, "people": ["dana"]}),
+    )
+    assert reached(page_of(make_incident(), *events)) == ["nobody", "dana 14:42"]
+
+
+def test_what_happened_on_another_day_has_its_day(make_incident: MakeIncident, make_event: MakeEvent, at: Any) -> None:
+    """Where an incident spans several days in UTC, no time stands without a day that cannot be told from its place."""
+    night = 9 * 3600 + 1800  # 00:02 on the next day
+    events = (
+        make_event(**asked(1, 3600, "dana")),
+        make_event(2, "page_delivered", when=night, actor=SYSTEM, data={"level": 0, "people": ["dana"]}),
+        make_event(3, when=3700, late=night, text="saw it"),
+        make_event(4, "update_overdue", when=7000, actor=SYSTEM, data={"due_at": at(7000).isoformat()}),
+        make_event(5, "update_posted", when=night, actor=Actor("human", "U-dana", "dana"), text="one"),
+    )
+    page = page_of(make_incident(roles={}, resolved_at=None), *events)
+    assert "dana 2026-11-21 00:02 | dana (status update) 2026-11-21 00:02, after 8 h 30 min |" in page
+    assert "(Alice, recorded 2026-11-21 01:03)" in page
+    assert "| overdue since 2026-11-20 16:28 |" in page
+    assert "The longest gap was 9 h 29 min, from 2026-11-20 14:33 to 2026-11-21 00:02." in page
+    assert section(page, "## Participants") == [
+        "- Alice: 2026-11-20 15:32 to 2026-11-21 01:03",
+        "- dana: 2026-11-21 00:02 to 2026-11-21 00:02",
+    ]
+
+
+def test_a_backdated_note_moves_no_start(make_incident: MakeIncident, make_event: MakeEvent) -> None:
+    """Somebody took part from when they wrote down what they had seen earlier."""
+    events = (make_event(1, when=-600, late=900, text="saw it"), make_event(2, "resolved", when=600))
+    page = page_of(make_incident(roles={}), *events)
+    assert section(page, "## Participants") == ["- Alice: 14:37 to 14:42"]
+
+
+def test_a_late_export_gives_no_times_a_day(make_incident: MakeIncident, make_event: MakeEvent) -> None:
+    """An export the next morning does not make the incident span two days."""
+    events = (make_event(1, when=60, text="one"), make_event(2, "exported", when=80_000))
+    page = page_of(make_incident(roles={}), *events)
+    assert section(page, "## Participants") == ["- Alice: 14:33 to 14:33"]
+
+
+def test_a_severity_says_for_how_long_it_was_closed(make_incident: MakeIncident, make_event: MakeEvent) -> None:
+    """The time between the end and the reopening is named."""
+    events = (
+        make_event(1, "declared", when=60, data={"severity": "sev3"}),
+        make_event(2, "resolved", when=600),
+        make_event(3, "reopened", when=1200),
+        make_event(4, "resolved", when=1680),
+    )
+    (row,) = section(page_of(make_incident(), *events), "## Severity over time")[2:]
+    assert row.split(" | ")[2] == "27 min, of which closed: 10 min"
+
+
+def test_open_tasks_are_action_items(make_incident: MakeIncident, make_event: MakeEvent) -> None:
+    """What somebody still has to do stands beside the follow-ups, with its owner; what is done does not."""
+    tasks = (
+        Task(1, "drain | eu-1", "U2", "bob"),
+        Task(2, "call the vendor"),
+        Task(3, "restart", "U2", "bob", TaskState.DONE),
+    )
+    events = (make_event(1, actor=BOB), make_event(2, "followup_added", text="raise the pool"))
+    assert section(page_of(make_incident(tasks=tasks), *events), "## Action items")[2:] == [
+        "| drain \\| eu-1 | task | Bob | not set | open |",
+        "| call the vendor | task | nobody yet | not set | open |",
+        "| raise the pool | follow-up | nobody yet | not set | open |",
+    ]
+
+
+def test_of_an_alert_that_fired_very_often_the_middle_is_left_out(make_incident: MakeIncident, at: Any) -> None:
+    """The first and the last occurrences are there, others are not crowded out, and the rest is counted."""
+    often = [AlertRow("Flaps", "resolved", {}, at(n * 60), at(n * 60 + 30)) for n in range(25)]
+    alerts = (AlertRow("Opened", "resolved", {}, at(0), at(30)), *often)
+    page = render(Dossier(make_incident(), (), alerts), "md").content.decode()
+    *rows, more = section(page, "## Alerts")[2:]
+    assert [row[2:8] for row in rows] == ["Opened"] + ["Flaps "] * 20
+    assert "14:41" in rows[10]
+    assert "14:47" in rows[11]
+    assert more.startswith("And 5 more: of an alert that fired more than 20 times,")
 
 
 def test_severity_over_time(make_incident: MakeIncident, make_event: MakeEvent) -> None:

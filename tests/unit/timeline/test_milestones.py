@@ -60,6 +60,55 @@ def test_a_reopening_takes_the_resolution_back(make_incident: MakeIncident, make
     assert milestones(incident, [*events, again]).resolved == again.occurred_at
 
 
+def test_the_first_acknowledgement_counts(make_incident: MakeIncident, make_event: MakeEvent, at: At) -> None:
+    """The incident holds the acknowledgement after the reopening; the one after the page is the milestone."""
+    events = [
+        make_event(1, "acknowledged", when=61),
+        make_event(2, "resolved", when=600),
+        make_event(3, "reopened", when=9000),
+        make_event(4, "acknowledged", when=9060),
+    ]
+    moments = milestones(make_incident(acknowledged_at=at(9060)), events)
+    assert (moments.acknowledged, moments.time_to_acknowledge) == (at(61), 1)
+
+
+@pytest.mark.parametrize(("again", "counts"), [(None, None), (300, 300)])
+def test_an_acknowledgement_taken_back_does_not_count(
+    make_incident: MakeIncident, make_event: MakeEvent, at: At, again: int | None, counts: int | None
+) -> None:
+    """The next acknowledgement is the first one, and without one there is none."""
+    events = [
+        make_event(1, "acknowledged", when=70),
+        make_event(2, "note", when=200, data={"void": "acknowledgement"}),
+    ]
+    events += [make_event(3, "acknowledged", when=again)] if again else []
+    moment = at(again) if again else None
+    assert milestones(make_incident(acknowledged_at=moment), events).acknowledged == (at(counts) if counts else None)
+
+
+def test_an_acknowledgement_that_stopped_nothing_does_not_count(
+    make_incident: MakeIncident, make_event: MakeEvent, at: At
+) -> None:
+    """PagerDuty told of one that had been taken back already: it is on the timeline only."""
+    told = make_event(1, "acknowledged", when=70, data={"pagerduty_event": "incident.acknowledged"})
+    assert milestones(make_incident(acknowledged_at=at(90)), [told]).acknowledged == at(90)
+
+
+def test_the_time_in_which_it_was_over_is_known(make_incident: MakeIncident, make_event: MakeEvent, at: At) -> None:
+    """It counts from the first end to the reopening, and another incident merged into this one is no end."""
+    events = [
+        make_event(1, "merged", when=100, data={"from_incident": "INC-20261120-002"}),
+        make_event(2, "resolved", when=600),
+        make_event(3, "closed", when=700),
+        make_event(4, "reopened", when=1000),
+        make_event(5, "resolved", when=1680),
+    ]
+    moments = milestones(make_incident(), events)
+    assert moments.seconds_over(at(0), at(1680)) == 400
+    assert moments.seconds_over(at(0), at(800)) == 200
+    assert moments.seconds_over(at(1000), at(1680)) == 0
+
+
 def test_no_duration_is_negative(make_incident: MakeIncident, at: At) -> None:
     """Clocks of two sources may disagree; a report then says zero."""
     assert milestones(make_incident(acknowledged_at=at(0))).time_to_acknowledge == 0
