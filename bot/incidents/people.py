@@ -80,7 +80,10 @@ def offer(draft: Draft, command: c.OfferHandoff) -> None:
     lead, person = draft.incident.lead, command.person
     if lead is not None and lead.id == person.id:
         raise Refused("no_change", f"{person.name} already has the lead. Name someone else: `/incident handoff @who`.")
-    drop_handoff(draft, "withdrawn")
+    if (before := draft.incident.handoff) is not None:
+        drop_handoff(draft, "withdrawn")
+        text = f"Handoff to {before.to.name} withdrawn: it is offered to {person.name}"
+        draft.event("note", text, actor=command.actor, data={"handoff": "withdrawn", "to": _named(before.to)})
     slot = f"handoff:{draft.incident.delivery_seq + 1}"
     draft.set(handoff=Handoff(person, Person(command.actor.id, command.actor.name), draft.now, slot))
     draft.arm(TimerKind.HANDOFF, draft.now + ACCEPT_WITHIN)

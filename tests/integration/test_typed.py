@@ -487,3 +487,31 @@ def test_two_who_escalate_at_once_page_one_level(bot: Client) -> None:
     )
     assert paged == sum(text.startswith("Paging") for text in said)
     assert bot.slash("escalate", "bob", channel).startswith(f"Paging level {paged + 2}, ")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("role incident commander {bob}", "bob leads "),
+        ("role Tech Lead: {bob}", "bob is tech lead of "),
+        ("role communications lead {bob}", "bob is communications"),
+        ("role comms {bob}", "bob is communications"),
+        ("role the scribe {bob}", "bob is scribe of "),
+        ("role scribe bob", "Example: `/incident role scribe @ann`."),
+        ("role janitor {bob}", "Give one of these roles: "),
+    ],
+)
+def test_a_role_is_called_as_people_call_it(bot: Client, line: str, said: str) -> None:
+    """In one word or two; a refusal's example can be typed as it stands."""
+    _, channel = bot.open_one()
+    bob = f"<@{bot.workspace.user('bob').id}>"
+    assert said in bot.slash(line.format(bob=bob), channel=channel)
+
+
+def test_the_lead_is_taken_by_its_role_only_knowingly_too(bot: Client) -> None:
+    """`role lead` is no way around the question."""
+    number, channel = bot.open_one()
+    bot.slash("lead", "bob", channel)
+    assert "bob leads" in bot.slash("role lead", "alice", channel)
+    assert bot.incident(number)["roles"]["lead"]["name"] == "bob"
+    assert "alice leads" in bot.sure("alice", channel, "Take the lead")

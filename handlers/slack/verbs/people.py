@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from dataclasses import replace
 
 from bot.errors import OutwardError
 from bot.incidents import commands as c
@@ -15,16 +17,13 @@ from handlers.slack import grammar
 from handlers.slack.context import FIND_WITHIN
 from handlers.slack.speech import KEEP, Choice, Mistake, Question, Spoken
 
+# As people say them; the longer ones first.
 ROLES = {
-    "lead": Role.LEAD,
-    "commander": Role.LEAD,
-    "ic": Role.LEAD,
-    "tech": Role.TECH_LEAD,
-    "tech_lead": Role.TECH_LEAD,
-    "tech-lead": Role.TECH_LEAD,
-    "comms": Role.COMMUNICATIONS,
-    "communications": Role.COMMUNICATIONS,
-    "scribe": Role.SCRIBE,
+    r"(?:incident[\s_-]+)?commander|ic": Role.LEAD,
+    r"tech(?:nical)?(?:[\s_-]+lead)?": Role.TECH_LEAD,
+    r"comm(?:unication)?s?(?:[\s_-]+lead)?": Role.COMMUNICATIONS,
+    r"scribe": Role.SCRIBE,
+    r"(?:incident[\s_-]+)?lead": Role.LEAD,
 }
 
 
@@ -45,8 +44,10 @@ async def lead(spoken: Spoken) -> str:
     return f"{after.lead.name if after.lead else 'Nobody'} leads {after.number}."
 
 
-async def _whom(spoken: Spoken, typed: str) -> tuple[Person | None, str]:
+async def _whom(spoken: Spoken, typed: str, verb: str = "") -> tuple[Person | None, str]:
     """Return the one person that a text begins with, None where it is empty, and the rest of it.
+
+    `verb` is what the person stands behind in an example, where that is more than the verb's own word.
 
     Raises:
         Mistake: it begins with something else, or names nobody or several.
@@ -55,28 +56,32 @@ async def _whom(spoken: Spoken, typed: str) -> tuple[Person | None, str]:
     if not typed.strip():
         return None, ""
     names, rest = grammar.people_at_start(typed)
+    example = f"Example: `{spoken.command} {verb or spoken.word} @ann`."
     if len(names) > 1:
-        raise Mistake(f"Name one person, not {len(names)}. Example: `{spoken.command} {spoken.word} @ann`.")
+        raise Mistake(f"Name one person, not {len(names)}. {example}")
     if not names:
         shown = esc(spoken.meant(typed.split(maxsplit=1)[0]), 40)
-        raise Mistake(
-            f"“{shown}” is not a person. Type `@` and pick from Slack's list. "
-            f"Example: `{spoken.command} {spoken.word} @ann`."
-        )
+        raise Mistake(f"“{shown}” is not a person. Type `@` and pick from Slack's list. {example}")
     if grammar.is_group(names[0]):
-        raise Mistake(f"A group can't have a role: name one person. Example: `{spoken.command} {spoken.word} @ann`.")
+        raise Mistake(f"A group can't have a role: name one person. {example}")
     return await spoken.person(names[0]), rest
 
 
 async def role(spoken: Spoken) -> str:
     """Give a role to somebody."""
-    word, _, who = spoken.rest.partition(" ")
-    found = ROLES.get(word.casefold().strip(",;:. "))
-    if found is None:
+    tried = (
+        (re.match(rf"(?:the\s+)?(?:{name})(?![\w-])[,;:.]*\s*", spoken.rest, re.IGNORECASE), r)
+        for name, r in ROLES.items()
+    )
+    match, found = next(((match, role) for match, role in tried if match), (None, None))
+    if match is None or found is None:
         names = "lead, tech_lead, communications, scribe"
         raise Mistake(f"Give one of these roles: {names}. Example: `{spoken.command} role scribe @ann`.")
+    who = spoken.rest[match.end() :]
+    if found is Role.LEAD:  # which is taken from somebody only knowingly
+        return await lead(replace(spoken, rest=who, word="lead"))
     user = spoken.asked.user
-    person = (await _whom(spoken, who))[0] or Person(user.id, user.name)
+    person = (await _whom(spoken, who, f"role {found.value}"))[0] or Person(user.id, user.name)
     after = await spoken.apply(c.AssignRole(person, user, found))
     return f"{person.name} is {word_of(found).lower()} of {after.number}."
 
