@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -69,8 +70,13 @@ class Field:
         return self.bot.kinds(number).count("paged")
 
     def wait_card(self, number: str, needle: str) -> None:
-        """Wait until the pinned card says something."""
-        wait_for(lambda: needle in self.world.card(number), what=f"{needle!r} on the card")
+        """Wait until the pinned card says something; a failure tells what came last of the alerts."""
+        try:
+            wait_for(lambda: needle in self.world.card(number), what=f"{needle!r} on the card")
+        except AssertionError as error:
+            bodies = [json.loads(row["body"]) for row in self.world.rows("SELECT body FROM inbox ORDER BY id")]
+            told = [(b["status"], b["groupKey"], Counter(a["status"] for a in b["alerts"])) for b in bodies[-8:]]
+            raise AssertionError(f"{error}; told: {told}; card: {self.world.card(number)[:3000]}") from error
 
     def refused(self) -> list[dict[str, Any]]:
         """Return what the bot has told its operators of notifications that it did not take."""

@@ -88,7 +88,7 @@ def test_fault_18_hostile_text_is_text_everywhere(bot: Client, world: World) -> 
         assert bot.pagerduty(told).status_code == 202, kind
     spoken = evil.replace("\ud800", "").replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")  # as Slack does
     for text in (spoken, *FORMULAS):
-        assert bot.slash(f"{number} note {text}") == "Added to the timeline."
+        assert bot.slash(f"{number} note {text}") == f"Added to the timeline of {number}."
     bot.slash(f"{number} update {spoken}")
     bot.slash(f"{number} resolve {spoken}")
     hold_harmless(bot, world)
