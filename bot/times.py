@@ -11,6 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cache
+from math import ceil
 from zoneinfo import ZoneInfo, available_timezones
 
 import dateparser
@@ -133,6 +134,11 @@ def ahead(text: str, now: datetime, zone: tzinfo) -> Moment:
     if passed or (read.has_no_day and now - (read.at - timedelta(days=1)) <= MISSED):
         raise ValueError(f"“{_shown(text)}” has passed. Write when it is due: {AHEAD_EXAMPLES}.")
     return Moment(read.at, read.is_day)
+
+
+def seconds_until(moment: datetime, now: datetime) -> int:
+    """Return the whole seconds from now to a moment, which they never fall short of: 16:15 is not to be 16:14:59."""
+    return ceil((moment - now).total_seconds())
 
 
 def day(text: str, now: datetime, zone: tzinfo) -> date:

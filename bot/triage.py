@@ -17,6 +17,7 @@ from bot.desk import Desk
 from bot.incidents import commands as c
 from bot.incidents.heard import Heard
 from bot.incidents.model import Actor, Alert, Incident, Refused
+from bot.incidents.moments import at_or_on
 from bot.incidents.policy import Severity
 from bot.incidents.sources import PAGERDUTY
 from bot.incidents.storm import Family
@@ -228,9 +229,7 @@ def _nothing(members: Sequence[Member], now: datetime) -> Refused:
 
 def said_before(made: Decision, now: datetime) -> str:
     """Tell somebody whose decision comes second who was first."""
-    when = (
-        f"at {made.at:%H:%M} UTC" if made.at.date() == now.date() else f"on {made.at:%Y-%m-%d} at {made.at:%H:%M} UTC"
-    )
+    when = at_or_on(made.at, now)
     if made.outcome is Outcome.JOINED:
         return f"{made.into.capitalize() if made.private else made.number} took these alerts {when}. Continue there."
     what = f"{made.name} {WORDS[made.outcome]} {when}"

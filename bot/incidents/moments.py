@@ -15,6 +15,12 @@ def clock(incident: Incident, moment: datetime) -> str:
     return f"{moment:%H:%M}" if alone else f"{moment:%-d %b %H:%M}"
 
 
+def at_or_on(moment: datetime, beside: datetime) -> str:
+    """Say when something was: `at 03:12 UTC`, or `on 2026-12-02 at 03:12 UTC` where `beside` is another day."""
+    alone = moment.date() == beside.date()
+    return f"at {moment:%H:%M} UTC" if alone else f"on {moment:%Y-%m-%d} at {moment:%H:%M} UTC"
+
+
 def in_time(events: Iterable[Event]) -> list[Event]:
     """Return events in the order in which they happened: a note may have been typed later."""
     return sorted(events, key=lambda event: (event.occurred_at, event.seq))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 
+from bot.incidents.moments import at_or_on
 from bot.runbooks.model import Runbook
 from bot.runbooks.review import OVERDUE, overdue
 from bot.slack import blocks as b
@@ -43,7 +44,7 @@ def said_before(item: Item, mark: Mark | None, now: datetime) -> str:
     """Tell somebody whose press comes second who was first."""
     if mark is None:
         return f"Item {item.number} is not done yet. Press Done when it is."
-    when = _when(mark.at, now)
+    when = at_or_on(mark.at, now)
     if mark.done:
         return f"<@{mark.user}> ticked item {item.number} {when}. Press Undo to untick it."
     return f"<@{mark.user}> unticked item {item.number} {when}. Press Done once it is done."
@@ -71,13 +72,8 @@ def _item(posting: Posting, item: Item) -> str:
     if item.code:
         lines.append(f"```{code(item.code, LONGEST)}```")
     if mark is not None and done:
-        lines.append(f"Done by <@{mark.user}> {_when(mark.at, posting.due_at)}.")
+        lines.append(f"Done by <@{mark.user}> {at_or_on(mark.at, posting.due_at)}.")
     return "\n".join(lines)
-
-
-def _when(at: datetime, beside: datetime) -> str:
-    """Show a time, with its day where that is another one. Short: a checklist has many."""
-    return f"at {at:%H:%M} UTC" if at.date() == beside.date() else f"on {at:%Y-%m-%d} at {at:%H:%M} UTC"
 
 
 def _owner(team: str) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime
 from bot.incidents import alert_text
 from bot.incidents import commands as c
 from bot.incidents.model import Incident
+from bot.incidents.moments import at_or_on
 from bot.incidents.policy import DEFAULT_POLICY, Policy
 from bot.incidents.subject import common, subject_of
 from bot.incidents.triage import Decision, Outcome
@@ -196,4 +197,4 @@ def _sentence(head: str, look: Look) -> str:
 def _at(moment: datetime, look: Look) -> str:
     """Write when it was decided, with the day where that is not the one on which the alerts came."""
     came = min((shown.opened_at for shown in look.roll.shown), default=moment)
-    return f"at {moment:%H:%M} UTC" if moment.date() == came.date() else f"on {date_time(moment)}"
+    return at_or_on(moment, came)

@@ -121,7 +121,7 @@ def add(
             moments.add(beside["next_at"])
             continue
         if delivery.coalesce and (waiting := _waiting(connection, scope, delivery.kind)):
-            if (_put_off if delivery.restarts else _hurry)(connection, waiting, next_at):
+            if _reschedule(connection, waiting, next_at, later=delivery.restarts):
                 moments.add(next_at)
             continue
         rows.append(
@@ -153,17 +153,10 @@ def _waiting(connection: Connection, scope: str, kind: str) -> Row[int, datetime
     return connection.execute(_WAITING, {"scope": scope, "kind": kind}).first()
 
 
-def _put_off(connection: Connection, waiting: Row[int, datetime, int], next_at: datetime) -> bool:
-    """Send later what waits for a lull; what was tried already is as late as it can be."""
-    if waiting.attempts or waiting.next_at >= next_at:
-        return False
-    connection.execute(update(deliveries).where(deliveries.c.id == waiting.id).values(next_at=next_at))
-    return True
-
-
-def _hurry(connection: Connection, waiting: Row[int, datetime, int], next_at: datetime) -> bool:
-    """Send earlier what was held back to gather changes; what was tried and put off has a reason to wait."""
-    if waiting.attempts or waiting.next_at <= next_at:
+def _reschedule(connection: Connection, waiting: Row[int, datetime, int], next_at: datetime, *, later: bool) -> bool:
+    """Send what waits later, for a lull, or else sooner; what was tried and put off has a reason to wait."""
+    fits = waiting.next_at < next_at if later else waiting.next_at > next_at
+    if waiting.attempts or not fits:
         return False
     connection.execute(update(deliveries).where(deliveries.c.id == waiting.id).values(next_at=next_at))
     return True

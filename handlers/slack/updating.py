@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
-from math import ceil
 from typing import Any
 
 import structlog
@@ -134,7 +133,7 @@ def _read_next(typed: str, now: datetime, zone: tzinfo, errors: dict[str, str]) 
     except ValueError as error:
         errors["next"] = str(error)
         return None
-    seconds = ceil((found.at - now).total_seconds())
+    seconds = times.seconds_until(found.at, now)
     if found.is_day or not 0 < seconds <= NEXT_MAX:
         errors["next"] = "Set a time within 24 hours, such as 30m or 15:30."
     return seconds

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import ceil
-
 from bot import times
 from bot.incidents import commands as c
 from bot.incidents.model import Incident, Status
@@ -49,9 +47,7 @@ async def _seconds_until(spoken: Spoken, when: str) -> int:
         Mistake: it is no time, has passed, or is more than 24 hours away.
     """
     moment = await spoken.moment(when, is_ahead=True)
-    seconds = ceil(
-        (moment - spoken.asked.services.clock.now()).total_seconds()
-    )  # never before the minute that was said
+    seconds = times.seconds_until(moment, spoken.asked.services.clock.now())
     if not 0 < seconds <= updating.NEXT_MAX:
         raise Mistake(f"Set the next update within 24 hours. Example: `{spoken.command} update DB is back next 30m`.")
     return seconds
